@@ -1,0 +1,155 @@
+use std::collections::VecDeque;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::futures::sink::Sink;
+use pin_project_lite::pin_project;
+
+use crate::{Halt, ItemConsumer, ItemSink, Take};
+
+/// Sends the items of a guest's `stream<T>` into a futures [`Sink`].
+///
+/// The inverse is [`stream`](crate::stream()).
+///
+/// # Partial writes
+/// A `Sink` reserves room for one item at a time. Once it has some, a [batch](crate::ItemConsumer::batch) is taken from
+/// the guest, and the guest's write is held until the whole batch is sent; with a batch of 1 nothing is taken that the
+/// sink has no room for.
+///
+/// # Cancellation
+/// Answered at once; the items of the batch that are not sent yet count as written, and go before those of the next
+/// write.
+///
+/// # Zero-length operations
+/// They wait until the sink has room. A sink that gives out a slot for that keeps it reserved until the next write.
+///
+/// # Errors
+/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. What was taken
+/// but not sent is handed back: [`SinkItems::into_parts`]. An item whose `start_send` failed is gone with the error.
+///
+/// # Drop
+/// The sink is flushed after each guest write, which a channel answers only when its receiver has taken everything: give
+/// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only.
+///
+/// ```
+/// use futures::{StreamExt as _, channel::mpsc, stream};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::Flush;
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let numbers = wasmtime_streams::stream(stream::iter([1_u32, 2, 3]));
+/// let reader = StreamReader::new(&mut store, numbers)?;
+///
+/// let (tx, rx) = mpsc::channel::<u32>(8);
+/// let sink = wasmtime_streams::sink(tx).flush(Flush::OnClose);
+/// reader.pipe(&mut store, sink)?;
+/// let got = futures::executor::block_on(store.run_concurrent(async |_| rx.collect::<Vec<_>>().await))?;
+/// assert_eq!(got, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn sink<S, T>(sink: S) -> ItemConsumer<SinkItems<S, T>>
+where
+    S: Sink<T> + Send + 'static,
+    S::Error: Send + 'static,
+    T: Send + 'static,
+{
+    ItemConsumer::new(SinkItems { sink, held: VecDeque::new() })
+}
+
+pin_project! {
+    /// The sink of [`sink()`].
+    #[derive(Debug)]
+    pub struct SinkItems<S, T> {
+        #[pin]
+        sink: S,
+        // Taken from the guest and not sent yet.
+        held: VecDeque<T>,
+    }
+}
+
+impl<S, T> SinkItems<S, T> {
+    accessors!(sink: S);
+
+    /// The sink, and the items that were taken from the guest but not sent, first one first.
+    pub fn into_parts(self) -> (S, VecDeque<T>) {
+        (self.sink, self.held)
+    }
+}
+
+impl<S: Sink<T>, T> SinkItems<S, T> {
+    /// Waits until everything held is sent.
+    fn poll_sent(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
+        let mut this = self.project();
+        while !this.held.is_empty() {
+            ready!(this.sink.as_mut().poll_ready(cx)).map_err(Halt::Failed)?;
+            if let Some(item) = this.held.pop_front() {
+                this.sink.as_mut().start_send(item).map_err(Halt::Failed)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until everything held is sent and the sink has room for one more.
+    fn poll_room(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<S::Error>>> {
+        ready!(self.as_mut().poll_sent(cx))?;
+        self.project().sink.poll_ready(cx).map_err(Halt::Failed)
+    }
+}
+
+impl<S, T> ItemSink for SinkItems<S, T>
+where
+    S: Sink<T> + Send + 'static,
+    S::Error: Send + 'static,
+    T: Send + 'static,
+{
+    type Item = T;
+    type Error = S::Error;
+
+    fn poll_accept(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<T>,
+    ) -> Poll<Result<(), Halt<S::Error>>> {
+        loop {
+            // What is held is sent before anything is taken, and before the operation completes.
+            ready!(self.as_mut().poll_sent(cx))?;
+            if items.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            match self.as_mut().poll_room(cx) {
+                Poll::Ready(room) => room?,
+                Poll::Pending if items.taken() > 0 => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+            let held = self.as_mut().project().held;
+            let mut batch = Vec::from(mem::take(held));
+            items.take(usize::MAX, &mut batch);
+            *held = batch.into();
+        }
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+        Some(self.poll_room(cx))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
+        self.project().sink.poll_flush(cx).map_err(Halt::Failed)
+    }
+
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<S::Error>>> {
+        ready!(self.as_mut().poll_sent(cx))?;
+        self.project().sink.poll_close(cx).map_err(Halt::Failed)
+    }
+}

@@ -1,0 +1,187 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::futures::stream::{Stream, TryStream};
+use pin_project_lite::pin_project;
+
+use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+
+/// A `stream<T>` of the items of a futures [`Stream`].
+///
+/// The inverse is [`sink`](crate::sink). For items that can fail there is [`try_stream`], for chunks of bytes
+/// [`chunks`](crate::chunks).
+///
+/// # Partial writes
+/// Each guest read takes all that is ready, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch).
+///
+/// # Cancellation
+/// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
+///
+/// # Zero-length operations
+/// A stream cannot tell whether an item is ready without taking it: they complete at once.
+///
+/// # Errors
+/// There are none.
+///
+/// # Drop
+/// The stream is dropped with the guest's end, or handed back by the completion.
+///
+/// ```
+/// use futures::{SinkExt as _, StreamExt as _, channel::mpsc, stream};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let numbers = wasmtime_streams::stream(stream::iter([1_u32, 2, 3]));
+/// let reader = StreamReader::new(&mut store, numbers)?;
+///
+/// let (tx, rx) = mpsc::unbounded::<u32>();
+/// let (sink, done) = wasmtime_streams::sink(tx).with_completion();
+/// reader.pipe(&mut store, sink)?;
+/// let got = futures::executor::block_on(store.run_concurrent(async |_| {
+///     done.await;
+///     rx.collect::<Vec<_>>().await
+/// }))?;
+/// assert_eq!(got, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn stream<S>(stream: S) -> ItemProducer<StreamItems<S>>
+where
+    S: Stream + Send + 'static,
+    S::Item: Send,
+{
+    ItemProducer::new(StreamItems { stream })
+}
+
+/// A `stream<T>` of the items of a futures [`TryStream`]: like [`stream()`], with items that can fail.
+///
+/// # Partial writes
+/// As for [`stream()`].
+///
+/// # Cancellation
+/// As for [`stream()`].
+///
+/// # Zero-length operations
+/// As for [`stream()`].
+///
+/// # Errors
+/// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
+/// completion.
+///
+/// # Drop
+/// As for [`stream()`].
+///
+/// ```
+/// use futures::stream;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::End;
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let numbers = stream::iter([Ok(1_u32), Ok(2), Err("broken")]);
+/// let (numbers, done) = wasmtime_streams::try_stream(numbers).with_completion();
+/// let reader = StreamReader::new(&mut store, numbers)?;
+///
+/// let (tx, _rx) = futures::channel::mpsc::unbounded::<u32>();
+/// reader.pipe(&mut store, wasmtime_streams::sink(tx))?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert!(matches!(done.end, End::Failed("broken")));
+/// assert_eq!(done.moved, 2);
+/// # Ok(())
+/// # }
+/// ```
+pub fn try_stream<S>(stream: S) -> ItemProducer<TryStreamItems<S>>
+where
+    S: TryStream + Send + 'static,
+    S::Ok: Send + 'static,
+    S::Error: Send + 'static,
+{
+    ItemProducer::new(TryStreamItems { stream })
+}
+
+pin_project! {
+    /// The source of [`stream()`].
+    #[derive(Debug)]
+    pub struct StreamItems<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S> StreamItems<S> {
+    accessors!(stream: S);
+}
+
+impl<S> Splice for StreamItems<S> {}
+
+impl<S> ItemSource for StreamItems<S>
+where
+    S: Stream + Send + 'static,
+    S::Item: Send,
+{
+    type Item = S::Item;
+    type Error = Infallible;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<S::Item>,
+    ) -> Poll<Result<Then, Infallible>> {
+        let mut stream = self.project().stream;
+        for _ in 0..max {
+            match stream.as_mut().poll_next(cx) {
+                Poll::Ready(Some(item)) => out.push(item),
+                Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(Then::More))
+    }
+}
+
+pin_project! {
+    /// The source of [`try_stream`].
+    #[derive(Debug)]
+    pub struct TryStreamItems<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S> TryStreamItems<S> {
+    accessors!(stream: S);
+}
+
+impl<S> Splice for TryStreamItems<S> {}
+
+impl<S> ItemSource for TryStreamItems<S>
+where
+    S: TryStream + Send + 'static,
+    S::Ok: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Item = S::Ok;
+    type Error = S::Error;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<S::Ok>,
+    ) -> Poll<Result<Then, S::Error>> {
+        let mut stream = self.project().stream;
+        for _ in 0..max {
+            match stream.as_mut().try_poll_next(cx) {
+                Poll::Ready(Some(Ok(item))) => out.push(item),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(Then::More))
+    }
+}

@@ -1,0 +1,32 @@
+//! One folder an ecosystem, one file an adapter. An adapter knows its ecosystem and the core's traits, nothing else.
+
+/// The accessors that every adapter has, for its one inner object.
+#[cfg(any(feature = "futures", feature = "tokio"))]
+macro_rules! accessors {
+    ($inner:ident: $type:ident) => {
+        /// The inner object.
+        pub fn get_ref(&self) -> &$type {
+            &self.$inner
+        }
+
+        /// The inner object. Moving data through it directly is seen by the guest as a gap or as extra data.
+        pub fn get_mut(&mut self) -> &mut $type {
+            &mut self.$inner
+        }
+
+        /// The inner object, without what the adapter itself still holds, if it holds anything.
+        pub fn into_inner(self) -> $type {
+            self.$inner
+        }
+    };
+}
+
+#[cfg(feature = "futures")]
+mod futures;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+#[cfg(feature = "futures")]
+pub use self::futures::*;
+#[cfg(feature = "tokio")]
+pub use self::tokio::*;

@@ -1,0 +1,87 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::tokio::io::AsyncBufRead;
+use pin_project_lite::pin_project;
+
+use super::read::poll_read;
+use crate::{ByteProducer, ByteSource, Splice, Then};
+
+/// A `stream<u8>` that reads from a tokio [`AsyncBufRead`], such as a `BufReader`.
+///
+/// The inverse is [`tokio_write`](crate::tokio_write). Unlike [`tokio_read`](crate::tokio_read) it answers zero-length
+/// reads truly.
+///
+/// # Partial writes
+/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it.
+///
+/// # Cancellation
+/// Answered at once. What the reader has buffered stays in it, so nothing is lost.
+///
+/// # Zero-length operations
+/// They wait until the reader has bytes in its buffer, is at its end, or fails. Nothing leaves the reader.
+///
+/// # Errors
+/// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
+///
+/// # Drop
+/// The reader is dropped with the stream, or handed back by the completion, its buffer included.
+///
+/// ```
+/// use tokio::io::BufReader;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let file = BufReader::new(&b"hello"[..]);
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_buf_read(file))?;
+///
+/// let (writer, done) = wasmtime_streams::tokio_write(Vec::new()).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert_eq!(done.inner.into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_buf_read<R>(reader: R) -> ByteProducer<TokioBufRead<R>>
+where
+    R: AsyncBufRead + Send + 'static,
+{
+    ByteProducer::new(TokioBufRead { reader })
+}
+
+pin_project! {
+    /// The source of [`tokio_buf_read`].
+    #[derive(Debug)]
+    pub struct TokioBufRead<R> {
+        #[pin]
+        reader: R,
+    }
+}
+
+impl<R> TokioBufRead<R> {
+    accessors!(reader: R);
+}
+
+impl<R> Splice for TokioBufRead<R> {}
+
+impl<R: AsyncBufRead + Send + 'static> ByteSource for TokioBufRead<R> {
+    type Error = io::Error;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, Then)>> {
+        poll_read(self.project().reader, cx, buf)
+    }
+
+    fn poll_readable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), io::Error>>> {
+        Some(self.project().reader.poll_fill_buf(cx).map_ok(|_| ()))
+    }
+}

@@ -1,0 +1,93 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncRead, ReadBuf};
+use pin_project_lite::pin_project;
+
+use crate::{ByteProducer, ByteSource, Splice, Then, Why};
+
+/// A `stream<u8>` that reads from a tokio [`AsyncRead`].
+///
+/// The inverse is [`tokio_write`](crate::tokio_write). A reader with a buffer of its own is better given to
+/// [`tokio_buf_read`](crate::tokio_buf_read), which can answer zero-length reads truly.
+///
+/// # Partial writes
+/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking
+/// again could block, or read ahead of what the guest wants.
+///
+/// # Cancellation
+/// Answered at once. Nothing is held between reads, so nothing is lost.
+///
+/// # Zero-length operations
+/// A raw reader cannot tell whether it is readable without reading: they complete at once.
+///
+/// # Errors
+/// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
+///
+/// # Drop
+/// The reader is dropped with the stream, or handed back by the completion.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_read(&b"hello"[..]))?;
+///
+/// // Here the stream goes to a writer of the host's; it could as well be a guest's argument.
+/// let (writer, done) = wasmtime_streams::tokio_write(Vec::new()).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert_eq!(done.inner.into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_read<R>(reader: R) -> ByteProducer<TokioRead<R>>
+where
+    R: AsyncRead + Send + 'static,
+{
+    ByteProducer::new(TokioRead { reader })
+}
+
+pin_project! {
+    /// The source of [`tokio_read`].
+    #[derive(Debug)]
+    pub struct TokioRead<R> {
+        #[pin]
+        reader: R,
+    }
+}
+
+impl<R> TokioRead<R> {
+    accessors!(reader: R);
+}
+
+impl<R> Splice for TokioRead<R> {}
+
+impl<R: AsyncRead + Send + 'static> ByteSource for TokioRead<R> {
+    type Error = io::Error;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, Then)>> {
+        poll_read(self.project().reader, cx, buf)
+    }
+}
+
+/// One read; 0 bytes are the end.
+pub(super) fn poll_read<R: AsyncRead>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<(usize, Then)>> {
+    let mut buf = ReadBuf::new(buf);
+    ready!(reader.poll_read(cx, &mut buf))?;
+    Poll::Ready(Ok(match buf.filled().len() {
+        0 => (0, Then::End(Why::Finished)),
+        n => (n, Then::Stop),
+    }))
+}

@@ -1,0 +1,92 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::AsyncWrite;
+use pin_project_lite::pin_project;
+
+use crate::{ByteConsumer, ByteSink, Halt};
+
+/// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
+///
+/// The inverse is [`tokio_read`](crate::tokio_read).
+///
+/// # Partial writes
+/// The guest is told exactly how many bytes the writer accepted; the writer is asked again while it makes progress.
+///
+/// # Cancellation
+/// Answered at once with what was accepted. A flush that is under way goes on with the next write, or with the
+/// completion.
+///
+/// # Zero-length operations
+/// A writer cannot tell whether it would accept bytes: they complete at once.
+///
+/// # Errors
+/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. A writer that
+/// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero).
+///
+/// # Drop
+/// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). It is shut down by the
+/// [completion](crate::Completion) only; without one it is dropped as it is.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_read(&b"hello"[..]))?;
+///
+/// let (writer, done) = wasmtime_streams::tokio_write(Vec::new()).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert!(done.end.is_finished());
+/// assert_eq!((done.moved, done.inner.into_inner()), (5, b"hello".to_vec()));
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_write<W>(writer: W) -> ByteConsumer<TokioWrite<W>>
+where
+    W: AsyncWrite + Send + 'static,
+{
+    ByteConsumer::new(TokioWrite { writer })
+}
+
+pin_project! {
+    /// The sink of [`tokio_write`].
+    #[derive(Debug)]
+    pub struct TokioWrite<W> {
+        #[pin]
+        writer: W,
+    }
+}
+
+impl<W> TokioWrite<W> {
+    accessors!(writer: W);
+}
+
+impl<W: AsyncWrite + Send + 'static> ByteSink for TokioWrite<W> {
+    type Error = io::Error;
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Halt<io::Error>>> {
+        Poll::Ready(match ready!(self.project().writer.poll_write(cx, buf)) {
+            // Rule "write zero": to go on asking would be a spin.
+            Ok(0) => Err(Halt::Failed(io::ErrorKind::WriteZero.into())),
+            Ok(n) => Ok(n),
+            Err(error) => Err(Halt::Failed(error)),
+        })
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        self.project().writer.poll_flush(cx).map_err(Halt::Failed)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        // A shutdown implies a flush, by the contract of `AsyncWrite`.
+        self.project().writer.poll_shutdown(cx).map_err(Halt::Failed)
+    }
+}

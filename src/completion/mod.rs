@@ -1,0 +1,153 @@
+//! How a stream ended, how much moved, and the host object back.
+//!
+//! A completion is a combinator over the core's traits: it costs nothing where it is not used. The source or sink stands
+//! in a slot that the stream and the host's [`Completion`] share, so that a cancel hands it back at once, also while the
+//! guest has no operation under way. It is taken out of the slot while it is polled: the lock is never held over code of
+//! the user's, which may itself cancel.
+
+mod completing;
+mod slot;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+pub use self::completing::Completing;
+use self::slot::{Ended, Slot};
+use crate::{End, Halt, Why};
+
+/// What a [`Completion`] resolves with.
+#[non_exhaustive]
+#[derive(Debug)]
+pub struct Completed<S, E> {
+    /// How the stream ended.
+    pub end: End<E>,
+    /// How many bytes or items the source gave or the sink accepted. Items that were given but could not be delivered
+    /// ([`End::Undeliverable`]) do not count.
+    pub moved: u64,
+    /// The adapter: from it come the inner object, and what it still holds.
+    pub inner: S,
+}
+
+/// Resolves once, as soon as it is known how a stream ended.
+///
+/// Made by `with_completion` of each producer and consumer. It may be awaited on any task and any executor, but streams
+/// move only while someone polls their store: inside of [`run_concurrent`] await it in the closure; outside of it, see
+/// that the store runs meanwhile, or the wait never ends.
+///
+/// **A sink is closed by its completion, and by nothing else**: Wasmtime only drops a consumer when the stream ends, and
+/// a drop can neither flush nor shut down asynchronously. When the guest has dropped its end, awaiting the completion
+/// flushes the sink and shuts it down, then resolves; if closing fails that is the [`End::Failed`]. Who does not want to
+/// wait hands it to an executor (`tokio::spawn(completion)`). If neither is done, the sink is dropped as it is: what its
+/// own buffer holds is lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
+///
+/// A sink that the host cancelled or that failed is handed back as it is, without closing it.
+///
+/// Dropping a `Completion` does not disturb the stream. Once it has resolved it must not be polled again.
+///
+/// [`run_concurrent`]: wasmtime::Store::run_concurrent
+#[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned"]
+pub struct Completion<S, E> {
+    slot: Arc<Slot<S, E>>,
+    close: Option<Close<S, E>>,
+    closing: Option<Ended<S, E>>,
+}
+
+/// A sink's `poll_close`, captured where it is known which of the two sink traits it has.
+type Close<S, E> = fn(Pin<&mut S>, &mut Context<'_>) -> Poll<Result<(), Halt<E>>>;
+
+impl<S, E> Completion<S, E> {
+    /// Ends the stream: see [`CancelHandle::cancel`].
+    pub fn cancel(&self) {
+        self.slot.cancel();
+    }
+
+    /// A handle that can cancel while the completion is awaited elsewhere.
+    pub fn cancel_handle(&self) -> CancelHandle
+    where
+        S: Send + 'static,
+        E: Send + 'static,
+    {
+        CancelHandle { slot: self.slot.clone() }
+    }
+}
+
+impl<S: Unpin, E> Future for Completion<S, E> {
+    type Output = Completed<S, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.closing.is_none() {
+            this.closing = Some(ready!(this.slot.poll_ended(cx)));
+        }
+        let Some(ended) = &mut this.closing else { return Poll::Pending };
+        let in_order = matches!(ended.end, End::Finished | End::LimitReached | End::TimedOut);
+        if let (Some(close), true) = (this.close, in_order) {
+            match ready!(close(Pin::new(&mut ended.object), cx)) {
+                Err(Halt::Failed(error)) => ended.end = End::Failed(error),
+                Ok(()) | Err(Halt::Ended(_)) => {}
+            }
+        }
+        match this.closing.take() {
+            Some(Ended { end, moved, object }) => {
+                Poll::Ready(Completed { end, moved, inner: object })
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<S, E> Unpin for Completion<S, E> {}
+
+impl<S, E> fmt::Debug for Completion<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion").finish_non_exhaustive()
+    }
+}
+
+/// Cancels a stream from anywhere.
+#[derive(Clone)]
+pub struct CancelHandle {
+    slot: Arc<dyn slot::Cancel>,
+}
+
+impl CancelHandle {
+    /// Ends the stream as [`End::Cancelled`], unless it has ended.
+    ///
+    /// The completion resolves at once and hands the source or sink back; nothing that it holds is lost, and a sink is
+    /// not closed. A guest's operation that is parked is woken and sees the other end dropped, with what had moved; else
+    /// the guest learns it at its next operation.
+    pub fn cancel(&self) {
+        self.slot.cancel();
+    }
+}
+
+impl fmt::Debug for CancelHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelHandle").finish_non_exhaustive()
+    }
+}
+
+/// Shares a source between its stream and a completion.
+pub(crate) fn of_source<S: Unpin, E>(source: S) -> (Completing<S, E>, Completion<S, E>) {
+    pair(source, || End::PeerDropped, None)
+}
+
+/// Shares a sink between its stream and a completion, which will close it by `close`.
+pub(crate) fn of_sink<S: Unpin, E>(
+    sink: S,
+    close: Close<S, E>,
+) -> (Completing<S, E>, Completion<S, E>) {
+    pair(sink, || Why::Finished.into(), Some(close))
+}
+
+fn pair<S, E>(
+    object: S,
+    dropped: fn() -> End<E>,
+    close: Option<Close<S, E>>,
+) -> (Completing<S, E>, Completion<S, E>) {
+    let slot = Arc::new(Slot::new(object));
+    (Completing::new(slot.clone(), dropped), Completion { slot, close, closing: None })
+}

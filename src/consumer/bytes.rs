@@ -1,0 +1,139 @@
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+use wasmtime::component::{DirectSource, Source, StreamConsumer, StreamResult};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+
+use super::{Common, broken};
+use crate::completion::{self, Completing, Completion};
+use crate::limits::BYTES_PER_OP;
+use crate::{ByteSink, Flush, Halt};
+
+pin_project! {
+    /// Takes a guest's `stream<u8>` into a [`ByteSink`], for
+    /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
+    ///
+    /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly what the sink
+    /// accepted is marked as read.
+    #[derive(Debug)]
+    #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
+    pub struct ByteConsumer<S: ByteSink> {
+        #[pin]
+        sink: S,
+        common: Common<S::Error>,
+    }
+}
+
+impl<S: ByteSink> ByteConsumer<S> {
+    /// A consumer over `sink`.
+    pub fn new(sink: S) -> Self {
+        Self { sink, common: Common::new() }
+    }
+
+    /// When the sink is flushed; [`Flush::EachOp`] by default.
+    pub fn flush(mut self, policy: Flush) -> Self {
+        self.common.flush = policy;
+        self
+    }
+
+    /// Makes an error of the sink a trap in the guest.
+    ///
+    /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
+    /// [completion](Self::with_completion) alone.
+    pub fn trap_on_error(mut self) -> Self
+    where
+        S::Error: Into<Error>,
+    {
+        self.common.on_error = Some(Into::into);
+        self
+    }
+
+    /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the sink itself, flushed and shut down.
+    pub fn with_completion(self) -> (ByteConsumer<Completing<S, S::Error>>, Completion<S, S::Error>)
+    where
+        S: Unpin,
+    {
+        let (sink, completion) = completion::of_sink(self.sink, |sink, cx| sink.poll_close(cx));
+        (ByteConsumer::new(sink).flush(self.common.flush), completion)
+    }
+
+    /// The sink.
+    pub fn get_ref(&self) -> &S {
+        &self.sink
+    }
+
+    /// The sink, to configure it before the stream starts.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// The sink, of a consumer that was never given away.
+    pub fn into_inner(self) -> S {
+        self.sink
+    }
+}
+
+/// Rule "exact count": marks what the sink accepted, while it makes progress.
+fn drain<D, S: ByteSink>(
+    mut sink: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    direct: &mut DirectSource<'_, D>,
+) -> Result<(usize, Option<Halt<S::Error>>)> {
+    let mut accepted = 0;
+    loop {
+        let bytes = direct.remaining();
+        if bytes.is_empty() || accepted >= BYTES_PER_OP {
+            return Ok((accepted, None));
+        }
+        match sink.as_mut().poll_write(cx, bytes) {
+            Poll::Pending => return Ok((accepted, None)),
+            Poll::Ready(Err(halt)) => return Ok((accepted, Some(halt))),
+            Poll::Ready(Ok(n)) if n == 0 || n > bytes.len() => {
+                let len = bytes.len();
+                return Err(broken(format_args!(
+                    "ByteSink::poll_write accepted {n} of {len} bytes: expected 1 to {len}"
+                )));
+            }
+            Poll::Ready(Ok(n)) => {
+                direct.mark_read(n);
+                accepted += n;
+            }
+        }
+    }
+}
+
+impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
+    type Item = u8;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let mut this = self.project();
+        let common = this.common;
+        if common.ended {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
+        if finish {
+            this.sink.op_cancelled();
+            return Poll::Ready(Ok(common.cancelled()));
+        }
+        if !common.op.flushing {
+            if source.remaining(store.as_context_mut()) == 0 {
+                return common.writable(this.sink.poll_writable(cx));
+            }
+            let (accepted, halt) = drain(this.sink.as_mut(), cx, &mut source.as_direct(store))?;
+            if let Some(halt) = halt {
+                return Poll::Ready(common.halt(halt));
+            }
+            if accepted == 0 {
+                return Poll::Pending;
+            }
+        }
+        common.complete(|| this.sink.poll_flush(cx))
+    }
+}

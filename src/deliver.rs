@@ -1,0 +1,165 @@
+//! The step with store access between what flows on the host's side and what crosses to the guest.
+
+use wasmtime::{AsContextMut, Result, StoreContextMut};
+
+/// Makes the items that cross to the guest out of a source's items, at the moment of delivery and with store access.
+///
+/// This is where a host object becomes a `Resource<T>` in the store's table: only when the guest really gets it, never
+/// for a zero-length read, never ahead of the guest. Closures come in by
+/// [`ItemProducer::deliver_with`](crate::ItemProducer::deliver_with); without one items cross [as they are](Identity).
+pub trait Deliver<D: 'static, I>: Send + 'static {
+    /// What crosses to the guest.
+    type Wire;
+
+    /// Makes one item.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the stream, after the items before it, and is reported as
+    /// [`End::Undeliverable`](crate::End::Undeliverable).
+    fn deliver(&mut self, store: StoreContextMut<'_, D>, item: I) -> Result<Self::Wire>;
+
+    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Deliver::deliver`].
+    fn deliver_all(
+        &mut self,
+        mut store: StoreContextMut<'_, D>,
+        items: Vec<I>,
+        out: &mut Vec<Self::Wire>,
+    ) -> Result<()> {
+        out.reserve(items.len());
+        for item in items {
+            out.push(self.deliver(store.as_context_mut(), item)?);
+        }
+        Ok(())
+    }
+}
+
+/// Makes a sink's items out of what the guest wrote, in the same poll and with store access.
+///
+/// A handle that was lifted must not be kept raw, since a `Drop` has no store to free it with; here it is turned into
+/// the object that it stands for. Closures come in by
+/// [`ItemConsumer::receive_with`](crate::ItemConsumer::receive_with).
+pub trait Receive<D: 'static, W>: Send + 'static {
+    /// What flows on the host's side.
+    type Item;
+
+    /// Makes one item.
+    ///
+    /// # Errors
+    ///
+    /// An error ends the stream, after the items before it, and is reported as
+    /// [`End::Undeliverable`](crate::End::Undeliverable).
+    fn receive(&mut self, store: StoreContextMut<'_, D>, wire: W) -> Result<Self::Item>;
+
+    /// The storage that a batch is lifted into before [`Receive::receive_all`] gets it. `out` is what `receive_all` will
+    /// be given; a step that changes nothing lends its storage. Empty by default.
+    fn storage(&mut self, out: &mut Vec<Self::Item>) -> Vec<W> {
+        let _ = out;
+        Vec::new()
+    }
+
+    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Receive::receive`].
+    fn receive_all(
+        &mut self,
+        mut store: StoreContextMut<'_, D>,
+        wire: Vec<W>,
+        out: &mut Vec<Self::Item>,
+    ) -> Result<()> {
+        out.reserve(wire.len());
+        for item in wire {
+            out.push(self.receive(store.as_context_mut(), item)?);
+        }
+        Ok(())
+    }
+}
+
+/// Items cross as they are, whole batches at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity;
+
+impl<D: 'static, I> Deliver<D, I> for Identity {
+    type Wire = I;
+
+    fn deliver(&mut self, _: StoreContextMut<'_, D>, item: I) -> Result<I> {
+        Ok(item)
+    }
+
+    fn deliver_all(
+        &mut self,
+        _: StoreContextMut<'_, D>,
+        mut items: Vec<I>,
+        out: &mut Vec<I>,
+    ) -> Result<()> {
+        if out.is_empty() {
+            *out = items;
+        } else {
+            out.append(&mut items);
+        }
+        Ok(())
+    }
+}
+
+impl<D: 'static, W> Receive<D, W> for Identity {
+    type Item = W;
+
+    fn receive(&mut self, _: StoreContextMut<'_, D>, wire: W) -> Result<W> {
+        Ok(wire)
+    }
+
+    fn storage(&mut self, out: &mut Vec<W>) -> Vec<W> {
+        std::mem::take(out)
+    }
+
+    fn receive_all(
+        &mut self,
+        _: StoreContextMut<'_, D>,
+        wire: Vec<W>,
+        out: &mut Vec<W>,
+    ) -> Result<()> {
+        // `storage` took what was there, so `wire` starts with it.
+        *out = wire;
+        Ok(())
+    }
+}
+
+/// A closure as [`Deliver`] or [`Receive`] step.
+#[derive(Clone, Copy)]
+pub struct With<F>(pub(crate) F);
+
+impl<F> std::fmt::Debug for With<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("With").finish_non_exhaustive()
+    }
+}
+
+impl<D, I, W, F> Deliver<D, I> for With<F>
+where
+    D: 'static,
+    F: FnMut(StoreContextMut<'_, D>, I) -> Result<W> + Send + 'static,
+{
+    type Wire = W;
+
+    fn deliver(&mut self, store: StoreContextMut<'_, D>, item: I) -> Result<W> {
+        (self.0)(store, item)
+    }
+}
+
+impl<D, W, I, F> Receive<D, W> for With<F>
+where
+    D: 'static,
+    F: FnMut(StoreContextMut<'_, D>, W) -> Result<I> + Send + 'static,
+{
+    type Item = I;
+
+    fn receive(&mut self, store: StoreContextMut<'_, D>, wire: W) -> Result<I> {
+        (self.0)(store, wire)
+    }
+}
