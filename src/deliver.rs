@@ -62,11 +62,12 @@ pub trait Receive<D: 'static, W>: Send + 'static {
         Vec::new()
     }
 
-    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it.
+    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it. What comes after it in
+    /// the batch is received as well, and dropped: a handle that is lifted must not stay raw.
     ///
     /// # Errors
     ///
-    /// As for [`Receive::receive`].
+    /// As for [`Receive::receive`], the first one.
     fn receive_all(
         &mut self,
         mut store: StoreContextMut<'_, D>,
@@ -74,10 +75,15 @@ pub trait Receive<D: 'static, W>: Send + 'static {
         out: &mut Vec<Self::Item>,
     ) -> Result<()> {
         out.reserve(wire.len());
+        let mut outcome = Ok(());
         for item in wire {
-            out.push(self.receive(store.as_context_mut(), item)?);
+            match self.receive(store.as_context_mut(), item) {
+                Ok(item) if outcome.is_ok() => out.push(item),
+                Err(error) if outcome.is_ok() => outcome = Err(error),
+                Ok(_) | Err(_) => {}
+            }
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -1,0 +1,95 @@
+//! A producer piped into a consumer, without a guest in between.
+
+use bytes::Bytes;
+use futures::stream;
+use wasmtime::component::StreamReader;
+use wasmtime::{Engine, Store};
+use wasmtime_streams::{End, chunks, sink, tokio_read, tokio_write};
+
+use crate::pattern;
+use crate::support::adapters::{Sink, Source, sinks, sources};
+use crate::support::executor;
+use crate::support::guest::with_guest;
+use crate::support::script::{Script, Step, Writer};
+use crate::uneven;
+
+fn pipe(source: &Source, sink: &Sink) {
+    let data = pattern(1000);
+    with_guest::<u8, _>(async |guest| {
+        let (install, source_done) = source.make(Script::new(uneven(&data, 64)));
+        let steps = [1, 3, 500, 2].map(Step::Accept);
+        let steps = steps.into_iter().flat_map(|accept| [accept, Step::Pending]);
+        let writer = Writer::new(Script::new(steps));
+        let log = writer.log();
+        let (pipe, sink_done) = sink.make(writer);
+        guest.with(|mut store| {
+            let reader = install(wasmtime::AsContextMut::as_context_mut(&mut store));
+            pipe(store, reader);
+        });
+        let (end, moved) = source_done.await;
+        assert!(end.is_finished() && moved == 1000, "{} to {}", source.name, sink.name);
+        let (end, moved) = sink_done.await;
+        assert!(end.is_finished() && moved == 1000, "{} to {}", source.name, sink.name);
+        assert!(log.accepted() == data, "{} to {}", source.name, sink.name);
+        assert!(log.look(|written| written.closed), "{} to {}", source.name, sink.name);
+    });
+}
+
+#[test]
+fn every_source_flows_into_every_sink() {
+    // Rule "Host to host".
+    for source in sources() {
+        for sink in sinks() {
+            pipe(&source, &sink);
+        }
+    }
+}
+
+#[test]
+fn the_capacity_bounds_what_a_host_reader_is_offered() {
+    // Rule "Host to host": what is marked is marked once, after filling.
+    let mut store = Store::new(&Engine::default(), ());
+    let body = stream::iter(vec![Bytes::from("hello "), Bytes::from("world")]);
+    let reader = StreamReader::new(&mut store, chunks(body).capacity(4)).unwrap();
+    let writer = Writer::new(Script::new([]));
+    let log = writer.log();
+    let (consumer, done) = tokio_write(writer).with_completion();
+    reader.pipe(&mut store, consumer).unwrap();
+    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
+    assert_eq!(done.moved, 11);
+    assert_eq!((log.accepted(), log.look(|written| written.writes)), (b"hello world".to_vec(), 3));
+}
+
+#[test]
+fn a_sink_that_fails_ends_the_source() {
+    // Rule "Host to host".
+    let mut store = Store::new(&Engine::default(), ());
+    let (producer, source) = tokio_read(tokio::io::repeat(1)).with_completion();
+    let reader = StreamReader::new(&mut store, producer).unwrap();
+    let writer = Writer::<u8>::new(Script::new([Step::Accept(10), Step::Fail]));
+    let (consumer, sink) = tokio_write(writer).with_completion();
+    reader.pipe(&mut store, consumer).unwrap();
+    let run = store.run_concurrent(async |_| (source.await, sink.await));
+    let (source, sink) = executor::run(run).unwrap();
+    assert!(matches!(source.end, End::PeerDropped), "{:?}", source.end);
+    assert!(matches!(sink.end, End::Failed(_)), "{:?}", sink.end);
+    assert_eq!(sink.moved, 10);
+}
+
+#[test]
+fn items_flow_in_batches() {
+    // Rule "Host to host".
+    let mut store = Store::new(&Engine::default(), ());
+    let items = (0..200).map(|n| n.to_string());
+    let want: Vec<_> = items.clone().collect();
+    let (producer, source) = wasmtime_streams::stream(stream::iter(items)).with_completion();
+    let reader = StreamReader::new(&mut store, producer).unwrap();
+    let writer = Writer::<String>::new(Script::new([Step::Accept(1), Step::Pending]));
+    let log = writer.log();
+    let (consumer, done) = sink(writer).with_completion();
+    reader.pipe(&mut store, consumer).unwrap();
+    let run = store.run_concurrent(async |_| (source.await, done.await));
+    let (source, done) = executor::run(run).unwrap();
+    assert_eq!((source.moved, done.moved), (200, 200));
+    assert_eq!(log.accepted(), want);
+}

@@ -1,0 +1,74 @@
+//! The contract, with real guests in both directions, over every adapter.
+//!
+//! Each test is named after what holds; its first line cites the rule of the crate's contract page by its name.
+#![cfg(all(feature = "tokio", feature = "futures"))]
+// The support is written as a library would be, for more than one test target.
+#![allow(unreachable_pub)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod completion;
+mod consuming;
+mod consuming_items;
+mod host_to_host;
+mod producing;
+mod producing_items;
+mod resources;
+mod splice;
+mod values;
+
+use support::guest::{Code, Guest};
+use support::script::Step;
+
+/// The guest's buffer sizes.
+const BUFFERS: [u32; 6] = [1, 2, 7, 4096, 65536, 1 << 20];
+
+/// Bytes of which no two near places look the same.
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+}
+
+/// `data` in parts of many sizes around `buffer`, with empty ones and spurious `Pending`s between them.
+fn uneven(data: &[u8], buffer: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = data;
+    for size in [1, buffer, 3, buffer / 2 + 1, buffer + 3].into_iter().cycle() {
+        if rest.is_empty() {
+            return steps;
+        }
+        let (part, after) = rest.split_at(size.min(rest.len()));
+        steps.extend([Step::Data(part.to_vec()), Step::Empty, Step::Pending]);
+        rest = after;
+    }
+    steps
+}
+
+/// One byte a step, with `between` before each byte that `mask` has a bit for, and before the end.
+fn interleaved(data: &[u8], mask: usize, between: Step) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (i, byte) in data.iter().enumerate() {
+        if mask & (1 << i) != 0 {
+            steps.push(between.clone());
+        }
+        steps.push(Step::Data(vec![*byte]));
+    }
+    if mask & (1 << data.len()) != 0 {
+        steps.push(between);
+    }
+    steps
+}
+
+/// Reads until the stream ends, `buffer` bytes at a time.
+async fn read_to_end(guest: &Guest<'_, u8>, stream: u32, buffer: u32) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let (code, bytes) = guest.recv(stream, buffer).await;
+        all.extend(bytes);
+        match code {
+            Code::Completed(n) => assert!(n > 0, "a read completed with nothing"),
+            Code::Dropped(_) => return all,
+            code => panic!("unexpected {code:?}"),
+        }
+    }
+}

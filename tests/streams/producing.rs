@@ -1,0 +1,444 @@
+//! Bytes to the guest, over every adapter.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::stream;
+use wasmtime_streams::{ByteProducer, ByteSource, End, Then, Why};
+
+use crate::support::adapters::sources;
+use crate::support::executor::{self, idle};
+use crate::support::guest::{Code, guest, with_guest, with_trapping_guest};
+use crate::support::script::{ChunkStream, FAILURE, Reader, Script, Step};
+use crate::{BUFFERS, interleaved, pattern, read_to_end, uneven};
+
+#[test]
+fn every_source_fills_every_buffer_size_and_loses_nothing() {
+    // Rule "Fill the operation".
+    for source in sources() {
+        for buffer in BUFFERS {
+            let data = pattern(3 * buffer as usize + 5);
+            with_guest::<u8, _>(async |guest| {
+                let script = Script::new(uneven(&data, buffer as usize));
+                let (stream, done) = source.open(guest, script).await;
+                let got = read_to_end(guest, stream, buffer).await;
+                assert!(got == data, "{} at {buffer}: {} bytes", source.name, got.len());
+                let (end, moved) = done.await;
+                assert!(end.is_finished(), "{} at {buffer}: {end:?}", source.name);
+                assert_eq!(moved, data.len() as u64, "{} at {buffer}", source.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
+    // Rule "Fill the operation".
+    with_guest::<u8, _>(async |guest| {
+        let chunk = Bytes::from(vec![7; 1024]);
+        let chunks = stream::iter(vec![chunk; 100]);
+        let stream = guest.source(wasmtime_streams::chunks(chunks)).await;
+        assert_eq!(guest.read(stream, 65536).await, Code::Completed(65536));
+    });
+}
+
+#[test]
+fn a_raw_reader_is_asked_once_an_operation() {
+    // Rule "Fill the operation": what a short read leaves is not asked for.
+    with_guest::<u8, _>(async |guest| {
+        let script = Script::new([Step::Data(vec![1, 2]), Step::Data(vec![3])]);
+        let control = script.control();
+        let stream = guest.source(wasmtime_streams::tokio_read(Reader::new(script))).await;
+        assert_eq!(guest.recv(stream, 100).await, (Code::Completed(2), vec![1, 2]));
+        assert_eq!(control.steps(), 1);
+    });
+}
+
+/// Records the buffers and wakers that it is given.
+struct Probe {
+    lens: Arc<Mutex<Vec<usize>>>,
+    pending: bool,
+}
+
+impl ByteSource for Probe {
+    type Error = Infallible;
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<(usize, Then), Infallible>> {
+        self.lens.lock().unwrap().push(buf.len());
+        if std::mem::take(&mut self.pending) {
+            // Only a waker of the executor's brings the next poll.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        buf.fill(9);
+        Poll::Ready(Ok((buf.len(), Then::End(Why::Finished))))
+    }
+}
+
+#[test]
+fn bytes_go_straight_into_guest_memory() {
+    // Rule "Straight into guest memory": the source sees a buffer as long as the guest's own, whatever its length.
+    for len in [1, 4097, 3 << 20] {
+        let lens = Arc::new(Mutex::new(Vec::new()));
+        with_guest::<u8, _>(async |guest| {
+            let probe = Probe { lens: lens.clone(), pending: false };
+            let stream = guest.source(ByteProducer::new(probe)).await;
+            assert_eq!(guest.recv(stream, len).await, (Code::Dropped(len), vec![9; len as usize]));
+        });
+        assert_eq!(*lens.lock().unwrap(), [len as usize]);
+    }
+}
+
+#[test]
+fn a_fresh_waker_is_passed_on_at_every_poll() {
+    // Rule "A fresh waker": a script keeps only the newest waker, and Wasmtime's first one does nothing.
+    for source in sources() {
+        for mask in 0..32 {
+            with_guest::<u8, _>(async |guest| {
+                let script = Script::new(interleaved(&[1, 2, 3, 4], mask, Step::Hold));
+                let control = script.control();
+                let (stream, _done) = source.open(guest, script).await;
+                let mut got = Vec::new();
+                loop {
+                    let code = match guest.read(stream, 2).await {
+                        Code::Blocked => {
+                            let mut wait = Box::pin(guest.wait(stream));
+                            assert_eq!(guest.parked(&mut wait).await, None, "{}", source.name);
+                            control.release();
+                            wait.await
+                        }
+                        code => code,
+                    };
+                    let at = crate::support::guest::BUFFER;
+                    got.extend(guest.dump(at, code.count()).await);
+                    if let Code::Dropped(_) = code {
+                        break;
+                    }
+                    assert_ne!(code.count(), 0, "{}", source.name);
+                }
+                assert_eq!(got, [1, 2, 3, 4], "{} with {mask:b}", source.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn pending_at_every_point_loses_nothing() {
+    // Rule "A fresh waker".
+    for source in sources() {
+        for mask in 0..32 {
+            for buffer in [1, 2, 7] {
+                with_guest::<u8, _>(async |guest| {
+                    let script = Script::new(interleaved(&[1, 2, 3, 4], mask, Step::Pending));
+                    let (stream, done) = source.open(guest, script).await;
+                    let got = read_to_end(guest, stream, buffer).await;
+                    assert_eq!(got, [1, 2, 3, 4], "{} with {mask:b} at {buffer}", source.name);
+                    assert!(done.await.0.is_finished());
+                });
+            }
+        }
+    }
+}
+
+/// When a guest cancels its read.
+#[derive(Clone, Copy, Debug)]
+enum Cancel {
+    /// Before the host runs again.
+    AtOnce,
+    /// While the read is parked.
+    Parked,
+    /// When the source has become ready, but the producer has not been polled yet.
+    Ready,
+    /// When the read has finished, but the guest does not know it yet.
+    Finished,
+}
+
+#[test]
+fn a_cancelled_read_is_answered_at_once_and_the_next_one_goes_on() {
+    // Rule "Finish is not the end". Cancelled at every point, in every way; the guest then reads on.
+    for source in sources() {
+        for mask in 1..32 {
+            for cancel in [Cancel::AtOnce, Cancel::Parked, Cancel::Ready, Cancel::Finished] {
+                with_guest::<u8, _>(async |guest| {
+                    let script = Script::new(interleaved(&[1, 2, 3, 4], mask, Step::Hold));
+                    let control = script.control();
+                    let (stream, done) = source.open(guest, script).await;
+                    let mut got = Vec::new();
+                    let mut held = mask.count_ones();
+                    loop {
+                        let mut code = guest.read(stream, 3).await;
+                        if code == Code::Blocked {
+                            assert!(held > 0, "{} with {mask:b}, {cancel:?}", source.name);
+                            if !matches!(cancel, Cancel::AtOnce) {
+                                idle().await;
+                            }
+                            if matches!(cancel, Cancel::Ready | Cancel::Finished) {
+                                control.release();
+                                held -= 1;
+                            }
+                            if matches!(cancel, Cancel::Finished) {
+                                idle().await;
+                            }
+                            code = guest.cancel_read(stream).await;
+                            if matches!(cancel, Cancel::AtOnce | Cancel::Parked) {
+                                assert_eq!(code, Code::Cancelled(0), "{}", source.name);
+                                control.release();
+                                held -= 1;
+                            }
+                        }
+                        let at = crate::support::guest::BUFFER;
+                        got.extend(guest.dump(at, code.count()).await);
+                        if let Code::Dropped(_) = code {
+                            break;
+                        }
+                    }
+                    assert_eq!(got, [1, 2, 3, 4], "{} with {mask:b}, {cancel:?}", source.name);
+                    let (end, moved) = done.await;
+                    assert!(end.is_finished(), "{}: {end:?}", source.name);
+                    assert_eq!(moved, 4, "{}", source.name);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_never_completes_with_nothing() {
+    // Rule "Never complete with nothing": empty chunks are skipped, on one-byte reads too, of which Wasmtime says nothing.
+    for source in sources() {
+        for buffer in [1, 2, 7] {
+            with_guest::<u8, _>(async |guest| {
+                let empty = [Step::Empty, Step::Data(Vec::new()), Step::Empty];
+                let mut steps = vec![Step::Empty; 200];
+                for byte in 0..5 {
+                    steps.extend(empty.iter().cloned());
+                    steps.push(Step::Data(vec![byte]));
+                }
+                steps.extend(empty);
+                let (stream, _done) = source.open(guest, Script::new(steps)).await;
+                assert_eq!(read_to_end(guest, stream, buffer).await, [0, 1, 2, 3, 4]);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_waits_where_the_source_can_tell_and_takes_nothing() {
+    // Rule "Zero-length reads".
+    for source in sources() {
+        with_guest::<u8, _>(async |guest| {
+            let script = Script::new([Step::Hold, Step::Data(vec![1, 2, 3])]);
+            let control = script.control();
+            let (stream, _done) = source.open(guest, script).await;
+            let code = guest.read(stream, 0).await;
+            if source.readiness {
+                assert_eq!(code, Code::Blocked, "{}", source.name);
+                idle().await;
+                assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
+                assert_eq!(guest.read(stream, 0).await, Code::Blocked);
+                let mut wait = Box::pin(guest.wait(stream));
+                assert_eq!(guest.parked(&mut wait).await, None, "{}", source.name);
+                control.release();
+                assert_eq!(wait.await, Code::Completed(0), "{}", source.name);
+                // Ready means ready.
+                assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
+                assert_eq!(guest.read(stream, 1).await, Code::Completed(1));
+            } else {
+                assert_eq!(code, Code::Completed(0), "{}", source.name);
+                assert_eq!(control.steps(), 0, "{} took something", source.name);
+                control.release();
+                assert_eq!(guest.recv(stream, 1).await.1, [1], "{}", source.name);
+            }
+            assert_eq!(guest.read(stream, 0).await, Code::Completed(0), "{}", source.name);
+            assert_eq!(read_to_end(guest, stream, 7).await, [2, 3], "{}", source.name);
+        });
+    }
+}
+
+#[test]
+fn zero_length_reads_between_others_change_nothing() {
+    // Rule "Zero-length reads".
+    for source in sources() {
+        with_guest::<u8, _>(async |guest| {
+            let data = pattern(50);
+            let (stream, _done) = source.open(guest, Script::new(uneven(&data, 7))).await;
+            let mut got = Vec::new();
+            loop {
+                match guest.recv(stream, 0).await.0 {
+                    Code::Completed(0) => {}
+                    Code::Dropped(0) => break,
+                    code => panic!("{}: {code:?}", source.name),
+                }
+                let (code, bytes) = guest.recv(stream, 7).await;
+                got.extend(bytes);
+                if let Code::Dropped(_) = code {
+                    break;
+                }
+            }
+            assert_eq!(got, data, "{}", source.name);
+        });
+    }
+}
+
+#[test]
+fn the_end_goes_with_the_last_bytes_if_it_is_known_by_then() {
+    // Rule "The end goes with the last items". A raw reader learns of its end only by another read.
+    for source in sources() {
+        let known = !source.name.starts_with("tokio");
+        for pending in [false, true] {
+            with_guest::<u8, _>(async |guest| {
+                let mut steps = vec![Step::Data(vec![1]), Step::Data(vec![2])];
+                if pending {
+                    steps.push(Step::Pending);
+                }
+                let (stream, done) = source.open(guest, Script::new(steps)).await;
+                if known && !pending {
+                    let all = guest.recv(stream, 10).await;
+                    assert_eq!(all, (Code::Dropped(2), vec![1, 2]), "{}", source.name);
+                } else {
+                    assert_eq!(read_to_end(guest, stream, 10).await, [1, 2], "{}", source.name);
+                }
+                assert!(done.await.0.is_finished(), "{}", source.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_stream_without_data_ends_at_its_first_read() {
+    // Rule "The end goes with the last items".
+    for source in sources() {
+        for zero_first in [false, true] {
+            with_guest::<u8, _>(async |guest| {
+                let (stream, done) = source.open(guest, Script::new([])).await;
+                if zero_first {
+                    assert_eq!(guest.recv(stream, 0).await.0, Code::Completed(0));
+                }
+                assert_eq!(guest.recv(stream, 8).await.0, Code::Dropped(0), "{}", source.name);
+                let (end, moved) = done.await;
+                assert!(end.is_finished() && moved == 0, "{}", source.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn bytes_go_before_the_error_that_ends_the_stream() {
+    // Rule "Items before the error": before, between and after data.
+    for source in sources().iter().filter(|source| source.fallible) {
+        for parts in 0..4_u8 {
+            for buffer in [1, 2, 7] {
+                with_guest::<u8, _>(async |guest| {
+                    let mut steps: Vec<_> = (0..parts).map(|n| Step::Data(vec![n; 3])).collect();
+                    steps.push(Step::Fail);
+                    let (stream, done) = source.open(guest, Script::new(steps)).await;
+                    let want: Vec<u8> = (0..parts).flat_map(|n| [n; 3]).collect();
+                    assert_eq!(read_to_end(guest, stream, buffer).await, want, "{}", source.name);
+                    let (end, moved) = done.await;
+                    assert!(matches!(end, End::Failed(why) if why == FAILURE), "{}", source.name);
+                    assert_eq!(moved, want.len() as u64, "{}", source.name);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_is_a_trap_only_where_the_host_asks_for_it_and_after_the_bytes() {
+    // Rule "Items before the error".
+    let mut got = Vec::new();
+    let error = with_trapping_guest::<u8, _>(async |guest| {
+        let script = Script::new([Step::Data(vec![1, 2]), Step::Fail]);
+        let producer = wasmtime_streams::try_chunks(ChunkStream(script)).trap_on_error();
+        let stream = guest.source(producer).await;
+        let (code, bytes) = guest.recv(stream, 10).await;
+        assert_eq!(code, Code::Completed(2));
+        got = bytes;
+        guest.read(stream, 10).await;
+    });
+    assert_eq!(got, [1, 2]);
+    assert!(format!("{error:?}").contains(FAILURE), "{error:?}");
+}
+
+#[test]
+fn a_read_of_any_length_takes_no_more_than_the_budget() {
+    // Rule "Bounded": 2^28 - 1 bytes are asked for.
+    const LEN: u32 = (1 << 28) - 1;
+    let run = guest::<u8, _>(4096 + 512, async |guest| {
+        let chunk = Bytes::from(vec![5; 4096]);
+        let stream = guest.source(wasmtime_streams::chunks(stream::repeat(chunk))).await;
+        assert_eq!(guest.read(stream, LEN).await, Code::Completed(1 << 20));
+    });
+    executor::run(run).unwrap();
+}
+
+#[test]
+fn a_guest_that_drops_its_end_early_ends_the_stream() {
+    // Rule "Completion".
+    for source in sources() {
+        for read in [0, 2] {
+            with_guest::<u8, _>(async |guest| {
+                let script = Script::new([Step::Data(vec![1, 2]), Step::Data(vec![3, 4])]);
+                let (stream, done) = source.open(guest, script).await;
+                if read > 0 {
+                    assert_eq!(guest.recv(stream, read).await.1, [1, 2], "{}", source.name);
+                }
+                guest.drop_readable(stream).await;
+                let (end, moved) = done.await;
+                assert!(matches!(end, End::PeerDropped), "{}: {end:?}", source.name);
+                assert_eq!(moved, u64::from(read), "{}", source.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_trap_in_the_middle_of_a_read_ends_the_stream() {
+    // Rule "Completion": the end comes when the store is dropped.
+    for source in sources() {
+        let mut completion = None;
+        with_trapping_guest::<u8, _>(async |guest| {
+            let script = Script::new([Step::Data(vec![1]), Step::Hold]);
+            let (stream, done) = source.open(guest, script).await;
+            completion = Some(done);
+            assert_eq!(guest.recv(stream, 1).await.1, [1]);
+            assert_eq!(guest.read(stream, 1).await, Code::Blocked);
+            guest.trap().await;
+        });
+        let (end, moved) = executor::run(completion.unwrap());
+        assert!(matches!(end, End::PeerDropped), "{}: {end:?}", source.name);
+        assert_eq!(moved, 1, "{}", source.name);
+    }
+}
+
+/// Claims to have written more than there was room for.
+struct Boaster;
+
+impl ByteSource for Boaster {
+    type Error = Infallible;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<(usize, Then), Infallible>> {
+        Poll::Ready(Ok((buf.len() + 1, Then::More)))
+    }
+}
+
+#[test]
+fn a_source_that_breaks_its_trait_is_told_so_and_panics_nowhere() {
+    let error = with_trapping_guest::<u8, _>(async |guest| {
+        let stream = guest.source(ByteProducer::new(Boaster)).await;
+        guest.read(stream, 4).await;
+    });
+    let why = "ByteSource::poll_read reported 5 bytes in a buffer of 4";
+    assert!(format!("{error:?}").contains(why), "{error:?}");
+}

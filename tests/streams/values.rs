@@ -1,0 +1,168 @@
+//! `future<T>` in both directions.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use futures::FutureExt as _;
+use wasmtime::StoreContextMut;
+use wasmtime_streams::{callback, future, oneshot, tokio_oneshot, try_future};
+
+use crate::support::executor::idle;
+use crate::support::guest::{BUFFER, Code, Data, with_guest, with_trapping_guest};
+
+#[test]
+fn a_future_resolves_when_the_rust_future_does() {
+    // Rule "A fresh waker".
+    with_guest::<u32, _>(async |guest| {
+        let (tx, rx) = futures::channel::oneshot::channel();
+        let handle = guest.future_source(future(rx.map(Result::unwrap))).await;
+        assert_eq!(guest.future_read(handle).await, Code::Blocked);
+        let mut wait = Box::pin(guest.wait(handle));
+        assert_eq!(guest.parked(&mut wait).await, None);
+        tx.send(7).unwrap();
+        assert_eq!(wait.await, Code::Completed(0));
+        assert_eq!(guest.dump(BUFFER, 4).await, [7, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_cancelled_read_of_a_future_goes_on_with_the_next_one() {
+    // Rule "Finish is not the end".
+    for parked in [false, true] {
+        with_guest::<u32, _>(async |guest| {
+            let (tx, rx) = tokio::sync::oneshot::channel();
+            let handle = guest.future_source(try_future(rx)).await;
+            assert_eq!(guest.future_read(handle).await, Code::Blocked);
+            if parked {
+                idle().await;
+            }
+            assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
+            tx.send(9).unwrap();
+            assert_eq!(guest.future_read(handle).await, Code::Completed(0));
+            assert_eq!(guest.dump(BUFFER, 4).await, [9, 0, 0, 0]);
+        });
+    }
+}
+
+#[test]
+fn a_cancel_takes_nothing_though_the_value_is_there() {
+    // Rule "Finish is not the end": the value stays with the Rust future, and the next read gets it.
+    with_guest::<u32, _>(async |guest| {
+        // Becomes ready without a wake-up, so that the cancel comes first.
+        let ready = Arc::new(Mutex::new(false));
+        let gate = ready.clone();
+        let value = poll_fn(move |_| match *gate.lock().unwrap() {
+            true => Poll::Ready(5_u32),
+            false => Poll::Pending,
+        });
+        let handle = guest.future_source(future(value)).await;
+        assert_eq!(guest.future_read(handle).await, Code::Blocked);
+        idle().await;
+        *ready.lock().unwrap() = true;
+        assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
+        assert_eq!(guest.future_read(handle).await, Code::Completed(0));
+        assert_eq!(guest.dump(BUFFER, 4).await, [5, 0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_guest_that_drops_a_future_drops_the_rust_future() {
+    let alive = Arc::new(());
+    with_guest::<u32, _>(async |guest| {
+        let held = alive.clone();
+        let never = async move {
+            let _held = held;
+            std::future::pending::<u32>().await
+        };
+        let handle = guest.future_source(future(never)).await;
+        assert_eq!(guest.future_read(handle).await, Code::Blocked);
+        assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
+        guest.future_drop_readable(handle).await;
+        assert_eq!(Arc::strong_count(&alive), 1);
+    });
+}
+
+#[test]
+fn a_future_that_fails_is_a_trap_where_the_host_chose_that() {
+    let error = with_trapping_guest::<u32, _>(async |guest| {
+        let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
+        let handle = guest.future_source(try_future(rx)).await;
+        drop(tx);
+        guest.future_read(handle).await;
+    });
+    assert!(format!("{error:?}").contains("channel closed"), "{error:?}");
+}
+
+#[test]
+fn a_value_is_made_with_store_access_when_it_is_delivered() {
+    // Rule "Created when delivered".
+    with_guest::<u32, _>(async |guest| {
+        let made = Arc::new(Mutex::new(0));
+        let count = made.clone();
+        let producer = future(std::future::ready("seven")).deliver_with(
+            move |_: StoreContextMut<'_, Data<u32>>, word: &str| {
+                *count.lock().unwrap() += 1;
+                Ok(word.len() as u32)
+            },
+        );
+        let handle = guest.future_source(producer).await;
+        assert_eq!(*made.lock().unwrap(), 0);
+        assert_eq!(guest.future_read(handle).await, Code::Completed(0));
+        assert_eq!((guest.dump(BUFFER, 4).await, *made.lock().unwrap()), (vec![5, 0, 0, 0], 1));
+    });
+}
+
+#[test]
+fn a_guests_future_calls_back_with_store_access() {
+    with_guest::<u32, _>(async |guest| {
+        let got = Arc::new(Mutex::new(None));
+        let sent = got.clone();
+        let consumer = callback(move |_: StoreContextMut<'_, Data<u32>>, value: u32| {
+            *sent.lock().unwrap() = Some(value);
+            Ok(())
+        });
+        let handle = guest.future_sink(consumer).await;
+        guest.load(&[3, 1, 0, 0]).await;
+        assert_eq!(guest.future_write(handle).await, Code::Completed(0));
+        assert_eq!(*got.lock().unwrap(), Some(259));
+    });
+}
+
+#[test]
+fn a_guests_future_resolves_a_oneshot() {
+    with_guest::<u32, _>(async |guest| {
+        guest.load(&[8, 0, 0, 0]).await;
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let handle = guest.future_sink(tokio_oneshot(tx)).await;
+        assert_eq!(guest.future_write(handle).await, Code::Completed(0));
+        assert_eq!(rx.await, Ok(8));
+        let (tx, rx) = futures::channel::oneshot::channel();
+        let handle = guest.future_sink(oneshot(tx)).await;
+        assert_eq!(guest.future_write(handle).await, Code::Completed(0));
+        assert_eq!(rx.await, Ok(8));
+    });
+}
+
+#[test]
+fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
+    with_guest::<u32, _>(async |guest| {
+        let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
+        drop(rx);
+        let handle = guest.future_sink(tokio_oneshot(tx)).await;
+        assert_eq!(guest.future_write(handle).await, Code::Completed(0));
+    });
+}
+
+#[test]
+fn a_callback_that_fails_is_a_trap() {
+    let error = with_trapping_guest::<u32, _>(async |guest| {
+        let consumer = callback(|_: StoreContextMut<'_, Data<u32>>, value: u32| {
+            Err(wasmtime::Error::msg(format!("no use for {value}")))
+        });
+        let handle = guest.future_sink(consumer).await;
+        guest.load(&[4, 0, 0, 0]).await;
+        guest.future_write(handle).await;
+    });
+    assert!(format!("{error:?}").contains("no use for 4"), "{error:?}");
+}

@@ -1,0 +1,145 @@
+//! Every adapter, in one table a direction: one line adds an adapter to every test that goes over the table.
+
+use std::fmt::Display;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::{StreamExt as _, TryStreamExt as _};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader};
+use wasmtime_streams::{self as ws, Completion, End};
+
+use super::guest::{Data, Guest};
+use super::script::{ChunkStream, ChunkWriter, ItemStream, Log, Reader, Script, Writer};
+
+/// How a stream ended and how much had moved.
+pub type Done = BoxFuture<'static, (End<String>, u64)>;
+
+fn done<S, E>(completion: Completion<S, E>) -> Done
+where
+    S: Unpin + Send + 'static,
+    E: Display + Send + 'static,
+{
+    completion.map(|done| (done.end.map_err(|error| error.to_string()), done.moved)).boxed()
+}
+
+pub type Install = Box<dyn FnOnce(StoreContextMut<'_, Data<u8>>) -> StreamReader<u8>>;
+pub type Pipe = Box<dyn FnOnce(StoreContextMut<'_, Data<u8>>, StreamReader<u8>)>;
+
+/// An adapter from a scripted object to a `stream<u8>`.
+pub struct Source {
+    pub name: &'static str,
+    /// It can fail.
+    pub fallible: bool,
+    /// It can tell whether it is readable.
+    pub readiness: bool,
+    make: fn(Script) -> (Install, Done),
+}
+
+fn install(producer: impl StreamProducer<Data<u8>, Item = u8>) -> Install {
+    Box::new(|store| StreamReader::new(store, producer).unwrap())
+}
+
+macro_rules! source {
+    ($name:literal, fallible: $fallible:literal, readiness: $readiness:literal, $make:expr) => {
+        Source {
+            name: $name,
+            fallible: $fallible,
+            readiness: $readiness,
+            make: |script| {
+                let (producer, completion) = $make(script).with_completion();
+                (install(producer), done(completion))
+            },
+        }
+    };
+}
+
+pub fn sources() -> Vec<Source> {
+    vec![
+        source!("tokio_read", fallible: true, readiness: false, |script| {
+            ws::tokio_read(Reader::new(script))
+        }),
+        source!("tokio_buf_read", fallible: true, readiness: true, |script| {
+            ws::tokio_buf_read(Reader::new(script))
+        }),
+        source!("chunks", fallible: false, readiness: false, |script| {
+            ws::chunks(ChunkStream(script).map(Result::unwrap))
+        }),
+        source!("try_chunks", fallible: true, readiness: false, |script| {
+            ws::try_chunks(ChunkStream(script).into_stream())
+        }),
+        source!("stream", fallible: false, readiness: false, |script| {
+            ws::stream(ItemStream::new(script, |byte| byte).map(Result::unwrap))
+        }),
+        source!("try_stream", fallible: true, readiness: false, |script| {
+            ws::try_stream(ItemStream::new(script, |byte| byte))
+        }),
+    ]
+}
+
+impl Source {
+    /// The adapter over `script`, not yet in a store.
+    pub fn make(&self, script: Script) -> (Install, Done) {
+        (self.make)(script)
+    }
+
+    /// Gives the adapter over `script` to the guest.
+    pub async fn open(&self, guest: &Guest<'_, u8>, script: Script) -> (u32, Done) {
+        let (install, done) = (self.make)(script);
+        (guest.source_by(install).await, done)
+    }
+}
+
+/// An adapter from a `stream<u8>` to a scripted object.
+pub struct Sink {
+    pub name: &'static str,
+    /// It can tell whether it is writable.
+    pub readiness: bool,
+    /// What it took may be more than what the inner object has room for.
+    pub holds: bool,
+    make: fn(Writer<u8>) -> (Pipe, Done),
+}
+
+fn pipe(consumer: impl StreamConsumer<Data<u8>, Item = u8>) -> Pipe {
+    Box::new(|store, reader| reader.pipe(store, consumer).unwrap())
+}
+
+macro_rules! sink {
+    ($name:literal, readiness: $readiness:literal, holds: $holds:literal, $make:expr) => {
+        Sink {
+            name: $name,
+            readiness: $readiness,
+            holds: $holds,
+            make: |writer| {
+                let (consumer, completion) = $make(writer).with_completion();
+                (pipe(consumer), done(completion))
+            },
+        }
+    };
+}
+
+pub fn sinks() -> Vec<Sink> {
+    vec![
+        sink!("tokio_write", readiness: false, holds: false, |writer| ws::tokio_write(writer)),
+        sink!("chunk_sink", readiness: true, holds: false, |writer| {
+            ws::chunk_sink(ChunkWriter(writer))
+        }),
+        sink!("sink", readiness: true, holds: true, |writer| ws::sink::<_, u8>(writer)),
+        sink!("sink, strict", readiness: true, holds: false, |writer| {
+            ws::sink::<_, u8>(writer).batch(1)
+        }),
+    ]
+}
+
+impl Sink {
+    /// The adapter over `writer`, not yet in a store.
+    pub fn make(&self, writer: Writer<u8>) -> (Pipe, Done) {
+        (self.make)(writer)
+    }
+
+    /// Lets the guest make a stream into the adapter over `writer`.
+    pub async fn open(&self, guest: &Guest<'_, u8>, writer: Writer<u8>) -> (u32, Done, Log<u8>) {
+        let log = writer.log();
+        let (pipe, done) = (self.make)(writer);
+        (guest.sink_by(pipe).await, done, log)
+    }
+}
