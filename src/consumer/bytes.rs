@@ -50,6 +50,8 @@ impl<S: ByteSink> ByteConsumer<S> {
     }
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the sink itself, flushed and shut down.
+    ///
+    /// Errors go to it from then on, instead of a trap.
     pub fn with_completion(self) -> (ByteConsumer<Completing<S, S::Error>>, Completion<S, S::Error>)
     where
         S: Unpin,

@@ -110,6 +110,8 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
 
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the sink itself with what it could not
     /// send, flushed and shut down.
+    ///
+    /// Errors go to it from then on, instead of a trap.
     pub fn with_completion(
         self,
     ) -> (ItemConsumer<Completing<S, S::Error>, W, V>, Completion<S, S::Error>)

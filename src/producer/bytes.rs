@@ -70,6 +70,8 @@ impl<S: ByteSource> ByteProducer<S> {
     }
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the source itself.
+    ///
+    /// Errors go to it from then on, instead of a trap, and the source can no longer be spliced: it has two owners.
     pub fn with_completion(self) -> (ByteProducer<Completing<S, S::Error>>, Completion<S, S::Error>)
     where
         S: Unpin,

@@ -120,6 +120,8 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
     }
 
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the source itself.
+    ///
+    /// Errors go to it from then on, instead of a trap, and the source can no longer be spliced: it has two owners.
     pub fn with_completion(
         self,
     ) -> (ItemProducer<Completing<S, S::Error>, V>, Completion<S, S::Error>)

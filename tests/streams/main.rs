@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auto_traits;
 mod completion;
 mod consuming;
 mod consuming_items;

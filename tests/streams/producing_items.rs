@@ -211,6 +211,35 @@ fn items_beside_pending_complete_the_operation() {
     });
 }
 
+/// Gives one item a poll, and says that there are more.
+struct Drip(u8);
+
+impl ItemSource for Drip {
+    type Item = u8;
+    type Error = Infallible;
+
+    fn poll_items(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: usize,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<Then, Infallible>> {
+        self.0 += 1;
+        out.push(self.0);
+        Poll::Ready(Ok(if self.0 == 9 { Then::Stop } else { Then::More }))
+    }
+}
+
+#[test]
+fn a_source_is_asked_again_while_it_says_that_there_is_more() {
+    // Rule "Fill the operation".
+    with_guest::<u8, _>(async |guest| {
+        let stream = guest.source(ItemProducer::new(Drip(0))).await;
+        assert_eq!(guest.recv(stream, 5).await, (Code::Completed(5), vec![1, 2, 3, 4, 5]));
+        assert_eq!(guest.recv(stream, 9).await, (Code::Completed(4), vec![6, 7, 8, 9]));
+    });
+}
+
 #[test]
 fn a_stream_of_items_is_not_polled_after_its_end() {
     // Rule "The end goes with the last items": the core fuses; the script panics if it is polled again.

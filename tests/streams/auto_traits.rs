@@ -1,0 +1,43 @@
+//! What is `Send`, `Sync` and `Unpin`, checked when it is compiled.
+
+use std::marker::PhantomPinned;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use wasmtime_streams::{
+    ByteConsumer, ByteProducer, CancelHandle, Chunks, Completing, Completion, End, ItemConsumer,
+    ItemProducer, SinkItems, StreamItems, TokioRead, TokioWrite, ValueConsumer, ValueProducer,
+};
+
+use crate::support::script::Writer;
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+fn unpin<T: Unpin>() {}
+
+/// An object that must stay where it is.
+#[derive(Debug)]
+struct Pinned(#[allow(dead_code)] PhantomPinned);
+
+#[test]
+fn producers_and_consumers_can_move_between_threads() {
+    send::<ByteProducer<TokioRead<tokio::fs::File>>>();
+    send::<ByteConsumer<TokioWrite<tokio::fs::File>>>();
+    send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
+    send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
+    send::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
+    send::<CancelHandle>();
+    sync::<CancelHandle>();
+    sync::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
+    send::<End<std::io::Error>>();
+}
+
+#[test]
+fn what_is_never_pinned_inside_asks_for_no_unpin() {
+    // `FutureReader::pipe` wants an `Unpin` consumer; a completion is awaited in place.
+    unpin::<ValueConsumer<u32, Pinned>>();
+    unpin::<Completing<Pinned, Pinned>>();
+    unpin::<Completion<Pinned, Pinned>>();
+    unpin::<ValueProducer<std::future::Ready<u32>>>();
+    unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
+}
