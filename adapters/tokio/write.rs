@@ -23,7 +23,8 @@ use crate::{ByteConsumer, ByteSink, Halt};
 ///
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. A writer that
-/// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero).
+/// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero). What the completion counts as moved is what the
+/// writer accepted; a tokio `File` accepts bytes before it has written them, and tells of a failure only by its flush.
 ///
 /// # Drop
 /// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). It is shut down by the

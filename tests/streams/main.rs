@@ -14,6 +14,7 @@ mod consuming;
 mod consuming_items;
 mod host_to_host;
 mod producing;
+mod producing_ends;
 mod producing_items;
 mod resources;
 mod splice;

@@ -119,11 +119,11 @@ macro_rules! sink {
 
 pub fn sinks() -> Vec<Sink> {
     vec![
-        sink!("tokio_write", readiness: false, holds: false, |writer| ws::tokio_write(writer)),
+        sink!("tokio_write", readiness: false, holds: false, ws::tokio_write),
         sink!("chunk_sink", readiness: true, holds: false, |writer| {
             ws::chunk_sink(ChunkWriter(writer))
         }),
-        sink!("sink", readiness: true, holds: true, |writer| ws::sink::<_, u8>(writer)),
+        sink!("sink", readiness: true, holds: true, ws::sink::<_, u8>),
         sink!("sink, strict", readiness: true, holds: false, |writer| {
             ws::sink::<_, u8>(writer).batch(1)
         }),

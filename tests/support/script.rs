@@ -279,7 +279,7 @@ impl<T> Writer<T> {
     }
 
     fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !(self.flushes.steps.is_empty() && !self.flushes.over)
+        if (self.flushes.over || !self.flushes.steps.is_empty())
             && ready!(self.flushes.poll_step(cx)) == Some(Step::Fail)
         {
             return Poll::Ready(Err(failure()));

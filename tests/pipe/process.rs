@@ -1,0 +1,196 @@
+//! The example as a process, and what tests need around it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::spawn;
+
+pub(crate) const ROT13: &str = "examples/guests/rot13.wat";
+const UPPER: &str = include_str!("../../examples/guests/upper.wat");
+
+/// The example, built as this test was built: `cargo test --test pipe` alone would leave an old one, or none.
+pub(crate) fn example() -> &'static Path {
+    static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
+    EXAMPLE.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
+        let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        // The same features as here, so that it has most often been built already.
+        let features: &[_] = match (cfg!(feature = "default"), cfg!(feature = "futures")) {
+            (true, _) => &[],
+            (false, true) => &["--no-default-features", "--features", "tokio,futures"],
+            (false, false) => &["--no-default-features", "--features", "tokio"],
+        };
+        let build = process::Command::new(env!("CARGO"))
+            .args(["build", "--example", "pipe", "--message-format", "json-render-diagnostics"])
+            .args(features)
+            .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo should start");
+        assert!(build.status.success(), "`cargo build --example pipe` failed: {}", build.status);
+        let messages = String::from_utf8(build.stdout).unwrap();
+        let (_, path) = messages.split_once(r#""executable":""#).expect("an executable");
+        PathBuf::from(path.split_once('"').unwrap().0)
+    })
+}
+
+pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Child {
+    Command::new(example())
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    status: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn with(self, status: i32, said: &[&str]) -> Self {
+        let Self { status: found, stderr, .. } = &self;
+        assert_eq!(*found, status, "{stderr}");
+        for words in said {
+            assert!(stderr.contains(words), "expected {words:?} in {stderr:?}");
+        }
+        self
+    }
+
+    /// In order, with nothing but the summary on stderr: also no progress bar, as that is no terminal.
+    #[track_caller]
+    pub(crate) fn in_order(self, read: usize, written: usize) -> Vec<u8> {
+        let lines: Vec<_> =
+            self.stderr.lines().filter(|line| !line.starts_with("listening")).collect();
+        let [line] = lines[..] else { panic!("one line expected: {self:?}") };
+        let numbers = line.strip_prefix(&format!("in {read} bytes, out {written} bytes, "));
+        let Some((seconds, rate)) = numbers.and_then(|rest| rest.split_once(" s, ")) else {
+            panic!("no summary of {read} and {written} bytes: {line:?}")
+        };
+        let rate = rate.strip_suffix(" MB/s").expect(line);
+        assert!(seconds.parse::<f64>().is_ok() && rate.parse::<f64>().is_ok(), "{line:?}");
+        self.with(0, &[]).stdout
+    }
+}
+
+/// Fails a test that hangs; nothing is judged by how long it takes.
+pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), test).await.expect("it should not hang")
+}
+
+pub(crate) async fn end(child: Child) -> Ended {
+    let output = within(child.wait_with_output()).await.unwrap();
+    let status = output.status.code().expect("ended by a signal");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    Ended { status, stdout: output.stdout, stderr }
+}
+
+/// Runs the example with `input` on its stdin.
+pub(crate) async fn run(
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    input: impl Into<Vec<u8>>,
+) -> Ended {
+    let mut child = start(arguments);
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.into());
+    // It may end before it has read all.
+    let feed = spawn(async move { stdin.write_all(&input).await });
+    let ended = end(child).await;
+    feed.abort();
+    ended
+}
+
+pub(crate) async fn refused(arguments: &[&str], said: &[&str]) {
+    let ended = run(arguments, "").await.with(2, said);
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+}
+
+/// A directory of a test's own, removed with it.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(test: &str) -> Self {
+        // Not in the target directory: the path of a Unix socket has to be short.
+        let path = std::env::temp_dir().join(format!("pipe-{}-{test}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// All byte values in no order, in a length that is no multiple of anything.
+pub(crate) fn data() -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    std::iter::repeat_with(next).flatten().take(9_000_001).collect()
+}
+
+/// The default guest, changed.
+#[track_caller]
+pub(crate) fn changed(from: &str, to: &str) -> String {
+    assert_eq!(UPPER.matches(from).count(), 1, "{from:?} in upper.wat");
+    UPPER.replace(from, to)
+}
+
+/// A component with one export, whose code traps.
+pub(crate) fn component(name: &str, ty: &str) -> String {
+    format!(
+        r#"(component
+            (core module $m (func (export "f") (param i32) (result i32) unreachable))
+            (core instance $i (instantiate $m))
+            (func (export "{name}") {ty} (canon lift (core func $i "f"))))"#
+    )
+}
+
+pub(crate) async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("tcp:{}", listener.local_addr().unwrap());
+    (listener, endpoint)
+}
+
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    within(listener.accept()).await.unwrap().0
+}
+
+/// Reads exactly what is expected, and no more.
+pub(crate) async fn expect(mut reader: impl tokio::io::AsyncRead + Unpin, bytes: &[u8]) {
+    let mut found = vec![0; bytes.len()];
+    within(reader.read_exact(&mut found)).await.unwrap();
+    assert_eq!(found, bytes);
+}
