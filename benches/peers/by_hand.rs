@@ -1,0 +1,164 @@
+//! The other side of the rows: what is written by hand without this crate.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wasmtime::component::{
+    Destination, Lift, Lower, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
+};
+use wasmtime::{Result, StoreContextMut};
+
+/// Bytes to the guest as well as it can be done: the reader reads straight into the guest's memory.
+pub(crate) struct DirectRead<R>(pub(crate) R);
+
+impl<D: 'static, R: AsyncRead + Unpin + Send + 'static> StreamProducer<D> for DirectRead<R> {
+    type Item = u8;
+    type Buffer = VecBuffer<u8>;
+
+    fn poll_produce<'a>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'a, D>,
+        destination: Destination<'a, u8, VecBuffer<u8>>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        if finish {
+            return Poll::Ready(Ok(StreamResult::Cancelled));
+        }
+        let mut direct = destination.as_direct(store, 64 * 1024);
+        let mut buf = ReadBuf::new(direct.remaining());
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        ready!(Pin::new(&mut self.get_mut().0).poll_read(cx, &mut buf))?;
+        let n = buf.filled().len();
+        if n == 0 {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
+        direct.mark_written(n);
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// Bytes from the guest as well as it can be done: the writer reads straight from the guest's memory, and each operation
+/// is flushed.
+pub(crate) struct DirectWrite<W> {
+    writer: W,
+    flushing: bool,
+}
+
+impl<W> DirectWrite<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Self { writer, flushing: false }
+    }
+}
+
+impl<D: 'static, W: AsyncWrite + Unpin + Send + 'static> StreamConsumer<D> for DirectWrite<W> {
+    type Item = u8;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let me = self.get_mut();
+        if finish {
+            me.flushing = false;
+            return Poll::Ready(Ok(StreamResult::Cancelled));
+        }
+        if !me.flushing {
+            let mut direct = source.as_direct(store);
+            let mut accepted = 0;
+            loop {
+                let bytes = direct.remaining();
+                let len = bytes.len();
+                if len == 0 {
+                    return Poll::Ready(Ok(StreamResult::Completed));
+                }
+                match Pin::new(&mut me.writer).poll_write(cx, bytes)? {
+                    Poll::Ready(0) => {
+                        return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                    }
+                    Poll::Ready(n) => {
+                        direct.mark_read(n);
+                        accepted += n;
+                        if n == len {
+                            break;
+                        }
+                    }
+                    Poll::Pending if accepted == 0 => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            me.flushing = true;
+        }
+        ready!(Pin::new(&mut me.writer).poll_flush(cx))?;
+        me.flushing = false;
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// Items to the guest as nearly everybody does it: one an operation.
+pub(crate) struct OneRead<S>(pub(crate) S);
+
+impl<D, S> StreamProducer<D> for OneRead<S>
+where
+    D: 'static,
+    S: Stream<Item: Lift + Lower + Send + Sync + 'static> + Unpin + Send + 'static,
+{
+    type Item = S::Item;
+    type Buffer = Option<S::Item>;
+
+    fn poll_produce<'a>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, S::Item, Option<S::Item>>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        match Pin::new(&mut self.get_mut().0).poll_next(cx) {
+            Poll::Ready(Some(item)) => {
+                destination.set_buffer(Some(item));
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Items from the guest as nearly everybody does it: one an operation.
+pub(crate) struct OneWrite<S>(pub(crate) S);
+
+impl<D, S> StreamConsumer<D> for OneWrite<S>
+where
+    D: 'static,
+    S: Sink<u32, Error: Into<wasmtime::Error>> + Unpin + Send + 'static,
+{
+    type Item = u32;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        mut source: Source<'_, u32>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let mut sink = Pin::new(&mut self.get_mut().0);
+        if sink.as_mut().poll_ready(cx).map_err(Into::into)?.is_pending() {
+            return if finish { Poll::Ready(Ok(StreamResult::Cancelled)) } else { Poll::Pending };
+        }
+        let mut item = None;
+        source.read(store, &mut item)?;
+        if let Some(item) = item {
+            sink.start_send(item).map_err(Into::into)?;
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
