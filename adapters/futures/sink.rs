@@ -127,6 +127,13 @@ where
                 Poll::Pending if items.taken() > 0 => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
+            if items.remaining() == 1 {
+                // There is room for it, so it need not be held.
+                if let Some(item) = items.take_one() {
+                    self.as_mut().project().sink.start_send(item).map_err(Halt::Failed)?;
+                }
+                continue;
+            }
             let held = self.as_mut().project().held;
             let mut batch = Vec::from(mem::take(held));
             items.take(usize::MAX, &mut batch);

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use wasmtime::component::{DirectSource, Source, StreamConsumer, StreamResult};
-use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+use wasmtime::{Error, Result, StoreContextMut};
 
 use super::{Common, broken};
 use crate::completion::{self, Completing, Completion};
@@ -76,23 +76,35 @@ impl<S: ByteSink> ByteConsumer<S> {
     }
 }
 
+/// What one look at the sink came to.
+enum Drained<E> {
+    /// There was nothing to write: the guest's write is a zero-length one.
+    Nothing,
+    Pending,
+    Some,
+    Halted(Halt<E>),
+}
+
 /// Rule "exact count": marks what the sink accepted, while it makes progress.
+///
+/// Each look at what remains goes through the tables of the store, so none is made only to find that nothing does.
 fn drain<D, S: ByteSink>(
     mut sink: Pin<&mut S>,
     cx: &mut Context<'_>,
     direct: &mut DirectSource<'_, D>,
-) -> Result<(usize, Option<Halt<S::Error>>)> {
+) -> Result<Drained<S::Error>> {
     let mut accepted = 0;
     loop {
         let bytes = direct.remaining();
-        if bytes.is_empty() || accepted >= BYTES_PER_OP {
-            return Ok((accepted, None));
+        let len = bytes.len();
+        if len == 0 {
+            return Ok(Drained::Nothing);
         }
         match sink.as_mut().poll_write(cx, bytes) {
-            Poll::Pending => return Ok((accepted, None)),
-            Poll::Ready(Err(halt)) => return Ok((accepted, Some(halt))),
-            Poll::Ready(Ok(n)) if n == 0 || n > bytes.len() => {
-                let len = bytes.len();
+            Poll::Pending if accepted == 0 => return Ok(Drained::Pending),
+            Poll::Pending => return Ok(Drained::Some),
+            Poll::Ready(Err(halt)) => return Ok(Drained::Halted(halt)),
+            Poll::Ready(Ok(n)) if n == 0 || n > len => {
                 return Err(broken(format_args!(
                     "ByteSink::poll_write accepted {n} of {len} bytes: expected 1 to {len}"
                 )));
@@ -100,6 +112,9 @@ fn drain<D, S: ByteSink>(
             Poll::Ready(Ok(n)) => {
                 direct.mark_read(n);
                 accepted += n;
+                if n == len || accepted >= BYTES_PER_OP {
+                    return Ok(Drained::Some);
+                }
             }
         }
     }
@@ -111,7 +126,7 @@ impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
     fn poll_consume(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'_, D>,
+        store: StoreContextMut<'_, D>,
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
@@ -125,15 +140,11 @@ impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
             return Poll::Ready(Ok(common.cancelled()));
         }
         if !common.op.flushing {
-            if source.remaining(store.as_context_mut()) == 0 {
-                return common.writable(this.sink.poll_writable(cx));
-            }
-            let (accepted, halt) = drain(this.sink.as_mut(), cx, &mut source.as_direct(store))?;
-            if let Some(halt) = halt {
-                return Poll::Ready(common.halt(halt));
-            }
-            if accepted == 0 {
-                return Poll::Pending;
+            match drain(this.sink.as_mut(), cx, &mut source.as_direct(store))? {
+                Drained::Nothing => return common.writable(this.sink.poll_writable(cx)),
+                Drained::Pending => return Poll::Pending,
+                Drained::Some => {}
+                Drained::Halted(halt) => return Poll::Ready(common.halt(halt)),
             }
         }
         common.complete(|| this.sink.poll_flush(cx))

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
-use wasmtime::{AsContextMut, Error, Result, StoreContextMut, bail};
+use wasmtime::{Error, Result, StoreContextMut, bail};
 
 use super::{OnError, Splice, SpliceFn, State};
 use crate::completion::{self, Completing, Completion};
@@ -151,7 +151,7 @@ impl<D: 'static, S: ByteSource> StreamProducer<D> for ByteProducer<S> {
     fn poll_produce<'a>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, D>,
+        store: StoreContextMut<'a, D>,
         destination: Destination<'a, u8, Self::Buffer>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
@@ -159,14 +159,15 @@ impl<D: 'static, S: ByteSource> StreamProducer<D> for ByteProducer<S> {
         if let Some(answer) = this.state.early(finish) {
             return Poll::Ready(answer);
         }
-        if destination.remaining(store.as_context_mut()) == Some(0) {
-            return this.state.readable(this.source.poll_readable(cx), *this.on_error);
-        }
 
         // Rule "straight into guest memory". A host reader's buffer is shown whole however much of it is marked, so it
-        // is marked once, after filling.
+        // is marked once, after filling. It is never empty, so an empty buffer is a guest's zero-length read.
         let mut direct = destination.as_direct(store, *this.capacity);
-        let (produced, filled) = fill(this.source, cx, direct.remaining())?;
+        let buf = direct.remaining();
+        if buf.is_empty() {
+            return this.state.readable(this.source.poll_readable(cx), *this.on_error);
+        }
+        let (produced, filled) = fill(this.source, cx, buf)?;
         if produced > 0 {
             direct.mark_written(produced);
         }
