@@ -9,6 +9,8 @@ mod limits;
 mod producer;
 mod sink;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 
 // The adapters are what readers come for, so their folder stands at the top level, beside this one.

@@ -1,17 +1,18 @@
 //! How streams end, and what the host gets back.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use futures::channel::oneshot;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, BufWriter, ReadBuf};
 use wasmtime_streams::{CancelHandle, End, Flush, tokio_read, tokio_write, try_chunks};
 
-use crate::support::executor::{self, idle};
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{ChunkStream, FAILURE, Reader, Script, Step, Writer};
+use wasmtime_streams::testing::executor::{self, idle};
 
 #[test]
 fn the_completion_resolves_as_soon_as_the_end_is_known() {
@@ -203,6 +204,48 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.1, b"ab");
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+    });
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether whoever awaits `done` is woken by what `end` does.
+async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Output = ()>) -> bool {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(woken.clone());
+    assert!(Pin::new(done).poll(&mut Context::from_waker(&waker)).is_pending());
+    end.await;
+    woken.0.load(Ordering::SeqCst)
+}
+
+#[test]
+fn whoever_awaits_a_completion_is_woken_by_every_end() {
+    // Rule "Completion": it may be awaited in a task of its own, long before.
+    with_guest::<u8, _>(async |guest| {
+        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let stream = guest.source(producer).await;
+        assert!(wakes(&mut done, guest.drop_readable(stream)).await, "the guest drops its end");
+
+        let (producer, mut done) = tokio_read(&b""[..]).with_completion();
+        let stream = guest.source(producer).await;
+        let read = async { assert_eq!(guest.read(stream, 1).await, Code::Dropped(0)) };
+        assert!(wakes(&mut done, read).await, "the end");
+
+        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let handle = done.cancel_handle();
+        let stream = guest.source(producer).await;
+        assert!(wakes(&mut done, async { handle.cancel() }).await, "a cancel");
+        guest.drop_readable(stream).await;
+
+        let (consumer, mut done) = tokio_write(Vec::new()).with_completion();
+        let stream = guest.sink(consumer).await;
+        assert!(wakes(&mut done, guest.drop_writable(stream)).await, "the guest drops its end");
     });
 }
 

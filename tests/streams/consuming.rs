@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use wasmtime_streams::{ByteConsumer, ByteSink, End, Flush, Halt, chunk_sink, tokio_write};
 
 use crate::support::adapters::{Sink, sinks};
-use crate::support::executor::{self, idle};
-use crate::support::guest::{Code, Guest, guest, with_guest, with_trapping_guest};
+use crate::support::guest::{Code, Guest, with_guest, with_large_guest, with_trapping_guest};
 use crate::support::script::{ChunkWriter, FAILURE, Script, Step, Writer};
 use crate::{BUFFERS, pattern};
+use wasmtime_streams::testing::executor::{self, idle};
 
 #[test]
 fn every_sink_takes_every_write_size_and_loses_nothing() {
@@ -343,7 +343,7 @@ fn a_trap_in_the_middle_of_a_write_loses_nothing_that_was_taken() {
 fn a_write_of_any_length_is_taken_in_bounded_parts() {
     // Rule "Bounded": 2^28 - 1 bytes are offered.
     const LEN: u32 = (1 << 28) - 1;
-    let run = guest::<u8, _>(4096 + 512, async |guest| {
+    with_large_guest::<u8, _>(LEN, async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
         let consumer = chunk_sink(ChunkWriter(writer)).max_chunk(1 << 16);
@@ -353,7 +353,6 @@ fn a_write_of_any_length_is_taken_in_bounded_parts() {
             assert_eq!((written.accepted.len(), written.writes), (1 << 20, 16));
         });
     });
-    executor::run(run).unwrap();
 }
 
 /// Claims to have accepted more than it was offered.

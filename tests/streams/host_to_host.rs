@@ -8,10 +8,10 @@ use wasmtime_streams::{End, chunks, sink, tokio_read, tokio_write};
 
 use crate::pattern;
 use crate::support::adapters::{Sink, Source, sinks, sources};
-use crate::support::executor;
 use crate::support::guest::with_guest;
 use crate::support::script::{Script, Step, Writer};
 use crate::uneven;
+use wasmtime_streams::testing::executor;
 
 fn pipe(source: &Source, sink: &Sink) {
     let data = pattern(1000);

@@ -1,7 +1,6 @@
 //! The contract, with real guests in both directions, over every adapter.
 //!
 //! Each test is named after what holds; its first line cites the rule of the crate's contract page by its name.
-#![cfg(all(feature = "tokio", feature = "futures"))]
 // The support is written as a library would be, for more than one test target.
 #![allow(unreachable_pub)]
 

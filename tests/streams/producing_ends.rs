@@ -4,9 +4,9 @@ use wasmtime_streams::End;
 
 use crate::read_to_end;
 use crate::support::adapters::sources;
-use crate::support::executor;
 use crate::support::guest::{Code, with_guest, with_trapping_guest};
 use crate::support::script::{ChunkStream, FAILURE, Script, Step};
+use wasmtime_streams::testing::executor;
 
 #[test]
 fn the_end_goes_with_the_last_bytes_if_it_is_known_by_then() {

@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use futures::{StreamExt as _, stream};
 use wasmtime_streams::{End, ItemProducer, ItemSource, Then, Why};
 
-use crate::support::executor::{self, idle};
-use crate::support::guest::{BUFFER, Code, Item, guest, with_guest};
+use crate::support::guest::{BUFFER, Code, with_guest, with_large_guest};
 use crate::support::script::{FAILURE, ItemStream, Script, Step};
+use wasmtime_streams::testing::Item;
+use wasmtime_streams::testing::executor::idle;
 
 fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
@@ -86,9 +87,9 @@ impl<T: Clone + Send + 'static> ItemSource for Greedy<T> {
     }
 }
 
-fn greedy<T: Item + Clone>(item: T, pages: u32, len: u32, batch: usize) -> Vec<(usize, usize)> {
+fn greedy<T: Item + Clone>(item: T, len: u32, batch: usize) -> Vec<(usize, usize)> {
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let run = guest::<T, _>(pages, async |guest| {
+    with_large_guest::<T, _>(len, async |guest| {
         let source = Greedy { asked: asked.clone(), item };
         let stream = guest.source(ItemProducer::new(source)).await;
         for _ in 0..2 {
@@ -100,7 +101,6 @@ fn greedy<T: Item + Clone>(item: T, pages: u32, len: u32, batch: usize) -> Vec<(
             assert_eq!(code, Code::Completed(batch as u32));
         }
     });
-    executor::run(run).unwrap();
     Arc::into_inner(asked).unwrap().into_inner().unwrap()
 }
 
@@ -108,11 +108,11 @@ fn greedy<T: Item + Clone>(item: T, pages: u32, len: u32, batch: usize) -> Vec<(
 fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
     // Rule "Bounded": 2^28 - 1 items are asked for.
     const LEN: u32 = (1 << 28) - 1;
-    let asked = greedy::<u8>(1, 4096 + 512, LEN, 65536);
+    let asked = greedy::<u8>(1, LEN, 65536);
     assert_eq!(asked, [(65536, 0), (65536, 65536)]);
-    let asked = greedy::<u32>(1, 4 * 4096 + 512, LEN, 16384);
+    let asked = greedy::<u32>(1, LEN, 16384);
     assert_eq!(asked, [(16384, 0), (16384, 16384)]);
-    let asked = greedy::<String>(String::new(), 8 * 4096 + 512, LEN, 64);
+    let asked = greedy::<String>(String::new(), LEN, 64);
     assert_eq!(asked, [(64, 0), (64, 64)]);
 }
 

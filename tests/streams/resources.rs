@@ -8,22 +8,22 @@ use wasmtime::component::{Resource, StreamReader};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams::{End, ItemProducer, StreamItems, With, sink, stream};
 
-use crate::support::executor::idle;
-use crate::support::guest::{Code, Connection, Data, with_guest};
+use crate::support::guest::{Code, Connection, World, with_guest};
 use crate::support::script::{Script, Writer};
+use wasmtime_streams::testing::executor::idle;
 
 type Handle = Resource<Connection>;
 type Connections = StreamItems<stream::Iter<std::vec::IntoIter<Connection>>>;
 
-fn push(mut store: StoreContextMut<'_, Data<Handle>>, connection: Connection) -> Result<Handle> {
+fn push(mut store: StoreContextMut<'_, World>, connection: Connection) -> Result<Handle> {
     Ok(store.data_mut().table.push(connection)?)
 }
 
-fn take(mut store: StoreContextMut<'_, Data<Handle>>, handle: Handle) -> Result<Connection> {
+fn take(mut store: StoreContextMut<'_, World>, handle: Handle) -> Result<Connection> {
     Ok(store.data_mut().table.delete(handle)?)
 }
 
-type Push = fn(StoreContextMut<'_, Data<Handle>>, Connection) -> Result<Handle>;
+type Push = fn(StoreContextMut<'_, World>, Connection) -> Result<Handle>;
 
 fn connections(ids: &[u32]) -> ItemProducer<Connections, With<Push>> {
     let connections: Vec<_> = ids.iter().map(|id| Connection(*id)).collect();
@@ -85,9 +85,7 @@ fn a_resource_comes_back_as_the_object_that_it_stands_for() {
 }
 
 /// Refuses the connection with this number.
-fn refusing(
-    bad: u32,
-) -> impl FnMut(StoreContextMut<'_, Data<Handle>>, Connection) -> Result<Handle> {
+fn refusing(bad: u32) -> impl FnMut(StoreContextMut<'_, World>, Connection) -> Result<Handle> {
     move |store, connection| {
         if connection.0 == bad {
             return Err(wasmtime::Error::msg("refused"));
@@ -120,12 +118,11 @@ fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
         with_guest::<Handle, _>(async |guest| {
             let stream = guest.source(connections(&[1, 2, 3])).await;
             assert_eq!(guest.read(stream, 3).await, Code::Completed(3));
-            let receive = |store: StoreContextMut<'_, Data<Handle>>, handle: Handle| match take(
-                store, handle,
-            )? {
-                Connection(2) => Err(wasmtime::Error::msg("refused")),
-                connection => Ok(connection),
-            };
+            let receive =
+                |store: StoreContextMut<'_, World>, handle: Handle| match take(store, handle)? {
+                    Connection(2) => Err(wasmtime::Error::msg("refused")),
+                    connection => Ok(connection),
+                };
             let (consumer, done) = sink(Writer::<Connection>::new(Script::new([])))
                 .receive_with(receive)
                 .batch(batch)

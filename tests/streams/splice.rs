@@ -63,7 +63,7 @@ fn a_refused_splice_leaves_the_stream_as_it_was() {
             } else {
                 guest.with(|store| reader.try_into::<TokioRead<&[u8]>>(store)).unwrap_err()
             };
-            let stream = guest.source_by(|_| reader).await;
+            let stream = guest.take(reader).await;
             assert_eq!(guest.recv(stream, 9).await.1, b"hello");
         });
     }

@@ -8,8 +8,8 @@ use futures::FutureExt as _;
 use wasmtime::StoreContextMut;
 use wasmtime_streams::{callback, future, oneshot, tokio_oneshot, try_future};
 
-use crate::support::executor::idle;
-use crate::support::guest::{BUFFER, Code, Data, with_guest, with_trapping_guest};
+use crate::support::guest::{BUFFER, Code, World, with_guest, with_trapping_guest};
+use wasmtime_streams::testing::executor::idle;
 
 #[test]
 fn a_future_resolves_when_the_rust_future_does() {
@@ -101,7 +101,7 @@ fn a_value_is_made_with_store_access_when_it_is_delivered() {
         let made = Arc::new(Mutex::new(0));
         let count = made.clone();
         let producer = future(std::future::ready("seven")).deliver_with(
-            move |_: StoreContextMut<'_, Data<u32>>, word: &str| {
+            move |_: StoreContextMut<'_, World>, word: &str| {
                 *count.lock().unwrap() += 1;
                 Ok(word.len() as u32)
             },
@@ -118,7 +118,7 @@ fn a_guests_future_calls_back_with_store_access() {
     with_guest::<u32, _>(async |guest| {
         let got = Arc::new(Mutex::new(None));
         let sent = got.clone();
-        let consumer = callback(move |_: StoreContextMut<'_, Data<u32>>, value: u32| {
+        let consumer = callback(move |_: StoreContextMut<'_, World>, value: u32| {
             *sent.lock().unwrap() = Some(value);
             Ok(())
         });
@@ -157,7 +157,7 @@ fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
 #[test]
 fn a_callback_that_fails_is_a_trap() {
     let error = with_trapping_guest::<u32, _>(async |guest| {
-        let consumer = callback(|_: StoreContextMut<'_, Data<u32>>, value: u32| {
+        let consumer = callback(|_: StoreContextMut<'_, World>, value: u32| {
             Err(wasmtime::Error::msg(format!("no use for {value}")))
         });
         let handle = guest.future_sink(consumer).await;

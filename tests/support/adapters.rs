@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader};
 use wasmtime_streams::{self as ws, Completion, End};
 
-use super::guest::{Data, Guest};
+use super::guest::{Guest, World};
 use super::script::{ChunkStream, ChunkWriter, ItemStream, Log, Reader, Script, Writer};
 
 /// How a stream ended and how much had moved.
@@ -22,8 +22,8 @@ where
     completion.map(|done| (done.end.map_err(|error| error.to_string()), done.moved)).boxed()
 }
 
-pub type Install = Box<dyn FnOnce(StoreContextMut<'_, Data<u8>>) -> StreamReader<u8>>;
-pub type Pipe = Box<dyn FnOnce(StoreContextMut<'_, Data<u8>>, StreamReader<u8>)>;
+pub type Install = Box<dyn FnOnce(StoreContextMut<'_, World>) -> StreamReader<u8>>;
+pub type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 
 /// An adapter from a scripted object to a `stream<u8>`.
 pub struct Source {
@@ -35,7 +35,7 @@ pub struct Source {
     make: fn(Script) -> (Install, Done),
 }
 
-fn install(producer: impl StreamProducer<Data<u8>, Item = u8>) -> Install {
+fn install(producer: impl StreamProducer<World, Item = u8>) -> Install {
     Box::new(|store| StreamReader::new(store, producer).unwrap())
 }
 
@@ -85,7 +85,8 @@ impl Source {
     /// Gives the adapter over `script` to the guest.
     pub async fn open(&self, guest: &Guest<'_, u8>, script: Script) -> (u32, Done) {
         let (install, done) = (self.make)(script);
-        (guest.source_by(install).await, done)
+        let reader = guest.with(install);
+        (guest.take(reader).await, done)
     }
 }
 
@@ -99,7 +100,7 @@ pub struct Sink {
     make: fn(Writer<u8>) -> (Pipe, Done),
 }
 
-fn pipe(consumer: impl StreamConsumer<Data<u8>, Item = u8>) -> Pipe {
+fn pipe(consumer: impl StreamConsumer<World, Item = u8>) -> Pipe {
     Box::new(|store, reader| reader.pipe(store, consumer).unwrap())
 }
 
@@ -140,6 +141,8 @@ impl Sink {
     pub async fn open(&self, guest: &Guest<'_, u8>, writer: Writer<u8>) -> (u32, Done, Log<u8>) {
         let log = writer.log();
         let (pipe, done) = (self.make)(writer);
-        (guest.sink_by(pipe).await, done, log)
+        let (reader, writable) = guest.stream().await;
+        guest.with(|store| pipe(store, reader));
+        (writable, done, log)
     }
 }

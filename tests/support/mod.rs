@@ -1,6 +1,5 @@
-//! A scripted guest, an executor that notices a stall, and inner objects that misbehave on purpose.
+//! The adapters in tables, the scripted guest, and inner objects that misbehave on purpose.
 
 pub mod adapters;
-pub mod executor;
 pub mod guest;
 pub mod script;

@@ -1,7 +1,7 @@
 ;; A guest that does what the host tells it, one operation at a time, and reports what came of it.
 ;;
-;; ITEM, PRELUDE and PAGES are replaced before it is compiled. `next` gives the result of the last operation and waits for
-;; the next one: (operation, a, b, c, bytes). The numbers are those of `Op` in guest.rs.
+;; The words in capitals are replaced before it is compiled. `next` gives the result of the last operation and waits for the
+;; next one: (operation, a, b, c, bytes). The numbers are those that guest.rs sends.
 (component
   PRELUDE
   (import "next" (func $next async
@@ -57,6 +57,7 @@
   (core func $future.drop-readable (canon future.drop-readable $f))
   (core func $future.drop-writable (canon future.drop-writable $f))
   (core func $waitable.join (canon waitable.join))
+  DROP
   (core func $waitable-set.new (canon waitable-set.new))
   (core func $waitable-set.wait (canon waitable-set.wait (memory (core memory $libc "memory"))))
 
@@ -84,6 +85,7 @@
     (import "host" "future.drop-readable" (func $future.drop-readable (param i32)))
     (import "host" "future.drop-writable" (func $future.drop-writable (param i32)))
     (import "host" "waitable.join" (func $waitable.join (param i32 i32)))
+    (import "host" "item.drop" (func $item.drop (param i32)))
     (import "host" "waitable-set.new" (func $waitable-set.new (result i32)))
     (import "host" "waitable-set.wait" (func $waitable-set.wait (param i32 i32) (result i32)))
 
@@ -131,6 +133,10 @@
           (global.set $top (local.get $mark))))
         (if (i32.eq (local.get $op) (i32.const 12)) (then (call $dump (local.get $a) (local.get $b))))
         (if (i32.eq (local.get $op) (i32.const 13)) (then unreachable))
+        (if (i32.eq (local.get $op) (i32.const 14)) (then
+          (local.set $r0 (global.get $top))
+          (if (local.get $a) (then (global.set $top (local.get $a))))))
+        (if (i32.eq (local.get $op) (i32.const 15)) (then (call $item.drop (local.get $a))))
 
         (if (i32.eq (local.get $op) (i32.const 21)) (then
           (local.set $r0 (call $future.read (local.get $a) (local.get $b)))))
@@ -175,6 +181,7 @@
       (export "future.drop-readable" (func $future.drop-readable))
       (export "future.drop-writable" (func $future.drop-writable))
       (export "waitable.join" (func $waitable.join))
+      (export "item.drop" (func $item.drop))
       (export "waitable-set.new" (func $waitable-set.new))
       (export "waitable-set.wait" (func $waitable-set.wait))))))
   (func (export "run") async (canon lift (core func $m "run"))))

@@ -1,0 +1,320 @@
+//! Drives the scripted guest (guest.wat): each method is one operation of the guest's.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
+use wasmtime::component::{
+    Accessor, FutureConsumer, FutureProducer, FutureReader, StreamConsumer, StreamProducer,
+    StreamReader,
+};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use super::setup::{Command, Reply, Shared, locked};
+use super::{Heap, Item, executor};
+
+/// Where the host's allocations begin in the guest's memory.
+const HEAP: u32 = 0x1_0000;
+
+/// Where the guest's buffer begins in its memory.
+pub const BUFFER: u32 = 16 << 20;
+
+/// How an operation was answered, and how many items it moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Not yet.
+    Blocked,
+    /// There may be more.
+    Completed(u32),
+    /// The other end is gone.
+    Dropped(u32),
+    /// The guest cancelled it.
+    Cancelled(u32),
+}
+
+impl Code {
+    fn decode(code: u32) -> Self {
+        match (code, code & 0xf) {
+            (u32::MAX, _) => Code::Blocked,
+            (_, 0) => Code::Completed(code >> 4),
+            (_, 1) => Code::Dropped(code >> 4),
+            _ => Code::Cancelled(code >> 4),
+        }
+    }
+
+    /// How many items moved.
+    pub fn count(self) -> u32 {
+        match self {
+            Code::Blocked => 0,
+            Code::Completed(n) | Code::Dropped(n) | Code::Cancelled(n) => n,
+        }
+    }
+}
+
+/// A guest under the control of a test; see [`Setup::run`](super::Setup::run).
+pub struct Guest<'a, D: 'static, T: 'static> {
+    accessor: &'a Accessor<D>,
+    commands: Commands,
+    shared: Arc<Shared<T>>,
+}
+
+type Commands = mpsc::UnboundedSender<(Command, oneshot::Sender<Reply>)>;
+
+impl<D, T> fmt::Debug for Guest<'_, D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").finish_non_exhaustive()
+    }
+}
+
+impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
+    pub(super) fn new(
+        accessor: &'a Accessor<D>,
+        commands: Commands,
+        shared: Arc<Shared<T>>,
+    ) -> Self {
+        Self { accessor, commands, shared }
+    }
+
+    async fn command(&self, op: u32, a: u32, b: u32, c: u32) -> Reply {
+        self.command_with(Command { op, a, b, c, bytes: Vec::new() }).await
+    }
+
+    async fn command_with(&self, command: Command) -> Reply {
+        let (tx, rx) = oneshot::channel();
+        // Where the guest has trapped the call says so, and nobody waits for this any more.
+        if self.commands.unbounded_send((command, tx)).is_err() {
+            return std::future::pending().await;
+        }
+        match rx.await {
+            Ok(reply) => reply,
+            Err(oneshot::Canceled) => std::future::pending().await,
+        }
+    }
+
+    async fn code(&self, op: u32, a: u32, b: u32, c: u32) -> Code {
+        Code::decode(self.command(op, a, b, c).await.0)
+    }
+
+    /// Access to the store.
+    pub fn with<R>(&self, f: impl FnOnce(StoreContextMut<'_, D>) -> R) -> R {
+        self.accessor.with(|mut access| f(access.as_context_mut()))
+    }
+
+    /// Hands a stream to the guest and returns its handle.
+    ///
+    /// # Panics
+    ///
+    /// Where [`StreamReader::new`] fails.
+    pub async fn source(&self, producer: impl StreamProducer<D, Item = T>) -> u32 {
+        let reader = self.with(|store| StreamReader::new(store, producer));
+        self.take(reader.expect("a stream")).await
+    }
+
+    /// Hands a stream to the guest and returns its handle.
+    pub async fn take(&self, reader: StreamReader<T>) -> u32 {
+        locked(&self.shared.streams).push_back(reader);
+        self.command(8, 0, 0, 0).await.0
+    }
+
+    /// Lets the guest make a stream: returns its readable end, and the handle of its writable end.
+    pub async fn stream(&self) -> (StreamReader<T>, u32) {
+        let (readable, writable, _) = self.command(7, 0, 0, 0).await;
+        (self.give(readable).await, writable)
+    }
+
+    /// Lets the guest make a stream, takes its readable end into `consumer`, and returns the handle of its writable end.
+    ///
+    /// # Panics
+    ///
+    /// Where [`StreamReader::pipe`] fails.
+    pub async fn sink(&self, consumer: impl StreamConsumer<D, Item = T>) -> u32 {
+        let (reader, writable) = self.stream().await;
+        self.with(|store| reader.pipe(store, consumer)).expect("a stream that is open");
+        writable
+    }
+
+    /// Takes a stream back from the guest.
+    pub async fn give(&self, readable: u32) -> StreamReader<T> {
+        self.command(9, readable, 0, 0).await;
+        let given = locked(&self.shared.streams).pop_front();
+        match given {
+            Some(reader) => reader,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Starts a read of `len` items into the guest's [buffer](BUFFER).
+    pub async fn read(&self, stream: u32, len: u32) -> Code {
+        self.code(1, stream, BUFFER, len).await
+    }
+
+    /// Starts a write of `len` items from the guest's [buffer](BUFFER).
+    pub async fn write(&self, stream: u32, len: u32) -> Code {
+        self.code(2, stream, BUFFER, len).await
+    }
+
+    /// Cancels the read that is under way, and waits for the answer.
+    pub async fn cancel_read(&self, stream: u32) -> Code {
+        self.code(3, stream, 0, 0).await
+    }
+
+    /// Cancels the write that is under way, and waits for the answer.
+    pub async fn cancel_write(&self, stream: u32) -> Code {
+        self.code(4, stream, 0, 0).await
+    }
+
+    /// Drops a readable end. The guest traps if a read is under way.
+    pub async fn drop_readable(&self, stream: u32) {
+        self.command(5, stream, 0, 0).await;
+    }
+
+    /// Drops a writable end. The guest traps if a write is under way.
+    pub async fn drop_writable(&self, stream: u32) {
+        self.command(6, stream, 0, 0).await;
+    }
+
+    /// Waits for the event of the operation that is under way.
+    pub async fn wait(&self, waitable: u32) -> Code {
+        Code::decode(self.command(10, waitable, 0, 0).await.2)
+    }
+
+    /// Lets `wait` go on as far as anything can run; `None` if its operation stays parked.
+    pub async fn parked<W: Future<Output = Code> + Unpin>(&self, wait: &mut W) -> Option<Code> {
+        match select(wait, pin!(executor::idle())).await {
+            Either::Left((code, _)) => Some(code),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Reads up to `len` items, waiting if need be, and returns their bytes in memory.
+    pub async fn recv(&self, stream: u32, len: u32) -> (Code, Vec<u8>) {
+        let code = match self.read(stream, len).await {
+            Code::Blocked => self.wait(stream).await,
+            code => code,
+        };
+        (code, self.dump(BUFFER, code.count() * T::SIZE).await)
+    }
+
+    /// Writes items that are `bytes` in memory, waiting if need be.
+    pub async fn send(&self, stream: u32, bytes: &[u8]) -> Code {
+        self.load(bytes).await;
+        match self.write(stream, bytes.len() as u32 / T::SIZE).await {
+            Code::Blocked => self.wait(stream).await,
+            code => code,
+        }
+    }
+
+    /// Writes items that are `bytes` in memory, in as many operations as it takes, and returns how the last one was answered.
+    pub async fn send_all(&self, stream: u32, mut bytes: &[u8]) -> Code {
+        loop {
+            let code = self.send(stream, bytes).await;
+            bytes = &bytes[(code.count() * T::SIZE) as usize..];
+            if bytes.is_empty() || !matches!(code, Code::Completed(_)) {
+                return code;
+            }
+        }
+    }
+
+    /// Copies `bytes` to the start of the guest's [buffer](BUFFER).
+    pub async fn load(&self, bytes: &[u8]) {
+        self.command_with(Command { op: 11, a: BUFFER, b: 0, c: 0, bytes: bytes.to_vec() }).await;
+    }
+
+    /// Puts items at the start of the guest's [buffer](BUFFER), and what they own behind them.
+    pub async fn load_items(&self, items: &[T::Value]) {
+        let mut heap = Heap::new(BUFFER + items.len() as u32 * T::SIZE);
+        let mut bytes = Vec::new();
+        items.iter().for_each(|item| T::store(item, &mut heap, &mut bytes));
+        bytes.extend_from_slice(heap.bytes());
+        self.load(&bytes).await;
+    }
+
+    /// The first `count` items in the guest's [buffer](BUFFER); `None` for one that is none.
+    pub async fn items(&self, count: u32) -> Vec<Option<T::Value>> {
+        let (top, _, _) = self.command(14, 0, 0, 0).await;
+        let heap = Heap::with(HEAP, self.dump(HEAP, top - HEAP).await);
+        let bytes = self.dump(BUFFER, count * T::SIZE).await;
+        bytes.chunks(T::SIZE as usize).map(|item| T::load(item, &heap)).collect()
+    }
+
+    /// Lets the guest forget what the host has allocated in it.
+    pub async fn reset_heap(&self) {
+        self.command(14, HEAP, 0, 0).await;
+    }
+
+    /// The guest's memory.
+    pub async fn dump(&self, at: u32, len: u32) -> Vec<u8> {
+        self.command(12, at, len, 0).await;
+        mem::take(&mut *locked(&self.shared.dump))
+    }
+
+    /// Drops a handle of a resource.
+    pub async fn drop_item(&self, handle: u32) {
+        self.command(15, handle, 0, 0).await;
+    }
+
+    /// Lets the guest trap; never returns.
+    pub async fn trap(&self) {
+        self.command(13, 0, 0, 0).await;
+    }
+
+    /// Hands a future to the guest and returns its handle.
+    ///
+    /// # Panics
+    ///
+    /// Where [`FutureReader::new`] fails.
+    pub async fn future_source(&self, producer: impl FutureProducer<D, Item = T>) -> u32 {
+        let reader = self.with(|store| FutureReader::new(store, producer)).expect("a future");
+        locked(&self.shared.futures).push_back(reader);
+        self.command(28, 0, 0, 0).await.0
+    }
+
+    /// Lets the guest make a future, takes its readable end into `consumer`, and returns the handle of its writable end.
+    ///
+    /// # Panics
+    ///
+    /// Where [`FutureReader::pipe`] fails.
+    pub async fn future_sink(&self, consumer: impl FutureConsumer<D, Item = T> + Unpin) -> u32 {
+        let (readable, writable, _) = self.command(27, 0, 0, 0).await;
+        self.command(29, readable, 0, 0).await;
+        let given = locked(&self.shared.futures).pop_front();
+        if let Some(reader) = given {
+            self.with(|store| reader.pipe(store, consumer)).expect("a future that is open");
+        }
+        writable
+    }
+
+    /// Starts a read of a future into the guest's [buffer](BUFFER).
+    pub async fn future_read(&self, future: u32) -> Code {
+        self.code(21, future, BUFFER, 0).await
+    }
+
+    /// Starts a write of a future from the guest's [buffer](BUFFER).
+    pub async fn future_write(&self, future: u32) -> Code {
+        self.code(22, future, BUFFER, 0).await
+    }
+
+    /// Cancels the read that is under way, and waits for the answer.
+    pub async fn future_cancel_read(&self, future: u32) -> Code {
+        self.code(23, future, 0, 0).await
+    }
+
+    /// Cancels the write that is under way, and waits for the answer.
+    pub async fn future_cancel_write(&self, future: u32) -> Code {
+        self.code(24, future, 0, 0).await
+    }
+
+    /// Drops a readable end. The guest traps if a read is under way.
+    pub async fn future_drop_readable(&self, future: u32) {
+        self.command(25, future, 0, 0).await;
+    }
+
+    /// Drops a writable end. The guest traps if nothing was written.
+    pub async fn future_drop_writable(&self, future: u32) {
+        self.command(26, future, 0, 0).await;
+    }
+}

@@ -1,0 +1,264 @@
+//! Stands between Wasmtime and the implementation, and sees what Wasmtime does not look at.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+use wasmtime::component::{
+    Destination, FutureConsumer, FutureProducer, Source, StreamConsumer, StreamProducer,
+    StreamResult, WriteBuffer as _,
+};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+
+use super::Finding;
+
+/// In which poll a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndedBy {
+    /// In the answer to a cancel, with nothing moved.
+    Cancel,
+    /// In the answer to an operation on no items.
+    ZeroLength,
+    /// In that to any other.
+    Other,
+}
+
+/// So many answers of `Pending` in a row are not honest: nothing waits so long without a wake-up of its own making.
+const SPINNING: usize = 1000;
+
+/// What a probe saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub(super) findings: Vec<(Finding, String)>,
+    pub(super) polls: usize,
+    /// Items produced or taken.
+    pub(super) moved: usize,
+    /// Items taken in the operation that is under way.
+    in_op: usize,
+    /// How many items there are, if all are ready at any time: then each operation must move as many as it can.
+    pub(super) ready: Option<usize>,
+    pub(super) ended_by: Option<EndedBy>,
+    /// An error was returned to Wasmtime.
+    pub(super) failed: bool,
+    /// Of the last poll, if that was `Pending`.
+    pub(super) waker: Option<Waker>,
+    /// How many answers in a row were `Pending`.
+    pending: usize,
+}
+
+impl Seen {
+    /// Looks at what holds for every trait. An error, if it would go on for ever.
+    fn answer<R>(
+        &mut self,
+        cx: &Context<'_>,
+        answer: &Poll<Result<R>>,
+        finish: bool,
+    ) -> Result<()> {
+        self.polls += 1;
+        self.failed |= matches!(answer, Poll::Ready(Err(_)));
+        self.pending = if answer.is_pending() { self.pending + 1 } else { 0 };
+        self.waker = answer.is_pending().then(|| cx.waker().clone());
+        if self.pending > SPINNING {
+            self.find(Finding::Spins, format!("{SPINNING} answers of `Pending` in a row"));
+            return Err(Error::msg("it spins"));
+        }
+        if answer.is_pending() && finish {
+            self.find(Finding::PendingOnFinish, String::new());
+        }
+        Ok(())
+    }
+
+    fn stream(
+        &mut self,
+        answer: &Poll<Result<StreamResult>>,
+        finish: bool,
+        len: usize,
+        moved: usize,
+    ) {
+        match answer {
+            Poll::Ready(Ok(StreamResult::Cancelled)) if !finish => {
+                self.find(Finding::CancelledUnasked, String::new());
+            }
+            Poll::Ready(Ok(StreamResult::Dropped)) => {
+                self.ended_by = Some(match (moved, len) {
+                    (0, _) if finish => EndedBy::Cancel,
+                    (0, 0) => EndedBy::ZeroLength,
+                    _ => EndedBy::Other,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn find(&mut self, finding: Finding, detail: String) {
+        self.findings.push((finding, detail));
+    }
+}
+
+/// Shared with the script that runs.
+pub(super) type SharedSeen = Arc<Mutex<Seen>>;
+
+pub(super) fn look(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pin_project! {
+    pub(super) struct Probe<P> {
+        #[pin]
+        inner: P,
+        seen: SharedSeen,
+    }
+}
+
+impl<P> Probe<P> {
+    pub(super) fn new(inner: P, seen: SharedSeen) -> Self {
+        Self { inner, seen }
+    }
+}
+
+impl<D, P> StreamProducer<D> for Probe<P>
+where
+    D: 'static,
+    P: StreamProducer<D>,
+{
+    type Item = P::Item;
+    type Buffer = P::Buffer;
+
+    fn poll_produce<'a>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, Self::Item, Self::Buffer>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let this = self.project();
+        let wanted = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
+        let answer =
+            this.inner.poll_produce(cx, store.as_context_mut(), destination.reborrow(), finish);
+        let left = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
+        let buffer = destination.take_buffer();
+        let produced = (wanted - left) + buffer.remaining().len();
+        destination.set_buffer(buffer);
+
+        let mut seen = look(this.seen);
+        seen.moved += produced;
+        if wanted == 0 && produced > 0 {
+            seen.find(Finding::TookOnZeroLength, format!("{produced} items were taken"));
+        } else if produced > wanted {
+            seen.find(Finding::Overfilled, format!("{produced} items for {wanted}"));
+        }
+        match answer {
+            Poll::Pending if produced > 0 => {
+                seen.find(Finding::PendingAfterProducing, format!("{produced} items"));
+            }
+            Poll::Ready(Ok(StreamResult::Cancelled)) if produced > 0 => {
+                seen.find(Finding::LostOnCancel, format!("`Cancelled` with {produced} items"));
+            }
+            Poll::Ready(Ok(StreamResult::Completed)) if wanted > 0 && produced == 0 => {
+                seen.find(Finding::CompletedWithNothing, format!("{wanted} items were asked for"));
+            }
+            Poll::Ready(Ok(StreamResult::Completed)) if !finish => {
+                let ready = seen.ready.map(|all| (all + produced).saturating_sub(seen.moved));
+                if let Some(ready) = ready.filter(|ready| produced < wanted.min(*ready)) {
+                    let detail = format!("{produced} items for {wanted}, and {ready} were ready");
+                    seen.find(Finding::PartlyFilled, detail);
+                }
+            }
+            Poll::Ready(Ok(StreamResult::Dropped)) if produced > wanted => {
+                seen.find(Finding::LateEnd, format!("with {produced} items for {wanted}"));
+            }
+            _ => {}
+        }
+        seen.stream(&answer, finish, wanted, produced);
+        seen.answer(cx, &answer, finish)?;
+        answer
+    }
+}
+
+impl<D, C> StreamConsumer<D> for Probe<C>
+where
+    D: 'static,
+    C: StreamConsumer<D, Item: 'static>,
+{
+    type Item = C::Item;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, Self::Item>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let this = self.project();
+        let before = source.remaining(store.as_context_mut());
+        let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
+        let left = source.remaining(store.as_context_mut());
+
+        let mut seen = look(this.seen);
+        let offered = before + seen.in_op;
+        seen.in_op += before - left;
+        seen.moved += before - left;
+        let taken = seen.in_op;
+        if answer.is_ready() {
+            seen.in_op = 0;
+        }
+        match answer {
+            Poll::Ready(Ok(StreamResult::Completed)) if offered > 0 && taken == 0 => {
+                seen.find(Finding::CompletedWithNothing, format!("{offered} items were offered"));
+            }
+            Poll::Ready(Ok(StreamResult::Completed))
+                if !finish && left > 0 && seen.ready.is_some() =>
+            {
+                let detail = format!("{taken} of {offered} items, and there was room for all");
+                seen.find(Finding::PartlyFilled, detail);
+            }
+            _ => {}
+        }
+        seen.stream(&answer, finish, offered, taken);
+        seen.answer(cx, &answer, finish)?;
+        answer
+    }
+}
+
+impl<D, P: FutureProducer<D>> FutureProducer<D> for Probe<P> {
+    type Item = P::Item;
+
+    fn poll_produce(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        finish: bool,
+    ) -> Poll<Result<Option<Self::Item>>> {
+        let this = self.project();
+        let answer = this.inner.poll_produce(cx, store, finish);
+        let mut seen = look(this.seen);
+        if !finish && matches!(answer, Poll::Ready(Ok(None))) {
+            seen.find(Finding::CancelledUnasked, String::new());
+        }
+        seen.answer(cx, &answer, finish)?;
+        answer
+    }
+}
+
+impl<D: 'static, C: FutureConsumer<D, Item: 'static>> FutureConsumer<D> for Probe<C> {
+    type Item = C::Item;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, Self::Item>,
+        finish: bool,
+    ) -> Poll<Result<()>> {
+        let this = self.project();
+        let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
+        let left = source.remaining(store.as_context_mut());
+        let mut seen = look(this.seen);
+        if !finish && left > 0 && matches!(answer, Poll::Ready(Ok(()))) {
+            seen.find(Finding::CompletedWithNothing, "the value was not taken".to_owned());
+        }
+        seen.answer(cx, &answer, finish)?;
+        answer
+    }
+}

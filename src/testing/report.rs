@@ -1,0 +1,160 @@
+//! What the kit finds, and how it says it.
+
+use std::fmt;
+
+use super::Op;
+
+macro_rules! findings {
+    ($($(#[doc = $doc:literal])+ $name:ident => $rule:literal,)*) => {
+        /// One way to break the [contract](crate::contract).
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Finding {
+            $($(#[doc = $doc])+ $name,)*
+        }
+
+        impl Finding {
+            /// The rule of the [contract](crate::contract) that is broken, by its name.
+            pub fn rule(self) -> &'static str {
+                match self { $(Finding::$name => $rule,)* }
+            }
+
+            fn text(self) -> &'static str {
+                match self { $(Finding::$name => concat!($($doc),+),)* }
+            }
+        }
+    };
+}
+
+findings! {
+    /// An operation moved fewer items than were ready.
+    PartlyFilled => "Fill the operation",
+    /// Nobody wakes an operation that waits: its waker was not registered, or an old one was kept.
+    LostWakeup => "A fresh waker",
+    /// An operation that waits wakes itself over and over.
+    Spins => "A fresh waker",
+    /// The answer was `Pending` although something had been produced.
+    PendingAfterProducing => "A fresh waker",
+    /// The answer to a cancel was `Pending`: the guest's cancel blocks.
+    PendingOnFinish => "Finish is not the end",
+    /// The answer was `Cancelled` although the guest had not cancelled.
+    CancelledUnasked => "Finish is not the end",
+    /// A cancel ended the stream.
+    EndedOnCancel => "Finish is not the end",
+    /// What had been taken from the host object when the guest cancelled is lost.
+    LostOnCancel => "Finish is not the end",
+    /// An operation that asked for something completed with nothing.
+    CompletedWithNothing => "Never complete with nothing",
+    /// An empty chunk was sent on.
+    EmptyChunk => "Zero-length writes",
+    /// A zero-length read took something.
+    TookOnZeroLength => "Zero-length reads",
+    /// A zero-length read trapped, panicked, never came back or ended the stream.
+    ZeroLengthRead => "Zero-length reads",
+    /// A zero-length write trapped, panicked, never came back or ended the stream.
+    ZeroLengthWrite => "Zero-length writes",
+    /// The end came later than the last items although it was told with them.
+    LateEnd => "The end goes with the last items",
+    /// The last items were lost at the end.
+    LostAtEnd => "The end goes with the last items",
+    /// The stream did not end.
+    NoEnd => "The end goes with the last items",
+    /// An error came before the items that preceded it.
+    ErrorOvertook => "Items before the error",
+    /// An error of the host object trapped the guest.
+    ErrorTrapped => "Items before the error",
+    /// An error of the host object was reported to nobody.
+    ErrorLost => "Items before the error",
+    /// More was produced than the operation asked for: it is held where neither side can reach it.
+    Overfilled => "Bounded",
+    /// Memory was allocated by a length that the guest named.
+    GuestSizedMemory => "Bounded",
+    /// More was accepted than the bound allows, while nothing left the host object.
+    Outran => "No outrunning",
+    /// A resource is left in the store's table.
+    ResourceLeft => "Created when delivered",
+    /// What the guest was told to have written is not what arrived.
+    Miscounted => "Exact count",
+    /// An item was lost on the way.
+    Lost => "Once and in order",
+    /// An item arrived twice.
+    Doubled => "Once and in order",
+    /// Items arrived in another order.
+    Reordered => "Once and in order",
+    /// An item arrived changed.
+    Changed => "Once and in order",
+    /// At the end of the stream the host object was not flushed and shut down.
+    NotClosed => "The end belongs to the completion",
+    /// Nobody was told how the stream ended.
+    EndNotReported => "Completion",
+    /// It was told twice how the stream ended.
+    EndReportedTwice => "Completion",
+    /// The guest trapped.
+    Trapped => "No trap and no panic",
+    /// The implementation panicked.
+    Panicked => "No trap and no panic",
+    /// A deviation that was declared did not happen.
+    DeclaredInVain => "(none: a deviation that is allowed must be there)",
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().trim())
+    }
+}
+
+/// What was broken, by which script, and how it went.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was found.
+    pub finding: Finding,
+    /// The particulars: items, counts, messages.
+    pub detail: String,
+    /// The shortest script that was found to show it.
+    pub script: Vec<Op>,
+    /// Each operation, and what came of it.
+    pub trace: Vec<String>,
+    /// The seed of the random script that it was shrunk from, if it was one.
+    pub seed: Option<u64>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "broken rule: {}", self.finding.rule())?;
+        writeln!(f, "{}", self.finding)?;
+        if !self.detail.is_empty() {
+            writeln!(f, "    {}", self.detail)?;
+        }
+        writeln!(f, "what the guest and the host did:")?;
+        for (number, line) in self.trace.iter().enumerate() {
+            writeln!(f, "    {}. {line}", number + 1)?;
+        }
+        writeln!(f, "to run this script alone: .replay(&{:?})", self.script)?;
+        if let Some(seed) = self.seed {
+            writeln!(f, "to run the random scripts that led to it: .seed({seed})")?;
+        }
+        write!(f, "the rules: the page `wasmtime_streams::contract`")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What was run without a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many scripts were run.
+    pub scripts: usize,
+    /// How many operations they had.
+    pub operations: usize,
+    /// How often the implementation was polled.
+    pub polls: usize,
+    /// The seed of the random scripts.
+    pub seed: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scripts, operations, polls, seed } = self;
+        write!(f, "{scripts} scripts, {operations} operations, {polls} polls, seed {seed}")
+    }
+}

@@ -1,0 +1,198 @@
+//! Starts the scripted guest (guest.wat).
+
+use std::any::TypeId;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
+use futures::lock;
+use futures::stream::StreamExt as _;
+use wasmtime::component::{Component, FutureReader, Linker, LinkerInstance, StreamReader};
+use wasmtime::{Engine, Result, Store};
+
+use super::executor::{self, Effort, Stalled};
+use super::{BUFFER, Guest, Item};
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
+type Components = HashMap<(TypeId, u32), Component>;
+static COMPONENTS: LazyLock<Mutex<Components>> = LazyLock::new(Mutex::default);
+
+/// How many pages of memory a guest has, unless it is given more: its buffer is 16 MiB.
+const PAGES: u32 = 512;
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn component<T: Item>(pages: u32) -> Result<Component> {
+    let mut components = locked(&COMPONENTS);
+    if let Some(component) = components.get(&(TypeId::of::<T>(), pages)) {
+        return Ok(component.clone());
+    }
+    let text = include_str!("guest.wat")
+        .replace("PRELUDE", T::PRELUDE)
+        .replace("DROP", T::DROP)
+        .replace("ITEM", T::TYPE)
+        .replace("PAGES", &pages.to_string());
+    let component = Component::new(&ENGINE, text)?;
+    components.insert((TypeId::of::<T>(), pages), component.clone());
+    Ok(component)
+}
+
+/// One operation of the guest's: see guest.wat.
+#[derive(Default)]
+pub(super) struct Command {
+    pub(super) op: u32,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) c: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+pub(super) type Reply = (u32, u32, u32);
+type Queue = mpsc::UnboundedReceiver<(Command, oneshot::Sender<Reply>)>;
+
+/// What passes between a test and its guest beside the commands.
+pub(super) struct Shared<T: 'static> {
+    commands: lock::Mutex<Queue>,
+    reply: Mutex<Option<oneshot::Sender<Reply>>>,
+    pub(super) streams: Mutex<VecDeque<StreamReader<T>>>,
+    pub(super) futures: Mutex<VecDeque<FutureReader<T>>>,
+    pub(super) dump: Mutex<Vec<u8>>,
+}
+
+fn missing() -> wasmtime::Error {
+    wasmtime::Error::msg("the guest asked for a stream that it was not given")
+}
+
+fn define<D: Send + 'static, T: Item>(
+    root: &mut LinkerInstance<'_, D>,
+    shared: &Arc<Shared<T>>,
+) -> Result<()> {
+    let (next, dump, get, give) = (shared.clone(), shared.clone(), shared.clone(), shared.clone());
+    let (get_future, give_future) = (shared.clone(), shared.clone());
+    root.func_wrap_concurrent("next", move |_, reply: Reply| {
+        let shared = next.clone();
+        Box::pin(async move {
+            if let Some(waiting) = locked(&shared.reply).take() {
+                // A script that no longer waits for it is at its end.
+                let _ = waiting.send(reply);
+            }
+            let next = shared.commands.lock().await.next().await;
+            let (command, reply) = next.unzip();
+            *locked(&shared.reply) = reply;
+            // A script that has ended tells the guest to return.
+            let Command { op, a, b, c, bytes } = command.unwrap_or_default();
+            Ok(((op, a, b, c, bytes),))
+        })
+    })?;
+    root.func_wrap("dump", move |_, (bytes,): (Vec<u8>,)| {
+        *locked(&dump.dump) = bytes;
+        Ok(())
+    })?;
+    root.func_wrap("get-stream", move |_, ()| {
+        Ok((locked(&get.streams).pop_front().ok_or_else(missing)?,))
+    })?;
+    root.func_wrap("give-stream", move |_, (stream,): (StreamReader<T>,)| {
+        locked(&give.streams).push_back(stream);
+        Ok(())
+    })?;
+    root.func_wrap("get-future", move |_, ()| {
+        Ok((locked(&get_future.futures).pop_front().ok_or_else(missing)?,))
+    })?;
+    root.func_wrap("give-future", move |_, (future,): (FutureReader<T>,)| {
+        locked(&give_future.futures).push_back(future);
+        Ok(())
+    })
+}
+
+/// A hook that defines further imports.
+type Link<D> = Arc<dyn Fn(&mut LinkerInstance<'_, D>) -> Result<()>>;
+
+/// What a guest is started with.
+pub struct Setup<D: 'static> {
+    data: D,
+    pages: u32,
+    link: Option<Link<D>>,
+}
+
+impl<D: fmt::Debug> fmt::Debug for Setup<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+impl<D: Send + 'static> Setup<D> {
+    /// A guest in a store with `data`.
+    pub fn new(data: D) -> Self {
+        Self { data, pages: PAGES, link: None }
+    }
+
+    /// Gives the guest's buffer `bytes` bytes; it has 16 MiB otherwise. Memory that is never touched costs nothing.
+    pub fn buffer(mut self, bytes: u32) -> Self {
+        self.pages = (BUFFER + bytes).div_ceil(1 << 16);
+        self
+    }
+
+    /// Defines further imports: the resource `item`, where the items are resources.
+    pub fn link(
+        mut self,
+        link: impl Fn(&mut LinkerInstance<'_, D>) -> Result<()> + 'static,
+    ) -> Self {
+        self.link = Some(Arc::new(link));
+        self
+    }
+
+    /// Runs `script` against a fresh guest on this thread.
+    ///
+    /// # Errors
+    ///
+    /// The trap, if the guest traps, and [`Stalled`] if nothing can run any more.
+    pub fn run<T: Item, R>(
+        self,
+        script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R,
+    ) -> (Result<Result<R>, Stalled>, Effort) {
+        executor::try_run(self.drive(script))
+    }
+
+    async fn drive<T: Item, R>(self, script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R) -> Result<R> {
+        let (tx, rx) = mpsc::unbounded();
+        let shared = Arc::new(Shared {
+            commands: lock::Mutex::new(rx),
+            reply: Mutex::default(),
+            streams: Mutex::default(),
+            futures: Mutex::default(),
+            dump: Mutex::default(),
+        });
+        let mut linker = Linker::<D>::new(&ENGINE);
+        if let Some(link) = &self.link {
+            link(&mut linker.root())?;
+        }
+        define(&mut linker.root(), &shared)?;
+        let component = component::<T>(self.pages)?;
+        let mut store = Store::new(&ENGINE, self.data);
+        let instance = linker.instantiate_async(&mut store, &component).await?;
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run")?;
+        let output = store
+            .run_concurrent(async |accessor| {
+                let guest = Guest::new(accessor, tx, shared);
+                let script = async {
+                    let output = script(&guest).await;
+                    drop(guest);
+                    output
+                };
+                let call = async { run.call_concurrent(accessor, ()).await };
+                // The script ends first, or else the guest has trapped.
+                match select(pin!(call), pin!(script)).await {
+                    Either::Left((Err(trap), _)) => Err(trap),
+                    Either::Left((Ok(()), script)) => Ok(script.await),
+                    Either::Right((output, call)) => call.await.map(|()| output),
+                }
+            })
+            .await??;
+        Ok(output)
+    }
+}

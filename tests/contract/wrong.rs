@@ -1,0 +1,226 @@
+//! What the wrong implementations have in common: their host objects, and the verdict.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use wasmtime_streams::testing::{Check, Finding, Item, Made, Reported, Role};
+
+pub const ITEMS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
+
+pub fn items() -> Vec<u32> {
+    ITEMS.to_vec()
+}
+
+/// The kit finds this, and names this rule for it.
+#[track_caller]
+pub fn accused<D, T, R>(check: Check<D, T, R>, finding: Finding, rule: &str)
+where
+    D: Send + 'static,
+    T: Item,
+    R: Role<D, T>,
+{
+    let failure = check.run().expect_err("nothing was found");
+    assert_eq!(failure.finding, finding, "\n{failure}\n");
+    assert_eq!(failure.finding.rule(), rule);
+    assert!(failure.to_string().starts_with(&format!("broken rule: {rule}\n")), "{failure}");
+}
+
+/// A channel that holds everything from the start.
+pub fn full<V>(items: impl IntoIterator<Item = V>) -> UnboundedReceiver<V> {
+    let (tx, rx) = unbounded_channel();
+    items.into_iter().for_each(|item| assert!(tx.send(item).is_ok()));
+    rx
+}
+
+/// A producer that reads from a channel to which everything is sent before it is read.
+pub fn ready<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P> {
+    move || Made::new(make(full(ITEMS)))
+}
+
+/// A producer that reads from a channel to which two items are sent at a time.
+pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P> {
+    move || {
+        let (tx, rx) = unbounded_channel();
+        let (mut tx, mut left) = (Some(tx), VecDeque::from(ITEMS));
+        Made::new(make(rx)).step(move || {
+            let part: Vec<_> = left.drain(..left.len().min(2)).collect();
+            match part.is_empty() {
+                true => tx.take().is_some(),
+                false => {
+                    // Nobody receives any more.
+                    part.into_iter().for_each(|item| drop(tx.as_ref().map(|tx| tx.send(item))));
+                    true
+                }
+            }
+        })
+    }
+}
+
+/// What the host is told of the end.
+#[derive(Clone, Debug, Default)]
+pub struct Reports(Arc<Mutex<Vec<Reported>>>);
+
+impl Reports {
+    pub fn say(&self, reported: Reported) {
+        self.0.lock().unwrap().push(reported);
+    }
+
+    pub fn all(&self) -> Vec<Reported> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[derive(Debug)]
+struct State<V> {
+    room: usize,
+    waker: Option<Waker>,
+    received: Vec<V>,
+    empty_chunks: usize,
+    closed: bool,
+}
+
+/// What consumers write to: it has room for some items, and gets more when it is moved on.
+#[derive(Debug)]
+pub struct Peer<V = u32>(Arc<Mutex<State<V>>>);
+
+impl<V> Clone for Peer<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<V> Peer<V> {
+    pub fn new(room: usize) -> Self {
+        let (received, empty_chunks, closed) = (Vec::new(), 0, false);
+        Self(Arc::new(Mutex::new(State { room, waker: None, received, empty_chunks, closed })))
+    }
+
+    /// Registers the waker if there is no room.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut state = self.0.lock().unwrap();
+        if state.room == 0 {
+            state.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(state.room)
+    }
+
+    pub fn room(&self) -> usize {
+        self.0.lock().unwrap().room
+    }
+
+    pub fn send(&self, chunk: Vec<V>) {
+        let mut state = self.0.lock().unwrap();
+        state.room = state.room.saturating_sub(chunk.len());
+        state.empty_chunks += usize::from(chunk.is_empty());
+        state.received.extend(chunk);
+    }
+
+    pub fn close(&self) {
+        self.0.lock().unwrap().closed = true;
+    }
+
+    fn step(&self) {
+        let mut state = self.0.lock().unwrap();
+        state.room += 2;
+        let waker = state.waker.take();
+        drop(state);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A consumer whose peer has room for everything.
+pub fn roomy<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -> Made<C, V> {
+    move || {
+        let peer = Peer::new(usize::MAX);
+        let made = Made::new(make(peer.clone()));
+        let empty = peer.clone();
+        made.received(move || peer.0.lock().unwrap().received.clone())
+            .empty_chunks(move || empty.0.lock().unwrap().empty_chunks)
+    }
+}
+
+/// A consumer whose peer gets room for two more items at a time.
+pub fn narrow<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -> Made<C, V> {
+    move || {
+        let peer = Peer::new(0);
+        let (step, mut steps) = (peer.clone(), 4);
+        Made::new(make(peer.clone()))
+            .received(move || peer.0.lock().unwrap().received.clone())
+            .step(move || {
+                let more = steps > 0;
+                steps -= usize::from(more);
+                step.step();
+                more
+            })
+    }
+}
+
+/// A consumer that has to close its peer.
+pub fn closing<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -> Made<C, V> {
+    move || {
+        let peer = Peer::new(usize::MAX);
+        let closed = peer.clone();
+        Made::new(make(peer.clone()))
+            .received(move || peer.0.lock().unwrap().received.clone())
+            .closed(move || closed.0.lock().unwrap().closed)
+    }
+}
+
+/// A struct, and its `poll_produce`: the rest of the trait is the same for all.
+macro_rules! wrong_producer {
+    (
+        $(#[$doc:meta])* struct $name:ident { $($field:ident: $ty:ty),* $(,)? }
+        |$this:ident, $cx:pat_param, $store:pat_param, $dst:ident, $finish:pat_param| $body:block
+    ) => {
+        $(#[$doc])*
+        struct $name { $($field: $ty),* }
+
+        impl<D: 'static> wasmtime::component::StreamProducer<D> for $name {
+            type Item = u32;
+            type Buffer = wasmtime::component::VecBuffer<u32>;
+
+            #[allow(unused_mut)] // what one of them changes another does not
+            fn poll_produce<'a>(
+                self: std::pin::Pin<&mut Self>,
+                $cx: &mut std::task::Context<'_>,
+                $store: wasmtime::StoreContextMut<'a, D>,
+                mut $dst: wasmtime::component::Destination<'a, Self::Item, Self::Buffer>,
+                $finish: bool,
+            ) -> std::task::Poll<wasmtime::Result<wasmtime::component::StreamResult>> {
+                let $this = self.get_mut();
+                $body
+            }
+        }
+    };
+}
+
+/// A struct, and its `poll_consume`.
+macro_rules! wrong_consumer {
+    (
+        $(#[$doc:meta])* struct $name:ident { $($field:ident: $ty:ty),* $(,)? }
+        |$this:ident, $cx:pat_param, $store:ident, $source:ident, $finish:pat_param| $body:block
+    ) => {
+        $(#[$doc])*
+        struct $name { $($field: $ty),* }
+
+        impl<D: 'static> wasmtime::component::StreamConsumer<D> for $name {
+            type Item = u32;
+
+            #[allow(unused_mut)] // what one of them changes another does not
+            fn poll_consume(
+                self: std::pin::Pin<&mut Self>,
+                $cx: &mut std::task::Context<'_>,
+                mut $store: wasmtime::StoreContextMut<'_, D>,
+                mut $source: wasmtime::component::Source<'_, Self::Item>,
+                $finish: bool,
+            ) -> std::task::Poll<wasmtime::Result<wasmtime::component::StreamResult>> {
+                let $this = self.get_mut();
+                $body
+            }
+        }
+    };
+}
+pub(crate) use {wrong_consumer, wrong_producer};

@@ -1,0 +1,412 @@
+//! Producers as they are written in a hurry, each with one mistake in how it answers.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker, ready};
+
+use tokio::sync::mpsc::UnboundedReceiver as Rx;
+use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
+use wasmtime_streams::testing::{Finding, Made, producer};
+
+use crate::wrong::{ITEMS, accused, fed, full, items, ready, wrong_producer};
+
+/// The answer when nothing has come: right in all of these but those that say otherwise.
+macro_rules! nothing {
+    ($finish:expr) => {
+        match $finish {
+            true => Poll::Ready(Ok(Cancelled)),
+            false => Poll::Pending,
+        }
+    };
+}
+
+wrong_producer! {
+    /// Gives the one item that the channel gave.
+    struct OneAtATime { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        if dst.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(Completed));
+        }
+        match this.rx.poll_recv(cx) {
+            Poll::Ready(Some(item)) => {
+                dst.set_buffer(vec![item].into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn one_item_a_poll() {
+    let check = producer(items(), ready(|rx| OneAtATime { rx }));
+    accused(check, Finding::PartlyFilled, "Fill the operation");
+}
+
+wrong_producer! {
+    /// Never asks how much is wanted.
+    struct ForgetsZeroLength { rx: Rx<u32> }
+    |this, cx, _, dst, finish| {
+        match this.rx.poll_recv(cx) {
+            Poll::Ready(Some(item)) => {
+                dst.set_buffer(vec![item].into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_takes_an_item() {
+    let check = producer(items(), fed(|rx| ForgetsZeroLength { rx }));
+    accused(check, Finding::TookOnZeroLength, "Zero-length reads");
+}
+
+/// Takes what has come, up to what the guest wants; `None` at the end.
+fn batch(
+    rx: &mut Rx<u32>,
+    wanted: usize,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<Option<Vec<u32>>> {
+    let mut items = Vec::new();
+    while items.len() < wanted {
+        match rx.poll_recv(cx) {
+            Poll::Ready(Some(item)) => items.push(item),
+            _ if !items.is_empty() => break,
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Poll::Ready(Some(items))
+}
+
+wrong_producer! {
+    /// Takes "nothing was read" for the end, as one does with readers.
+    struct EmptyIsTheEnd { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
+            Poll::Ready(Some(items)) if !items.is_empty() => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(_) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_is_taken_for_the_end() {
+    let check = producer(items(), fed(|rx| EmptyIsTheEnd { rx }));
+    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+}
+
+wrong_producer! {
+    /// Waits for the guest to have room, which a zero-length read never has.
+    struct WaitsForRoom { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match dst.remaining(store) {
+            Some(0) => nothing!(finish),
+            wanted => match batch(&mut this.rx, wanted.unwrap_or(64), cx) {
+                Poll::Ready(Some(items)) => {
+                    dst.set_buffer(items.into());
+                    Poll::Ready(Ok(Completed))
+                }
+                Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+                Poll::Pending => nothing!(finish),
+            },
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_never_comes_back() {
+    let check = producer(items(), fed(|rx| WaitsForRoom { rx }));
+    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+}
+
+wrong_producer! {
+    struct IgnoresFinish { rx: Rx<u32> }
+    |this, cx, store, dst, _| {
+        match ready!(batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx)) {
+            Some(items) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            None => Poll::Ready(Ok(Dropped)),
+        }
+    }
+}
+
+#[test]
+fn finish_is_ignored_while_nothing_is_there() {
+    let check = producer(items(), fed(|rx| IgnoresFinish { rx }));
+    accused(check, Finding::PendingOnFinish, "Finish is not the end");
+}
+
+wrong_producer! {
+    struct FinishIsTheEnd { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        if finish {
+            return Poll::Ready(Ok(Dropped));
+        }
+        match ready!(batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx)) {
+            Some(items) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            None => Poll::Ready(Ok(Dropped)),
+        }
+    }
+}
+
+#[test]
+fn finish_is_read_as_the_end_of_the_stream() {
+    let check = producer(items(), fed(|rx| FinishIsTheEnd { rx }));
+    accused(check, Finding::EndedOnCancel, "Finish is not the end");
+}
+
+wrong_producer! {
+    /// Answers the cancel well, and stops the source behind it.
+    struct FinishStopsTheSource { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
+            Poll::Ready(Some(items)) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => {
+                if finish {
+                    this.rx.close();
+                }
+                nothing!(finish)
+            }
+        }
+    }
+}
+
+#[test]
+fn finish_stops_the_source() {
+    let check = producer(items(), fed(|rx| FinishStopsTheSource { rx }));
+    accused(check, Finding::EndedOnCancel, "Finish is not the end");
+}
+
+wrong_producer! {
+    /// Polls as always, and looks at the flag only then.
+    struct TakesOnCancel { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        let answer = batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx);
+        if finish {
+            return Poll::Ready(Ok(Cancelled));
+        }
+        match ready!(answer) {
+            Some(items) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            None => Poll::Ready(Ok(Dropped)),
+        }
+    }
+}
+
+#[test]
+fn a_cancel_takes_items_that_nobody_gets() {
+    let check = producer(items(), fed(|rx| TakesOnCancel { rx }));
+    accused(check, Finding::LostOnCancel, "Finish is not the end");
+}
+
+wrong_producer! {
+    struct SaysCancelledWithItems { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        let answer = batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx);
+        let answer = match answer {
+            Poll::Ready(Some(items)) => {
+                dst.set_buffer(items.into());
+                Completed
+            }
+            Poll::Ready(None) => Dropped,
+            Poll::Pending => return nothing!(finish),
+        };
+        Poll::Ready(Ok(if finish { Cancelled } else { answer }))
+    }
+}
+
+#[test]
+fn a_cancel_is_answered_by_cancelled_and_items() {
+    let check = producer(items(), fed(|rx| SaysCancelledWithItems { rx }));
+    accused(check, Finding::LostOnCancel, "Finish is not the end");
+}
+
+wrong_producer! {
+    /// Says `Cancelled` for "nothing yet".
+    struct CancelsItself { rx: Rx<u32> }
+    |this, cx, store, dst, _| {
+        match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
+            Poll::Ready(Some(items)) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => Poll::Ready(Ok(Cancelled)),
+        }
+    }
+}
+
+#[test]
+fn cancelled_without_a_cancel() {
+    let check = producer(items(), fed(|rx| CancelsItself { rx }));
+    accused(check, Finding::CancelledUnasked, "Finish is not the end");
+}
+
+wrong_producer! {
+    /// Hands over each chunk as it comes.
+    struct ForwardsChunks { rx: Rx<Vec<u32>> }
+    |this, cx, store, dst, finish| {
+        if dst.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(Completed));
+        }
+        match this.rx.poll_recv(cx) {
+            Poll::Ready(Some(chunk)) => {
+                dst.set_buffer(chunk.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn an_empty_chunk_completes_with_nothing() {
+    let chunks = || full([vec![1, 2, 3], vec![], vec![4, 5, 6], vec![7]]);
+    let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() })).short();
+    accused(check, Finding::CompletedWithNothing, "Never complete with nothing");
+}
+
+#[test]
+fn a_chunk_is_handed_over_whole() {
+    let chunks = || full([ITEMS.to_vec()]);
+    let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() }));
+    accused(check, Finding::Overfilled, "Bounded");
+}
+
+wrong_producer! {
+    struct NoWaker { rx: Rx<u32> }
+    |this, _, store, dst, finish| {
+        if dst.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(Completed));
+        }
+        match this.rx.try_recv() {
+            Ok(item) => {
+                dst.set_buffer(vec![item].into());
+                Poll::Ready(Ok(Completed))
+            }
+            Err(_) if this.rx.is_closed() => Poll::Ready(Ok(Dropped)),
+            Err(_) => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn pending_without_a_waker() {
+    let check = producer(items(), fed(|rx| NoWaker { rx }));
+    accused(check, Finding::LostWakeup, "A fresh waker");
+}
+
+wrong_producer! {
+    struct WakesItself { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        if dst.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(Completed));
+        }
+        match this.rx.try_recv() {
+            Ok(item) => {
+                dst.set_buffer(vec![item].into());
+                Poll::Ready(Ok(Completed))
+            }
+            Err(_) if this.rx.is_closed() => Poll::Ready(Ok(Dropped)),
+            Err(_) => {
+                cx.waker().wake_by_ref();
+                nothing!(finish)
+            }
+        }
+    }
+}
+
+#[test]
+fn pending_that_wakes_itself_all_the_time() {
+    let check = producer(items(), fed(|rx| WakesItself { rx }));
+    accused(check, Finding::Spins, "A fresh waker");
+}
+
+#[derive(Default)]
+struct Mailbox {
+    items: Vec<u32>,
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+wrong_producer! {
+    /// Registers the waker of the first poll only.
+    struct FirstWaker { mailbox: Arc<Mutex<Mailbox>> }
+    |this, cx, store, dst, finish| {
+        let mut mailbox = this.mailbox.lock().unwrap();
+        let wanted = dst.remaining(store).unwrap_or(64).min(mailbox.items.len());
+        if wanted > 0 {
+            dst.set_buffer(mailbox.items.drain(..wanted).collect::<Vec<_>>().into());
+        } else if mailbox.items.is_empty() {
+            if mailbox.closed {
+                return Poll::Ready(Ok(Dropped));
+            }
+            mailbox.waker.get_or_insert_with(|| cx.waker().clone());
+            return nothing!(finish);
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_waker_that_is_kept_from_an_earlier_poll() {
+    let check = producer(items(), || {
+        let mailbox = Arc::new(Mutex::new(Mailbox::default()));
+        let sender = mailbox.clone();
+        Made::new(FirstWaker { mailbox }).step(move || {
+            let mut mailbox = sender.lock().unwrap();
+            let more = !mailbox.closed;
+            if more {
+                mailbox.items.extend(ITEMS);
+                mailbox.closed = true;
+            }
+            mailbox.waker.iter().for_each(Waker::wake_by_ref);
+            more
+        })
+    });
+    accused(check, Finding::LostWakeup, "A fresh waker");
+}
+
+wrong_producer! {
+    /// Hands over what it has, and waits for the rest of what is wanted.
+    struct WaitsForTheRest { rx: Rx<u32>, given: usize }
+    |this, cx, store, dst, finish| {
+        let wanted = dst.remaining(store).unwrap_or(64);
+        match batch(&mut this.rx, wanted, cx) {
+            Poll::Ready(Some(items)) => {
+                this.given += items.len();
+                let all = items.len() == wanted || this.given == ITEMS.len();
+                dst.set_buffer(items.into());
+                if all { Poll::Ready(Ok(Completed)) } else { Poll::Pending }
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn pending_after_producing() {
+    let check = producer(items(), fed(|rx| WaitsForTheRest { rx, given: 0 }));
+    accused(check, Finding::PendingAfterProducing, "A fresh waker");
+}
