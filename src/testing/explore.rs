@@ -9,7 +9,8 @@ use super::{Failure, Finding, Report};
 pub enum Op {
     /// The guest starts to read or write so many items; 0 asks for readiness.
     Start(u32),
-    /// The host object moves on by one step.
+    /// The host object moves on by one step. If `Cancel` comes next, it does so just as the guest cancels: nobody sees it
+    /// before the implementation is asked for its answer.
     Step,
     /// Everything runs until nothing can run any more.
     Idle,
@@ -19,6 +20,29 @@ pub enum Op {
     Cancel,
     /// The guest drops its end. What follows is not run.
     Drop,
+}
+
+impl Op {
+    /// The script that `bytes` stand for, for a fuzzer: each byte is one operation, and no byte is wrong.
+    ///
+    /// ```
+    /// # use wasmtime_streams::testing::Op;
+    /// assert_eq!(Op::decode(&[0, 0x18, 5]), [Op::Start(0), Op::Start(3), Op::Wait]);
+    /// ```
+    pub fn decode(bytes: &[u8]) -> Vec<Op> {
+        let decode = |byte: &u8| match (byte & 7, u32::from(byte >> 3)) {
+            // What follows a `Drop` is not run: it is rare, so that scripts become long.
+            (7, 31) => Op::Drop,
+            (3, _) => Op::Step,
+            (4, _) => Op::Idle,
+            (5 | 7, _) => Op::Wait,
+            (6, _) => Op::Cancel,
+            // Up to 65,536, which the buffer of every guest holds.
+            (_, n @ 24..) => Op::Start(1 << (n - 15)),
+            (_, n) => Op::Start(n),
+        };
+        bytes.iter().map(decode).collect()
+    }
 }
 
 impl fmt::Display for Op {

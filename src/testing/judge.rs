@@ -9,7 +9,7 @@ use wasmtime::AsContextMut as _;
 use super::check::{Check, Value};
 use super::explore::Outcome;
 use super::made::{Hooks, Reported};
-use super::probe::{EndedBy, SharedSeen, look};
+use super::probe::{self, EndedBy, SharedSeen, look};
 use super::role::Role;
 use super::session::{At, Entries, Log, Session, Side, Step, Stuck, compare};
 use super::{Failure, Finding, Guest, Item, Op, Setup, executor};
@@ -62,6 +62,8 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
 
     pub(super) fn script(&self, script: &[Op]) -> Outcome {
         let (log, seen) = (Log::default(), SharedSeen::default());
+        // Of a script that has trapped.
+        drop(probe::disarm());
         let (object, mut hooks) = (self.make)();
         look(&seen).ready = (hooks.step.is_none() && !self.short).then_some(self.items.len());
         let mut step = hooks.step.take();

@@ -1,5 +1,6 @@
 //! Stands between Wasmtime and the implementation, and sees what Wasmtime does not look at.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -12,6 +13,7 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use super::Finding;
+use super::session::Step;
 
 /// In which poll a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +105,34 @@ pub(super) fn look(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+struct Race {
+    step: Step,
+    moved: Option<bool>,
+}
+
+thread_local! {
+    /// Here, for it need not be `Send`, as the probe must be. The executor knows only one thread.
+    static RACE: RefCell<Option<Race>> = const { RefCell::new(None) };
+}
+
+/// Lets `step` move the host object on right before the next answer to a cancel.
+pub(super) fn arm(step: Step) {
+    RACE.set(Some(Race { step, moved: None }));
+}
+
+/// Gives it back, and what it said if it was called.
+pub(super) fn disarm() -> Option<(Step, Option<bool>)> {
+    RACE.take().map(|Race { step, moved }| (step, moved))
+}
+
+fn race(finish: bool) {
+    RACE.with_borrow_mut(|race| {
+        if let Some(Race { step, moved: moved @ None }) = race.as_mut().filter(|_| finish) {
+            *moved = Some(step());
+        }
+    });
+}
+
 pin_project! {
     pub(super) struct Probe<P> {
         #[pin]
@@ -133,6 +163,7 @@ where
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let this = self.project();
+        race(finish);
         let wanted = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
         let answer =
             this.inner.poll_produce(cx, store.as_context_mut(), destination.reborrow(), finish);
@@ -191,6 +222,7 @@ where
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let this = self.project();
+        race(finish);
         let before = source.remaining(store.as_context_mut());
         let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
@@ -231,6 +263,7 @@ impl<D, P: FutureProducer<D>> FutureProducer<D> for Probe<P> {
         finish: bool,
     ) -> Poll<Result<Option<Self::Item>>> {
         let this = self.project();
+        race(finish);
         let answer = this.inner.poll_produce(cx, store, finish);
         let mut seen = look(this.seen);
         if !finish && matches!(answer, Poll::Ready(Ok(None))) {
@@ -252,6 +285,7 @@ impl<D: 'static, C: FutureConsumer<D, Item: 'static>> FutureConsumer<D> for Prob
         finish: bool,
     ) -> Poll<Result<()>> {
         let this = self.project();
+        race(finish);
         let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
         let mut seen = look(this.seen);

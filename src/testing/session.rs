@@ -9,7 +9,7 @@ use std::task::Waker;
 use futures::future::{Either, select};
 
 use super::executor;
-use super::probe::{SharedSeen, look};
+use super::probe::{self, SharedSeen, look};
 use super::{Code, Finding, Guest, Item, Op};
 
 /// Moves the host object on; `false` if there is nothing to move any more.
@@ -108,9 +108,13 @@ pub(super) struct Session<'a, 'g, D: 'static, T: Item> {
 
 impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
     pub(super) async fn run(&mut self, script: &[Op]) -> Result<(), Stuck> {
-        for op in script {
+        for (at, op) in script.iter().enumerate() {
             match *op {
                 Op::Start(n) => self.start(n).await,
+                // What arrives just when the guest cancels is seen by nobody before the answer.
+                Op::Step if self.pending.is_some() && script.get(at + 1) == Some(&Op::Cancel) => {
+                    self.race().await?;
+                }
                 Op::Step => drop(self.step()),
                 Op::Idle => executor::idle().await,
                 Op::Wait => self.wait().await?,
@@ -233,6 +237,22 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 Err(Stuck)
             }
         }
+    }
+
+    /// The guest cancels, and the host object moves on before the implementation is asked for an answer.
+    async fn race(&mut self) -> Result<(), Stuck> {
+        let Some(step) = self.step.take() else { return self.cancel().await };
+        self.log.trace("the host object is about to move on".to_owned());
+        probe::arm(step);
+        let result = self.cancel().await;
+        let (step, moved) = probe::disarm().unzip();
+        *self.step = step;
+        match moved.flatten() {
+            Some(moved) => self.steps += usize::from(moved),
+            // It was not asked.
+            None => drop(self.step()),
+        }
+        result
     }
 
     pub(super) async fn drop_end(&mut self) -> Result<(), Stuck> {

@@ -13,9 +13,7 @@ use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams::testing::{self, Made, Report, Reported};
 use wasmtime_streams::{self as ws, Completion, End};
 
-use crate::script::{
-    ChunkStream, ChunkWriter, Control, ItemStream, Reader, Script, Step, Writer,
-};
+use crate::script::{ChunkStream, ChunkWriter, Control, ItemStream, Reader, Script, Step, Writer};
 
 const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 
@@ -144,32 +142,36 @@ macro_rules! sink {
 
 /// Checks a consumer of a future into a oneshot channel.
 macro_rules! oneshot {
-    ($channel:expr, $make:expr) => {|| {
-        testing::future_consumer(5_u32, || {
-            let (tx, mut rx) = $channel;
-            let mut received = Vec::new();
-            Made::new($make(tx)).received(move || {
-                // A oneshot receiver must not be polled after its value.
-                if received.is_empty() {
-                    received.extend((&mut rx).now_or_never().and_then(Result::ok));
-                }
-                received.clone()
+    ($channel:expr, $make:expr) => {
+        || {
+            testing::future_consumer(5_u32, || {
+                let (tx, mut rx) = $channel;
+                let mut received = Vec::new();
+                Made::new($make(tx)).received(move || {
+                    // A oneshot receiver must not be polled after its value.
+                    if received.is_empty() {
+                        received.extend((&mut rx).now_or_never().and_then(Result::ok));
+                    }
+                    received.clone()
+                })
             })
-        })
-        .assert()
-    }};
+            .assert()
+        }
+    };
 }
 
 /// A value that comes once the test moves the host on.
 macro_rules! value {
-    ($make:expr) => {|| {
-        testing::future_producer(5_u32, || {
-            let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
-            let mut tx = Some(tx);
-            Made::new($make(rx)).step(move || tx.take().is_some_and(|tx| tx.send(5).is_ok()))
-        })
-        .assert()
-    }};
+    ($make:expr) => {
+        || {
+            testing::future_producer(5_u32, || {
+                let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
+                let mut tx = Some(tx);
+                Made::new($make(rx)).step(move || tx.take().is_some_and(|tx| tx.send(5).is_ok()))
+            })
+            .assert()
+        }
+    };
 }
 
 fn names() -> Vec<String> {
@@ -262,7 +264,8 @@ fn every_adapter_keeps_the_contract() {
     }
     // Past the test harness, which keeps what a passing test prints to itself.
     let Report { scripts, operations, .. } = total;
-    let line = format!("contract: {} adapters, {scripts} scripts, {operations} operations", table.len());
+    let line =
+        format!("contract: {} adapters, {scripts} scripts, {operations} operations", table.len());
     writeln!(std::io::stderr(), "{line}").unwrap();
 }
 

@@ -6,3 +6,12 @@
 mod script;
 
 mod adapters;
+mod right;
+mod wasmtimes_own;
+mod wrong;
+mod wrong_cancels;
+mod wrong_consumers;
+mod wrong_ends;
+mod wrong_futures;
+mod wrong_producers;
+mod wrong_zero_length;

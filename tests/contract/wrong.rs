@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use wasmtime::component::Source;
+use wasmtime::{AsContextMut as _, Result, StoreContextMut};
 use wasmtime_streams::testing::{Check, Finding, Item, Made, Reported, Role};
 
 pub const ITEMS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
@@ -24,6 +26,8 @@ where
     let failure = check.run().expect_err("nothing was found");
     assert_eq!(failure.finding, finding, "\n{failure}\n");
     assert_eq!(failure.finding.rule(), rule);
+    let contract = include_str!("../../docs/contract.md");
+    assert!(contract.contains(&format!("\n## {rule}\n")), "{rule} is no rule of the contract");
     assert!(failure.to_string().starts_with(&format!("broken rule: {rule}\n")), "{failure}");
 }
 
@@ -50,7 +54,7 @@ pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P
                 true => tx.take().is_some(),
                 false => {
                     // Nobody receives any more.
-                    part.into_iter().for_each(|item| drop(tx.as_ref().map(|tx| tx.send(item))));
+                    let _ = part.into_iter().try_for_each(|item| tx.as_ref().unwrap().send(item));
                     true
                 }
             }
@@ -169,6 +173,45 @@ pub fn closing<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() 
     }
 }
 
+/// Takes what has come, up to what the guest wants; `None` at the end.
+pub fn batch(
+    rx: &mut UnboundedReceiver<u32>,
+    wanted: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Vec<u32>>> {
+    let mut items = Vec::new();
+    while items.len() < wanted {
+        match rx.poll_recv(cx) {
+            Poll::Ready(Some(item)) => items.push(item),
+            _ if !items.is_empty() => break,
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Poll::Ready(Some(items))
+}
+
+/// Takes up to `most` items.
+pub fn take<D: 'static>(
+    mut store: StoreContextMut<'_, D>,
+    source: &mut Source<'_, u32>,
+    most: usize,
+) -> Result<Vec<u32>> {
+    let mut items = Vec::with_capacity(source.remaining(store.as_context_mut()).min(most));
+    source.read(store, &mut items)?;
+    Ok(items)
+}
+
+/// The answer when nothing has come: right in all of these but those that say otherwise.
+macro_rules! nothing {
+    ($finish:expr) => {
+        match $finish {
+            true => std::task::Poll::Ready(Ok(wasmtime::component::StreamResult::Cancelled)),
+            false => std::task::Poll::Pending,
+        }
+    };
+}
+
 /// A struct, and its `poll_produce`: the rest of the trait is the same for all.
 macro_rules! wrong_producer {
     (
@@ -223,4 +266,14 @@ macro_rules! wrong_consumer {
         }
     };
 }
-pub(crate) use {wrong_consumer, wrong_producer};
+pub(crate) use {nothing, wrong_consumer, wrong_producer};
+
+#[global_allocator]
+static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+/// The greatest number of bytes that were allocated at a time since the last call.
+pub fn peak() -> usize {
+    let peak = ALLOCATOR.peak_usage();
+    ALLOCATOR.reset_peak_usage();
+    peak
+}

@@ -1,0 +1,203 @@
+//! Consumers as they are written in a hurry, each with one mistake.
+
+use std::collections::VecDeque;
+use std::task::Poll;
+
+use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
+use wasmtime_streams::testing::{Finding, Made, Reported, consumer};
+
+use crate::wrong::{
+    Peer, Reports, accused, closing, items, narrow, peak, roomy, take, wrong_consumer,
+};
+
+wrong_consumer! {
+    /// Never closes its peer: who reads from that waits for ever.
+    struct NeverCloses { peer: Peer }
+    |this, _, store, source, _| {
+        this.peer.send(take(store, &mut source, 64)?);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn nothing_is_shut_down_at_the_end() {
+    let check = consumer(items(), closing(|peer| NeverCloses { peer }));
+    accused(check, Finding::NotClosed, "The end belongs to the completion");
+}
+
+wrong_consumer! {
+    /// Sends only full buffers.
+    struct NeverFlushes { peer: Peer, buffer: Vec<u32> }
+    |this, _, store, source, _| {
+        this.buffer.extend(take(store, &mut source, 64)?);
+        while this.buffer.len() >= 4 {
+            this.peer.send(this.buffer.drain(..4).collect());
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn nothing_is_flushed_at_the_end() {
+    let check = consumer(items(), roomy(|peer| NeverFlushes { peer, buffer: Vec::new() }));
+    accused(check, Finding::NotClosed, "The end belongs to the completion");
+}
+
+wrong_consumer! {
+    /// Completes when it has no room, for the guest to try again.
+    struct TryAgain { peer: Peer }
+    |this, cx, store, source, _| {
+        if let Poll::Ready(room) = this.peer.poll_room(cx) {
+            this.peer.send(take(store, &mut source, room)?);
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_write_completes_with_nothing() {
+    let check = consumer(items(), narrow(|peer| TryAgain { peer }));
+    accused(check, Finding::CompletedWithNothing, "Never complete with nothing");
+}
+
+wrong_consumer! {
+    struct NoWaker { peer: Peer }
+    |this, _, store, source, finish| {
+        match this.peer.room() {
+            0 if finish => Poll::Ready(Ok(Cancelled)),
+            0 => Poll::Pending,
+            room => {
+                this.peer.send(take(store, &mut source, room)?);
+                Poll::Ready(Ok(Completed))
+            }
+        }
+    }
+}
+
+#[test]
+fn pending_without_a_waker() {
+    let check = consumer(items(), narrow(|peer| NoWaker { peer }));
+    accused(check, Finding::LostWakeup, "A fresh waker");
+}
+
+wrong_consumer! {
+    struct OneAtATime { peer: Peer }
+    |this, _, store, source, _| {
+        this.peer.send(take(store, &mut source, 1)?);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn one_item_a_poll() {
+    let check = consumer(items(), roomy(|peer| OneAtATime { peer }));
+    accused(check, Finding::PartlyFilled, "Fill the operation");
+}
+
+wrong_consumer! {
+    /// Keeps what there is no room for, and sends it again with the next write.
+    struct SendsTheRestAgain { peer: Peer, rest: Vec<u32> }
+    |this, _, store, source, _| {
+        let mut items = std::mem::take(&mut this.rest);
+        items.extend(take(store, &mut source, 64)?);
+        this.rest.extend(items.last());
+        this.peer.send(items);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn an_item_is_doubled() {
+    let check = consumer(items(), roomy(|peer| SendsTheRestAgain { peer, rest: Vec::new() }));
+    accused(check, Finding::Doubled, "Once and in order");
+}
+
+wrong_consumer! {
+    /// Puts what there is no room for at the wrong end of its queue.
+    struct Stack { peer: Peer, queue: VecDeque<u32> }
+    |this, _, store, source, _| {
+        this.queue.extend(take(store, &mut source, 64)?);
+        while let Some(item) = this.queue.pop_back() {
+            this.peer.send(vec![item]);
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn items_are_reordered() {
+    let check = consumer(items(), roomy(|peer| Stack { peer, queue: VecDeque::new() }));
+    accused(check, Finding::Reordered, "Once and in order");
+}
+
+wrong_consumer! {
+    /// A queue between the guest and its peer, as long as the guest likes.
+    struct UnboundedQueue { peer: Peer, queue: VecDeque<u32> }
+    |this, cx, store, source, _| {
+        this.queue.extend(take(store, &mut source, 64)?);
+        while let (false, Poll::Ready(_)) = (this.queue.is_empty(), this.peer.poll_room(cx)) {
+            this.peer.send(this.queue.pop_front().into_iter().collect());
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_queue_has_no_bound() {
+    let make = narrow(|peer| UnboundedQueue { peer, queue: VecDeque::new() });
+    accused(consumer(items(), make).bound(2), Finding::Outran, "No outrunning");
+}
+
+wrong_consumer! {
+    /// Makes room for all that is written.
+    struct GuestSized { peer: Peer }
+    |this, _, store, source, _| {
+        let items = take(store, &mut source, usize::MAX)?;
+        if !items.is_empty() {
+            this.peer.send(items);
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_buffer_is_allocated_by_the_guests_length() {
+    let check = consumer(items(), roomy(|peer| GuestSized { peer })).memory(peak);
+    accused(check, Finding::GuestSizedMemory, "Bounded");
+}
+
+wrong_consumer! {
+    /// Sends to a peer that goes away after two writes: its error is returned, or else forgotten.
+    struct PeerGoesAway { peer: Peer, writes: usize, traps: bool, reports: Reports }
+    |this, _, store, source, _| {
+        let items = take(store, &mut source, 64)?;
+        this.writes += usize::from(!items.is_empty());
+        match this.writes {
+            0..=2 => this.peer.send(items),
+            _ if this.traps => return Poll::Ready(Err(wasmtime::Error::msg("peer went away"))),
+            _ => {
+                this.reports.say(Reported::Ended);
+                return Poll::Ready(Ok(Dropped));
+            }
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+fn going_away(traps: bool, reports: Reports) -> Made<PeerGoesAway, u32> {
+    let said = reports.clone();
+    let peer = Peer::new(usize::MAX);
+    Made::new(PeerGoesAway { peer, writes: 0, traps, reports }).reports(move || said.all())
+}
+
+#[test]
+fn an_error_traps_the_guest() {
+    let check = consumer(items(), || going_away(true, Reports::default()));
+    accused(check.fails(), Finding::ErrorTrapped, "Items before the error");
+}
+
+#[test]
+fn an_error_is_lost() {
+    let check = consumer(items(), || going_away(false, Reports::default()));
+    accused(check.fails(), Finding::ErrorLost, "Items before the error");
+}

@@ -1,0 +1,163 @@
+//! Producers and consumers as they are written in a hurry, each with one mistake about zero-length operations.
+
+use std::task::Poll;
+
+use tokio::sync::mpsc::UnboundedReceiver as Rx;
+use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
+use wasmtime_streams::testing::{Finding, Made, consumer, producer};
+
+use crate::wrong::{
+    Peer, accused, batch, fed, items, nothing, roomy, take, wrong_consumer, wrong_producer,
+};
+
+wrong_producer! {
+    /// Never asks how much is wanted.
+    struct ForgetsZeroLength { rx: Rx<u32> }
+    |this, cx, _, dst, finish| {
+        match this.rx.poll_recv(cx) {
+            Poll::Ready(Some(item)) => {
+                dst.set_buffer(vec![item].into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_takes_an_item() {
+    let check = producer(items(), fed(|rx| ForgetsZeroLength { rx }));
+    accused(check, Finding::TookOnZeroLength, "Zero-length reads");
+}
+
+wrong_producer! {
+    /// Takes "nothing was read" for the end, as one does with readers.
+    struct EmptyIsTheEnd { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
+            Poll::Ready(Some(items)) if !items.is_empty() => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(_) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_is_taken_for_the_end() {
+    let check = producer(items(), fed(|rx| EmptyIsTheEnd { rx }));
+    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+}
+
+wrong_producer! {
+    /// Waits for the guest to have room, which a zero-length read never has.
+    struct WaitsForRoom { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match dst.remaining(store) {
+            Some(0) => nothing!(finish),
+            wanted => match batch(&mut this.rx, wanted.unwrap_or(64), cx) {
+                Poll::Ready(Some(items)) => {
+                    dst.set_buffer(items.into());
+                    Poll::Ready(Ok(Completed))
+                }
+                Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+                Poll::Pending => nothing!(finish),
+            },
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_read_never_comes_back() {
+    let check = producer(items(), fed(|rx| WaitsForRoom { rx }));
+    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+}
+
+wrong_consumer! {
+    struct FirstOfNothing { peer: Peer }
+    |this, _, store, source, _| {
+        let items = take(store, &mut source, 64)?;
+        let first = items[0];
+        this.peer.send(vec![first]);
+        this.peer.send(items[1..].to_vec());
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_zero_length_write_panics() {
+    let check = consumer(items(), || Made::new(FirstOfNothing { peer: Peer::new(64) }));
+    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+}
+
+wrong_consumer! {
+    struct RefusesNothing { peer: Peer }
+    |this, _, store, source, _| {
+        let items = take(store, &mut source, 64)?;
+        if items.is_empty() {
+            return Poll::Ready(Err(wasmtime::Error::msg("nothing to write")));
+        }
+        this.peer.send(items);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_zero_length_write_traps() {
+    let check = consumer(items(), roomy(|peer| RefusesNothing { peer }));
+    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+}
+
+wrong_consumer! {
+    struct WaitsForItems { peer: Peer }
+    |this, _, store, source, finish| {
+        let items = take(store, &mut source, 64)?;
+        match (items.is_empty(), finish) {
+            (true, true) => return Poll::Ready(Ok(Cancelled)),
+            (true, false) => return Poll::Pending,
+            _ => this.peer.send(items),
+        }
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_zero_length_write_hangs() {
+    let check = consumer(items(), roomy(|peer| WaitsForItems { peer }));
+    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+}
+
+wrong_consumer! {
+    struct NothingIsTheEnd { peer: Peer }
+    |this, _, store, source, _| {
+        let items = take(store, &mut source, 64)?;
+        if items.is_empty() {
+            return Poll::Ready(Ok(Dropped));
+        }
+        this.peer.send(items);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_zero_length_write_is_taken_for_the_end() {
+    let check = consumer(items(), roomy(|peer| NothingIsTheEnd { peer }));
+    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+}
+
+wrong_consumer! {
+    struct SendsWhatCame { peer: Peer }
+    |this, _, store, source, _| {
+        this.peer.send(take(store, &mut source, 64)?);
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn a_zero_length_write_sends_an_empty_chunk() {
+    let check = consumer(items(), roomy(|peer| SendsWhatCame { peer }));
+    accused(check, Finding::EmptyChunk, "Zero-length writes");
+}
