@@ -137,7 +137,8 @@ impl<D, T: Item, R> Check<D, T, R> {
         self
     }
 
-    /// An operation may move less than what is ready: for a raw reader, which cannot know whether more is in memory.
+    /// An operation may move less than what is ready: for a raw reader, which cannot know whether more is in memory, and
+    /// for batches that are smaller than what is ready.
     pub fn short(mut self) -> Self {
         self.short = true;
         self

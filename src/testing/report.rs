@@ -129,7 +129,11 @@ impl fmt::Display for Failure {
         for (number, line) in self.trace.iter().enumerate() {
             writeln!(f, "    {}. {line}", number + 1)?;
         }
-        writeln!(f, "to run this script alone: .replay(&{:?})", self.script)?;
+        if self.script.is_empty() {
+            writeln!(f, "(with no script at all: the guest only reads or writes to the end)")?;
+        }
+        let script: Vec<_> = self.script.iter().map(|op| format!("Op::{op:?}")).collect();
+        writeln!(f, "to run this script alone: .replay(&[{}])", script.join(", "))?;
         if let Some(seed) = self.seed {
             writeln!(f, "to run the random scripts that led to it: .seed({seed})")?;
         }

@@ -1,0 +1,75 @@
+//! Sinks of all kinds, that stall, fail and take parts, written by a guest that does anything.
+#![no_main]
+
+use std::fmt::Display;
+
+use libfuzzer_sys::fuzz_target;
+use wasmtime::component::StreamConsumer;
+use wasmtime_streams::testing::inner::{ChunkWriter, Writer};
+use wasmtime_streams::testing::{self, Item, Made, Op};
+use wasmtime_streams::{self as ws, Completion, Flush};
+use wasmtime_streams_fuzz::{Host, Input, completed, quiet, run, step};
+
+/// `short`: an operation may move less than there is room for. `flushes` is what flushing and closing do.
+fn check<C, S, E>(
+    (what, short): (&str, bool),
+    (host, flushes): (Host, Host),
+    items: Vec<<C::Item as Item>::Value>,
+    ops: &[Op],
+    make: impl Fn(Writer<<C::Item as Item>::Value>) -> (C, Completion<S, E>) + 'static,
+) where
+    C: StreamConsumer<(), Item: Item<Value: Clone>>,
+    S: Unpin + 'static,
+    E: Display + 'static,
+{
+    let (inner, flush) = (host.clone(), flushes.clone());
+    let mut check = testing::consumer(items, move || {
+        let (script, flushes) = (inner.script(), flush.script());
+        let hosts = [(&inner, script.control()), (&flush, flushes.control())];
+        let writer = Writer::with_flush(script, flushes);
+        let (log, closed) = (writer.log(), writer.log());
+        let (consumer, completion) = make(writer);
+        let made = completed(Made::new(consumer), completion)
+            .received(move || log.accepted())
+            .closed(move || closed.look(|written| written.closed));
+        step(made, &hosts)
+    });
+    if short {
+        check = check.short();
+    }
+    if host.fails || flushes.fails {
+        check = check.fails();
+    }
+    run(what, &(host, flushes), check, ops);
+}
+
+fuzz_target!(init: quiet(), |bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    let (adapter, len) = (input.byte(), input.byte() % 64);
+    let (batch, max_chunk) = (usize::from(input.byte()) + 1, usize::from(input.byte()) + 1);
+    let hosts = (Host::sink(input.part()), Host::sink(input.part()).flushes());
+    let ops = input.ops();
+    let flush = if adapter & 0x80 == 0 { Flush::EachOp } else { Flush::OnClose };
+    let items: Vec<u8> = (0..len).collect();
+    let names = items.iter().map(|n| format!("item {n}")).collect();
+    match adapter % 6 {
+        0 => check(("tokio_write", false), hosts, items, &ops, move |writer| {
+            ws::tokio_write(writer).flush(flush).with_completion()
+        }),
+        1 => check(("chunk_sink", false), hosts, items, &ops, move |writer| {
+            ws::chunk_sink(ChunkWriter(writer)).max_chunk(max_chunk).flush(flush).with_completion()
+        }),
+        2 => check(("sink", false), hosts, items, &ops, move |writer| {
+            ws::sink::<_, u8>(writer).flush(flush).with_completion()
+        }),
+        3 => check(("sink, strict", true), hosts, items, &ops, move |writer| {
+            ws::sink::<_, u8>(writer).flush(flush).batch(1).with_completion()
+        }),
+        4 => check(("sink in batches", true), hosts, items, &ops, move |writer| {
+            ws::sink::<_, u8>(writer).flush(flush).batch(batch).with_completion()
+        }),
+        _ => check(("sink of strings", false), hosts, names, &ops, move |writer| {
+            ws::sink::<_, String>(writer).flush(flush).with_completion()
+        }),
+    }
+});

@@ -1,0 +1,169 @@
+//! What the targets have in common: any bytes are an adapter, a script of its host object, and a script of the guest.
+
+use std::fmt::{Debug, Display};
+use std::sync::{Arc, Mutex};
+
+use wasmtime_streams::testing::inner::{Control, Script, Step};
+use wasmtime_streams::testing::{Check, Item, Made, Op, Reported, Role};
+use wasmtime_streams::{Completion, End};
+
+/// The longest script of a host object: longer ones show nothing new, and empty chunks in them stay below the number at
+/// which an adapter lets others run.
+const LONGEST: usize = 48;
+
+/// The bytes that are not used yet; what is missing is 0.
+#[derive(Debug)]
+pub struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    /// All of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> u8 {
+        let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        self.0 = rest;
+        *first
+    }
+
+    /// A number of bytes, and then as many.
+    pub fn part(&mut self) -> &'a [u8] {
+        let len = usize::from(self.byte()) % LONGEST;
+        let (part, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        part
+    }
+
+    /// What is left are the operations of the guest.
+    pub fn ops(self) -> Vec<Op> {
+        Op::decode(self.0)
+    }
+}
+
+/// The steps of a host object.
+#[derive(Clone, Debug)]
+pub struct Host {
+    steps: Vec<Step>,
+    /// It fails somewhere.
+    pub fails: bool,
+    /// How often it is held, until the script moves it on.
+    holds: usize,
+}
+
+impl Host {
+    /// A source of at most 248 bytes, all different, and these bytes.
+    pub fn source(bytes: &[u8], may_fail: bool) -> (Self, Vec<u8>) {
+        let mut items = 0..248_u8;
+        let steps = bytes.iter().map(|byte| match byte & 7 {
+            0 => Step::Empty,
+            1 => Step::Pending,
+            2 | 3 => Step::Hold,
+            7 if may_fail => Step::Fail,
+            _ => match items.by_ref().take(usize::from(byte >> 3) + 1).collect::<Vec<_>>() {
+                data if data.is_empty() => Step::Empty,
+                data => Step::Data(data),
+            },
+        });
+        let host = Self::new(steps.collect());
+        let data = host.steps.iter().filter_map(|step| match step {
+            Step::Data(data) => Some(data),
+            _ => None,
+        });
+        let items = data.flatten().copied().collect();
+        (host, items)
+    }
+
+    /// A sink.
+    pub fn sink(bytes: &[u8]) -> Self {
+        let steps = bytes.iter().map(|byte| match byte & 7 {
+            0 => Step::Pending,
+            1 | 2 => Step::Hold,
+            7 => Step::Fail,
+            _ => Step::Accept(usize::from(byte >> 3) + 1),
+        });
+        Self::new(steps.collect())
+    }
+
+    fn new(mut steps: Vec<Step>) -> Self {
+        // A failure is the end.
+        let fail = steps.iter().position(|step| *step == Step::Fail);
+        steps.truncate(fail.map_or(steps.len(), |at| at + 1));
+        let holds = steps.iter().filter(|step| **step == Step::Hold).count();
+        Self { fails: fail.is_some(), holds, steps }
+    }
+
+    /// A fresh script of it.
+    pub fn script(&self) -> Script {
+        Script::new(self.steps.clone())
+    }
+
+    /// What flushing and closing do: a hold is followed by what it holds back.
+    pub fn flushes(self) -> Self {
+        let done = |step| match step {
+            Step::Hold => vec![Step::Hold, Step::Accept(1)],
+            step => vec![step],
+        };
+        Self { steps: self.steps.into_iter().flat_map(done).collect(), ..self }
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step, Step::Pending | Step::Hold))
+    }
+}
+
+/// Lets the script of the guest move the host objects on, unless everything is ready at any time.
+pub fn step<X, V>(made: Made<X, V>, hosts: &[(&Host, Control)]) -> Made<X, V> {
+    if hosts.iter().all(|(host, _)| host.is_ready()) {
+        return made;
+    }
+    let mut held: Vec<_> =
+        hosts.iter().map(|(host, control)| (host.holds, control.clone())).collect();
+    made.step(move || {
+        let mut moved = false;
+        for (left, control) in held.iter_mut().filter(|(left, _)| *left > 0) {
+            *left -= 1;
+            control.release();
+            moved = true;
+        }
+        moved
+    })
+}
+
+/// Keeps what a completion says, and lets it be driven.
+pub fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
+where
+    S: Unpin + 'static,
+    E: Display + 'static,
+{
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let said = reports.clone();
+    made.drive(async move {
+        let reported = match completion.await.end {
+            End::Failed(_) => Reported::Failed,
+            _ => Reported::Ended,
+        };
+        said.lock().unwrap().push(reported);
+    })
+    .reports(move || reports.lock().unwrap().clone())
+}
+
+/// Runs one script; what is found is a crash, with all that is needed to understand it without the bytes.
+pub fn run<D, T, R>(what: &str, host: &impl Debug, check: Check<D, T, R>, ops: &[Op])
+where
+    D: Send + 'static,
+    T: Item,
+    R: Role<D, T>,
+{
+    if let Err(failure) = check.replay(ops).run() {
+        eprintln!("\n{what} over {host:?}\n{failure}\n");
+        // libFuzzer cannot be unwound: a panic would bury this under a second one.
+        std::process::abort();
+    }
+}
+
+/// Panics of an adapter are for the kit to name: libFuzzer's hook would abort at once.
+pub fn quiet() {
+    drop(std::panic::take_hook());
+}
