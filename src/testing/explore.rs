@@ -65,6 +65,7 @@ pub(super) struct Outcome {
     pub(super) findings: Vec<(Finding, String)>,
     pub(super) trace: Vec<String>,
     pub(super) polls: usize,
+    pub(super) wakes: usize,
 }
 
 /// How much is tried, and what is known.
@@ -165,6 +166,7 @@ impl Explorer<'_> {
         self.report.operations += script.len();
         let outcome = (self.case)(script);
         self.report.polls += outcome.polls;
+        self.report.wakes += outcome.wakes;
         for (finding, _) in &outcome.findings {
             if self.plan.allowed.contains(finding) && !self.seen.contains(finding) {
                 self.seen.push(*finding);

@@ -44,7 +44,7 @@ impl Heap {
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, Resource};
-/// use wasmtime_streams::testing::{Heap, Item};
+/// use wasmtime_streams::testing::{self, Heap, Item, Made};
 ///
 /// #[derive(Clone, Debug, PartialEq, ComponentType, Lift, Lower)]
 /// #[component(record)]
@@ -68,6 +68,12 @@ impl Heap {
 ///         Some(Row { id: u32::load(&bytes[..4], heap)?, name: String::load(&bytes[4..], heap)? })
 ///     }
 /// }
+///
+/// let rows = vec![Row { id: 1, name: "one".to_owned() }, Row { id: 2, name: "two".to_owned() }];
+/// let check = testing::producer(rows.clone(), move || {
+///     Made::new(wasmtime_streams::stream(futures::stream::iter(rows.clone())))
+/// });
+/// check.assert();
 /// ```
 pub trait Item: ComponentType + Lift + Lower + Send + Sync + 'static {
     /// What a test compares: the item itself, where it can be cloned and compared.

@@ -82,6 +82,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             })
         });
         let ended = catch_unwind(run);
+        let wakes = ended.as_ref().map_or(0, |(_, effort)| effort.wakes);
         let Entries { trace, findings, at } = log.take();
         let mut seen = look(&seen);
         // What the probe saw is closest to the cause.
@@ -103,7 +104,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
                 all.push((self.at(at, Finding::LostWakeup), "nothing can run any more".to_owned()));
             }
         }
-        Outcome { findings: all, trace, polls: seen.polls }
+        Outcome { findings: all, trace, polls: seen.polls, wakes }
     }
 
     /// A zero-length operation must not even fail.

@@ -152,13 +152,16 @@ pub struct Report {
     pub operations: usize,
     /// How often the implementation was polled.
     pub polls: usize,
+    /// How often somebody was woken, the scripts themselves included.
+    pub wakes: usize,
     /// The seed of the random scripts.
     pub seed: u64,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scripts, operations, polls, seed } = self;
-        write!(f, "{scripts} scripts, {operations} operations, {polls} polls, seed {seed}")
+        let Self { scripts, operations, polls, wakes, seed } = self;
+        write!(f, "{scripts} scripts, {operations} operations, {polls} polls, {wakes} wake-ups, ")?;
+        write!(f, "seed {seed}")
     }
 }

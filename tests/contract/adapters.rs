@@ -96,6 +96,7 @@ fn add(a: Report, b: Report) -> Report {
         scripts: a.scripts + b.scripts,
         operations: a.operations + b.operations,
         polls: a.polls + b.polls,
+        wakes: a.wakes + b.wakes,
         ..a
     }
 }

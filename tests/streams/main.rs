@@ -11,6 +11,7 @@ mod auto_traits;
 mod completion;
 mod consuming;
 mod consuming_items;
+mod custom_sinks;
 mod host_to_host;
 mod producing;
 mod producing_ends;

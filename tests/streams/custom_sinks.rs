@@ -1,0 +1,141 @@
+//! What the core asks of a sink that a user writes, and what it promises to it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use wasmtime_streams::{Halt, ItemConsumer, ItemSink, Take};
+
+use crate::support::guest::{Code, with_guest, with_trapping_guest};
+use crate::support::script::{Script, Step};
+
+/// Says that it is done without having taken anything.
+struct Idler;
+
+impl ItemSink for Idler {
+    type Item = u8;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut dyn Take<u8>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_sink_that_completes_without_an_item_is_told_so_instead_of_letting_the_guest_spin() {
+    // Rule "Never complete with nothing": Wasmtime does not catch this one.
+    let error = with_trapping_guest::<u8, _>(async |guest| {
+        let stream = guest.sink(ItemConsumer::new(Idler)).await;
+        guest.send(stream, &[1, 2, 3]).await;
+    });
+    let why = "ItemSink::poll_accept completed without an item: expected 1 to 3";
+    assert!(format!("{error:?}").contains(why), "{error:?}");
+}
+
+/// Takes all at once, and holds the operation until it is released. It cannot tell whether it is writable.
+struct Holding {
+    script: Script,
+    items: Vec<u8>,
+}
+
+impl ItemSink for Holding {
+    type Item = u8;
+    type Error = Infallible;
+
+    fn poll_accept(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<u8>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        items.take(usize::MAX, &mut self.items);
+        assert_eq!((items.taken(), items.remaining()), (3, 0));
+        self.script.poll_step(cx).map(|_| Ok(()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn an_operation_that_is_held_is_told_from_a_zero_length_write() {
+    // Rule "Zero-length writes": nothing remains to be taken, and `taken` tells the two apart.
+    with_guest::<u8, _>(async |guest| {
+        let script = Script::new([Step::Hold]);
+        let control = script.control();
+        let stream = guest.sink(ItemConsumer::new(Holding { script, items: Vec::new() })).await;
+        guest.load(&[1, 2, 3]).await;
+        assert_eq!(guest.write(stream, 3).await, Code::Blocked);
+        let mut wait = Box::pin(guest.wait(stream));
+        assert_eq!(guest.parked(&mut wait).await, None);
+        control.release();
+        assert_eq!(wait.await, Code::Completed(3));
+    });
+}
+
+/// Reserves on a writable check, and gives back when the operation is cancelled.
+struct Reserving {
+    cancelled: Arc<Mutex<usize>>,
+}
+
+impl ItemSink for Reserving {
+    type Item = u8;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut dyn Take<u8>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn op_cancelled(self: Pin<&mut Self>) {
+        *self.cancelled.lock().unwrap() += 1;
+    }
+}
+
+#[test]
+fn a_sink_hears_of_a_cancel_through_every_combinator() {
+    // Rule "Finish is not the end": so that it can give back what it reserved.
+    for completion in [false, true] {
+        let cancelled = Arc::new(Mutex::new(0));
+        with_guest::<u8, _>(async |guest| {
+            let consumer = ItemConsumer::new(Reserving { cancelled: cancelled.clone() });
+            let stream = if completion {
+                let (consumer, _done) = consumer.with_completion();
+                guest.sink(consumer).await
+            } else {
+                guest.sink(consumer).await
+            };
+            assert_eq!(guest.write(stream, 1).await, Code::Blocked);
+            assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
+        });
+        assert_eq!(*cancelled.lock().unwrap(), 1);
+    }
+}
