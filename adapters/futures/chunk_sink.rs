@@ -28,7 +28,7 @@ const MAX_CHUNK: usize = 64 * 1024;
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The sink is flushed after each guest write, which a channel answers only when its receiver has taken everything: give
+/// The sink is flushed after each guest write, which a channel answers only once its receiver has made room again: give
 /// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only.
 ///
 /// ```

@@ -29,7 +29,7 @@ use crate::{Halt, ItemConsumer, ItemSink, Take};
 /// but not sent is handed back: [`SinkItems::into_parts`]. An item whose `start_send` failed is gone with the error.
 ///
 /// # Drop
-/// The sink is flushed after each guest write, which a channel answers only when its receiver has taken everything: give
+/// The sink is flushed after each guest write, which a channel answers only once its receiver has made room again: give
 /// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only.
 ///
 /// ```

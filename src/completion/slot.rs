@@ -143,8 +143,8 @@ impl<S, E> Slot<S, E> {
 
     /// Hands the object over once the stream has ended.
     pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended<S, E>> {
+        let waker = cx.waker().clone();
         let mut state = self.lock();
-        let state = &mut *state;
         match (state.end.take(), state.object.take()) {
             (Some(end), Some(object)) => {
                 // Ended for good: the stream must not find the slot open again.
@@ -154,10 +154,10 @@ impl<S, E> Slot<S, E> {
             (end, object) => {
                 state.end = end;
                 state.object = object;
-                match &mut state.waiting {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    None => state.waiting = Some(cx.waker().clone()),
-                }
+                let stale = state.waiting.replace(waker);
+                drop(state);
+                // Outside of the lock: it may own the task that holds the stream, which takes the lock when it is dropped.
+                drop(stale);
                 Poll::Pending
             }
         }

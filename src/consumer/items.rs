@@ -24,7 +24,7 @@ pin_project! {
         #[pin]
         sink: S,
         receive: V,
-        batch: usize,
+        batch: Option<usize>,
         common: Common<S::Error>,
         wire: PhantomData<fn() -> W>,
     }
@@ -33,13 +33,7 @@ pin_project! {
 impl<S: ItemSink> ItemConsumer<S> {
     /// A consumer over `sink`.
     pub fn new(sink: S) -> Self {
-        Self {
-            sink,
-            receive: Identity,
-            batch: default_batch::<S::Item>(),
-            common: Common::new(),
-            wire: PhantomData,
-        }
+        Self { sink, receive: Identity, batch: None, common: Common::new(), wire: PhantomData }
     }
 
     /// Makes the sink's items out of what the guest wrote, in the same poll and with store access: a handle becomes the
@@ -65,7 +59,7 @@ impl<S: ItemSink> ItemConsumer<S> {
         D: 'static,
         F: FnMut(StoreContextMut<'_, D>, W) -> Result<S::Item> + Send + 'static,
     {
-        self.receive_by(With(receive)).batch(default_batch::<W>())
+        self.receive_by(With(receive))
     }
 
     /// Like [`ItemConsumer::receive_with`], for a step that has a type of its own.
@@ -86,7 +80,7 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream,
     /// and how many items a sink that cannot reserve room may hold unsent; 1 is strict.
     pub fn batch(mut self, items: usize) -> Self {
-        self.batch = items.max(1);
+        self.batch = Some(items.max(1));
         self
     }
 
@@ -119,10 +113,9 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
         S: Unpin,
     {
         let (sink, completion) = completion::of_sink(self.sink, |sink, cx| sink.poll_close(cx));
-        let consumer = ItemConsumer::new(sink)
-            .flush(self.common.flush)
-            .receive_by(self.receive)
-            .batch(self.batch);
+        let mut consumer =
+            ItemConsumer::new(sink).flush(self.common.flush).receive_by(self.receive);
+        consumer.batch = self.batch;
         (consumer, completion)
     }
 
@@ -186,7 +179,7 @@ where
                 store,
                 source,
                 receive: this.receive,
-                batch: *this.batch,
+                batch: this.batch.unwrap_or(const { default_batch::<W>() }),
                 remaining: remaining.min(ITEMS_PER_OP.saturating_sub(common.op.taken)),
                 taken: &mut common.op.taken,
                 failure: None,

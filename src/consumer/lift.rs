@@ -101,6 +101,8 @@ where
                 // was marked as read, so try again with one.
                 Err(_) if limit > 1 => {
                     items.truncate(before);
+                    // From here on one by one: to try a whole batch again for each item would take quadratic time.
+                    self.batch = 1;
                     limit = 1;
                 }
                 Err(error) => {

@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Error, Result, StoreContextMut, bail};
 
-use super::{OnError, Splice, SpliceFn, State};
+use super::{OnError, Splice, SpliceFn, State, splice};
 use crate::completion::{self, Completing, Completion};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
 use crate::{ByteSource, Then};
@@ -58,14 +58,7 @@ impl<S: ByteSource> ByteProducer<S> {
     where
         S: Splice + Unpin,
     {
-        self.splice = Some(|me, ty| {
-            if ty == TypeId::of::<S>() {
-                let source: Box<dyn Any> = Box::new(Pin::into_inner(me).source);
-                Ok(source)
-            } else {
-                Err(me)
-            }
-        });
+        self.splice = Some(|me, ty| splice(me, ty, Self::into_inner));
         self
     }
 

@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::{OnError, Splice, SpliceFn, State};
+use super::{OnError, Splice, SpliceFn, State, splice};
 use crate::completion::{self, Completing, Completion};
 use crate::deliver::With;
 use crate::limits::{EMPTY_STEPS, default_batch};
@@ -15,14 +15,15 @@ use crate::{Deliver, Identity, ItemSource, Then, Undelivered};
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
     ///
-    /// Items cross in batches, each in one allocation of the size that the last one had; a stream that waits holds none.
+    /// Items cross in batches, each in one allocation of the size that the last one had. A stream that waits holds none, and
+    /// its next batch grows anew.
     #[derive(Debug)]
     #[must_use = "a producer does nothing until it is given to `StreamReader::new`"]
     pub struct ItemProducer<S: ItemSource, V = Identity> {
         #[pin]
         source: S,
         deliver: V,
-        batch: usize,
+        batch: Option<usize>,
         expected: usize,
         on_error: OnError<S::Error>,
         splice: Option<SpliceFn<ItemProducer<S, V>>>,
@@ -36,7 +37,7 @@ impl<S: ItemSource> ItemProducer<S> {
         Self {
             source,
             deliver: Identity,
-            batch: default_batch::<S::Item>(),
+            batch: None,
             expected: 0,
             on_error: None,
             splice: None,
@@ -86,14 +87,7 @@ impl<S: ItemSource> ItemProducer<S> {
     where
         S: Splice + Unpin,
     {
-        self.splice = Some(|me, ty| {
-            if ty == TypeId::of::<S>() {
-                let source: Box<dyn Any> = Box::new(Pin::into_inner(me).source);
-                Ok(source)
-            } else {
-                Err(me)
-            }
-        });
+        self.splice = Some(|me, ty| splice(me, ty, Self::into_inner));
         self
     }
 }
@@ -103,7 +97,7 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
     ///
     /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream.
     pub fn batch(mut self, items: usize) -> Self {
-        self.batch = items.max(1);
+        self.batch = Some(items.max(1));
         self
     }
 
@@ -129,7 +123,8 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
         S: Unpin,
     {
         let (source, completion) = completion::of_source(self.source);
-        let producer = ItemProducer::new(source).deliver_by(self.deliver).batch(self.batch);
+        let mut producer = ItemProducer::new(source).deliver_by(self.deliver);
+        producer.batch = self.batch;
         (producer, completion)
     }
 
@@ -205,13 +200,17 @@ where
         if let Some(answer) = this.state.early(finish) {
             return Poll::Ready(answer);
         }
+        // What is smaller on one side may own heap data on the other.
+        let batch = this
+            .batch
+            .unwrap_or_else(|| default_batch::<S::Item>().min(default_batch::<V::Wire>()));
         let max = match destination.remaining(store.as_context_mut()) {
             Some(0) => {
                 return this.state.readable(this.source.poll_readable(cx), *this.on_error);
             }
             // Rule "bounded": never by what the guest asked for.
-            Some(wanted) => wanted.min(*this.batch),
-            None => *this.batch,
+            Some(wanted) => wanted.min(batch),
+            None => batch,
         };
 
         let mut items = Vec::with_capacity(max.min(*this.expected));

@@ -21,6 +21,15 @@ pub(crate) type OnError<E> = Option<fn(E) -> Error>;
 /// `StreamProducer::try_into`, captured where `S: Unpin` is known.
 pub(crate) type SpliceFn<P> = fn(Pin<Box<P>>, TypeId) -> Result<Box<dyn Any>, Pin<Box<P>>>;
 
+/// Gives out the source of a producer, if that is what is asked for.
+fn splice<P: Unpin, S: 'static>(
+    me: Pin<Box<P>>,
+    ty: TypeId,
+    into_inner: fn(P) -> S,
+) -> Result<Box<dyn Any>, Pin<Box<P>>> {
+    if ty == TypeId::of::<S>() { Ok(Box::new(into_inner(*Pin::into_inner(me)))) } else { Err(me) }
+}
+
 /// Marks a source whose whole state stands in itself, so that Wasmtime can give it back in the middle of a stream
 /// ([splice](crate::contract#splice)) without a loss. Combinators that change what flows are not marked.
 pub trait Splice {}

@@ -8,7 +8,7 @@
 //! ```
 //! # use wasmtime_streams::testing::{self, Made};
 //! let report = testing::producer(vec![1_u32, 2, 3], || {
-//!     Made::new(wasmtime_streams::stream(futures::stream::iter([1, 2, 3])))
+//!     Made::new(wasmtime_streams::stream(futures::stream::iter([1_u32, 2, 3])))
 //! })
 //! .assert();
 //! println!("{report}");

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use wasmtime::StoreContextMut;
 use wasmtime_streams::{Halt, ItemConsumer, ItemSink, Take};
 
-use crate::support::guest::{Code, with_guest, with_trapping_guest};
+use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 use crate::support::script::{Script, Step};
 
 /// Says that it is done without having taken anything.
@@ -138,4 +139,63 @@ fn a_sink_hears_of_a_cancel_through_every_combinator() {
         });
         assert_eq!(*cancelled.lock().unwrap(), 1);
     }
+}
+
+/// Takes all of a write, one `take` after another, and counts how many items each gave.
+struct Counting {
+    took: Arc<Mutex<Vec<usize>>>,
+}
+
+impl ItemSink for Counting {
+    type Item = String;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        items: &mut dyn Take<String>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        while items.remaining() > 0 {
+            self.took.lock().unwrap().push(items.take(usize::MAX, &mut Vec::new()));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn a_batch_that_is_refused_is_tried_once_and_not_again_for_every_item() {
+    // Rule "Bounded", of time: each string is 24 bytes of hostcall fuel, so two would pass again after the large one.
+    let took = Arc::new(Mutex::new(Vec::new()));
+    with_guest::<String, _>(async |guest| {
+        guest.with(|mut store| store.set_hostcall_fuel(150));
+        let stream = guest.sink(ItemConsumer::new(Counting { took: took.clone() })).await;
+        let items = ["x".repeat(120), "a".into(), "b".into(), "c".into()];
+        guest.load_items(&items).await;
+        assert_eq!(guest.write(stream, 4).await, Code::Completed(4));
+    });
+    assert_eq!(*took.lock().unwrap(), [1, 1, 1, 1]);
+}
+
+#[test]
+fn a_batch_of_the_hosts_choice_outlives_the_receiving_step_and_the_completion() {
+    // Rule "Bounded".
+    let took = Arc::new(Mutex::new(Vec::new()));
+    with_guest::<String, _>(async |guest| {
+        let (consumer, _done) = ItemConsumer::new(Counting { took: took.clone() })
+            .batch(2)
+            .receive_with(|_: StoreContextMut<'_, World>, item: String| Ok(item))
+            .with_completion();
+        let stream = guest.sink(consumer).await;
+        guest.load_items(&["a".into(), "b".into(), "c".into()]).await;
+        assert_eq!(guest.write(stream, 3).await, Code::Completed(3));
+    });
+    assert_eq!(*took.lock().unwrap(), [2, 1]);
 }
