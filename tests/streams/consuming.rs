@@ -369,13 +369,7 @@ impl ByteSink for Boaster {
         Poll::Ready(Ok(buf.len() + 1))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 }
 
 #[test]

@@ -207,13 +207,7 @@ impl<T: Send + 'static> ItemSink for Greedy<T> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 }
 
 fn greedy<T: Item>(batch: usize) {

@@ -26,13 +26,7 @@ impl ItemSink for Idler {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 }
 
 #[test]
@@ -66,13 +60,7 @@ impl ItemSink for Holding {
         self.script.poll_step(cx).map(|_| Ok(()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 }
 
 #[test]
@@ -108,13 +96,7 @@ impl ItemSink for Reserving {
         Poll::Pending
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 
     fn op_cancelled(self: Pin<&mut Self>) {
         *self.cancelled.lock().unwrap() += 1;
@@ -161,13 +143,7 @@ impl ItemSink for Counting {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(Ok(()))
-    }
+    unbuffered!();
 }
 
 #[test]

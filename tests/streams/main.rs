@@ -7,6 +7,25 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+/// The two methods of an `ItemSink` or `ByteSink` that buffers nothing and cannot fail.
+macro_rules! unbuffered {
+    () => {
+        fn poll_flush(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<(), Halt<Infallible>>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<(), Halt<Infallible>>> {
+            Poll::Ready(Ok(()))
+        }
+    };
+}
+
 mod auto_traits;
 mod completion;
 mod consuming;
