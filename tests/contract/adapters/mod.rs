@@ -1,0 +1,222 @@
+//! Every adapter that the crate has, under the contract kit: one line adds an adapter, and is a test of its own.
+//!
+//! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use wasmtime_streams::testing::{Made, Report, Reported};
+use wasmtime_streams::{Completion, End};
+
+use crate::script::{Control, Script, Step};
+
+/// Makes each row a test, and `ROWS` of their names.
+macro_rules! rows {
+    ($($name:ident: $check:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::adapters::say(stringify!($name), $check);
+            }
+        )*
+
+        pub(super) const ROWS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
+
+/// What the host object is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Everything is ready at once.
+    Ready,
+    /// A part at a time, each once the test moves it on, with empty chunks and spurious `Pending`s in between.
+    Parts,
+    /// The same, and it fails at the end.
+    Fails,
+}
+
+impl Kind {
+    fn source(self) -> (Script, usize) {
+        let mut steps = Vec::new();
+        for part in ITEMS.chunks(2) {
+            if self != Kind::Ready {
+                steps.extend([Step::Hold, Step::Empty, Step::Pending]);
+            }
+            steps.push(Step::Data(part.to_vec()));
+        }
+        if self == Kind::Fails {
+            steps.push(Step::Fail);
+        }
+        (Script::new(steps), ITEMS.len().div_ceil(2))
+    }
+
+    fn sink(self) -> (Script, usize) {
+        if self == Kind::Ready {
+            return (Script::new([]), 0);
+        }
+        let mut steps = Vec::new();
+        for accept in [2, 1, 3] {
+            steps.extend([Step::Hold, Step::Accept(accept), Step::Pending]);
+        }
+        steps.push(if self == Kind::Fails { Step::Fail } else { Step::Hold });
+        (Script::new(steps), if self == Kind::Fails { 3 } else { 4 })
+    }
+
+    /// Moves the host object on, `left` times.
+    fn step<X, V>(self, made: Made<X, V>, control: Control, mut left: usize) -> Made<X, V> {
+        if self == Kind::Ready {
+            return made;
+        }
+        made.step(move || {
+            let more = left > 0;
+            if more {
+                left -= 1;
+                control.release();
+            }
+            more
+        })
+    }
+}
+
+/// Keeps what a completion says, and lets it be driven.
+fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
+where
+    S: Unpin + 'static,
+    E: Display + 'static,
+{
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let said = reports.clone();
+    made.drive(async move {
+        let done = completion.await;
+        said.lock().unwrap().push(match done.end {
+            End::Failed(_) => Reported::Failed,
+            _ => Reported::Ended,
+        });
+    })
+    .reports(move || reports.lock().unwrap().clone())
+}
+
+fn add(a: Report, b: Report) -> Report {
+    Report {
+        scripts: a.scripts + b.scripts,
+        operations: a.operations + b.operations,
+        polls: a.polls + b.polls,
+        wakes: a.wakes + b.wakes,
+        ..a
+    }
+}
+
+/// Checks a source of bytes, or of items made of bytes; `short` if it cannot know what more is in memory.
+macro_rules! source {
+    ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {{
+        let mut report = Report::default();
+        $({
+            let check = testing::producer($items, || {
+                let (script, holds) = Kind::$kind.source();
+                let control = script.control();
+                let (producer, completion) = $make(script).with_completion();
+                Kind::$kind.step(completed(Made::new(producer), completion), control, holds)
+            });
+            let check = if $short { check.short() } else { check };
+            let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
+            report = add(report, check.assert());
+        })*
+        report
+    }};
+}
+
+/// Checks a sink of bytes, or of items made of bytes.
+macro_rules! sink {
+    ($items:expr, $($kind:ident)*, $make:expr) => {{
+        let mut report = Report::default();
+        $({
+            let check = testing::consumer($items, || {
+                let (script, holds) = Kind::$kind.sink();
+                let control = script.control();
+                let writer = Writer::new(script);
+                let (log, closed) = (writer.log(), writer.log());
+                let (consumer, completion) = $make(writer).with_completion();
+                let made = completed(Made::new(consumer), completion)
+                    .received(move || log.accepted())
+                    .closed(move || closed.look(|written| written.closed));
+                Kind::$kind.step(made, control, holds)
+            });
+            let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
+            report = add(report, check.assert());
+        })*
+        report
+    }};
+}
+
+fn names() -> Vec<String> {
+    ITEMS.iter().map(|n| format!("item {n}")).collect()
+}
+
+fn name(n: u8) -> String {
+    format!("item {n}")
+}
+
+fn records() -> Vec<(u32, String)> {
+    ITEMS.iter().map(|n| (u32::from(*n), name(*n))).collect()
+}
+
+fn record(n: u8) -> (u32, String) {
+    (n.into(), name(n))
+}
+
+/// Says how much was tried, past the test harness, which keeps what a passing test prints to itself.
+fn say(name: &str, report: Report) {
+    let Report { scripts, operations, .. } = report;
+    assert!(operations > 0, "{name}");
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
+}
+
+mod futures;
+mod tokio;
+mod values;
+
+/// The names of all rows.
+fn rows() -> impl Iterator<Item = &'static str> {
+    [futures::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+}
+
+/// The names of the public functions in `path` and below.
+fn constructors(path: &Path, names: &mut BTreeSet<String>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            constructors(&entry.unwrap().path(), names);
+        }
+        return;
+    }
+    for line in fs::read_to_string(path).unwrap().lines() {
+        if let Some(name) = line.strip_prefix("pub fn ") {
+            names.insert(name.split(['<', '(']).next().unwrap().to_owned());
+        }
+    }
+}
+
+#[test]
+fn no_adapter_is_missing_from_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = BTreeSet::new();
+    constructors(&root.join("adapters"), &mut names);
+    constructors(&root.join("src/value.rs"), &mut names);
+    assert!(names.len() > 10, "{names:?}");
+    let table: BTreeSet<_> = rows().map(str::to_owned).collect();
+    let missing: Vec<_> = names.difference(&table).collect();
+    assert!(missing.is_empty(), "no row is named {missing:?}");
+    let strays: Vec<_> = table
+        .iter()
+        .filter(|row| {
+            !names.iter().any(|name| *row == name || row.starts_with(&format!("{name}_")))
+        })
+        .collect();
+    assert!(strays.is_empty(), "no constructor is named like {strays:?}");
+}
