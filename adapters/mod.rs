@@ -1,7 +1,7 @@
 //! One folder an ecosystem, one file an adapter. An adapter knows its ecosystem and the core's traits, nothing else.
 
 /// The accessors that every adapter has, for its one inner object.
-#[cfg(any(feature = "futures", feature = "tokio"))]
+#[cfg(any(feature = "futures", feature = "http-body", feature = "tokio"))]
 macro_rules! accessors {
     ($inner:ident: $type:ident) => {
         /// The inner object.
@@ -21,12 +21,29 @@ macro_rules! accessors {
     };
 }
 
+#[cfg(any(feature = "futures", feature = "http-body"))]
+/// Copies from `chunk`, and keeps in `rest` what did not fit.
+pub(crate) fn split<B: bytes::Buf>(
+    mut chunk: B,
+    buf: &mut [u8],
+    rest: &mut Option<B>,
+) -> (usize, crate::Then) {
+    let n = chunk.remaining().min(buf.len());
+    chunk.copy_to_slice(&mut buf[..n]);
+    *rest = chunk.has_remaining().then_some(chunk);
+    (n, crate::Then::More)
+}
+
 #[cfg(feature = "futures")]
 mod futures;
+#[cfg(feature = "http-body")]
+mod http;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 #[cfg(feature = "futures")]
 pub use self::futures::*;
+#[cfg(feature = "http-body")]
+pub use self::http::*;
 #[cfg(feature = "tokio")]
 pub use self::tokio::*;

@@ -12,6 +12,8 @@ pub enum Why {
     TimedOut,
     /// It moved as much as the host allowed.
     LimitReached,
+    /// Of a sink: whoever it hands its data to is gone.
+    PeerDropped,
 }
 
 /// How a stream ended, as a [`Completion`](crate::Completion) reports it.
@@ -22,7 +24,7 @@ pub enum End<E> {
     ///
     /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink.
     Finished,
-    /// The guest dropped its end of a source before the end of the data.
+    /// Of a source: the guest dropped its end before the end of the data. Of a sink: whoever it hands its data to is gone.
     PeerDropped,
     /// The host cancelled it.
     Cancelled,
@@ -64,6 +66,7 @@ impl<E> From<Why> for End<E> {
             Why::Cancelled => End::Cancelled,
             Why::TimedOut => End::TimedOut,
             Why::LimitReached => End::LimitReached,
+            Why::PeerDropped => End::PeerDropped,
         }
     }
 }

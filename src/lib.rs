@@ -5,7 +5,11 @@ mod completion;
 mod consumer;
 mod deliver;
 mod end;
+#[cfg(feature = "http-body")]
+mod handoff;
 mod limits;
+#[cfg(feature = "http-body")]
+mod oneshot;
 mod producer;
 mod sink;
 mod source;
@@ -22,7 +26,7 @@ pub mod contract {}
 
 pub use wasmtime;
 
-#[cfg(any(feature = "futures", feature = "tokio"))]
+#[cfg(any(feature = "futures", feature = "http-body", feature = "tokio"))]
 pub use self::adapters::*;
 pub use self::completion::{CancelHandle, Completed, Completing, Completion};
 pub use self::consumer::{ByteConsumer, ItemConsumer};

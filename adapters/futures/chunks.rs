@@ -6,6 +6,7 @@ use ::futures::stream::{Stream, TryStream};
 use bytes::Buf;
 use pin_project_lite::pin_project;
 
+use crate::adapters::split;
 use crate::{ByteProducer, ByteSource, Splice, Then, Why};
 
 /// A `stream<u8>` of the bytes of a futures [`Stream`] of chunks: anything that is [`Buf`], such as `Bytes`.
@@ -103,14 +104,6 @@ where
     S::Error: Send + 'static,
 {
     ByteProducer::new(TryChunks { stream, rest: None })
-}
-
-/// Copies from `chunk`, and keeps in `rest` what did not fit.
-fn split<B: Buf>(mut chunk: B, buf: &mut [u8], rest: &mut Option<B>) -> (usize, Then) {
-    let n = chunk.remaining().min(buf.len());
-    chunk.copy_to_slice(&mut buf[..n]);
-    *rest = chunk.has_remaining().then_some(chunk);
-    (n, Then::More)
 }
 
 pin_project! {

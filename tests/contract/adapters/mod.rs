@@ -179,12 +179,13 @@ fn say(name: &str, report: Report) {
 }
 
 mod futures;
+mod http;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [futures::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+    [futures::ROWS, http::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
 }
 
 /// The names of the public functions in `path` and below.

@@ -1,0 +1,249 @@
+//! A bounded hand-over from one task to another: what stands between a stream and a host object on the other side of it.
+//!
+//! Whole chunks cross, not single items: the writer fills one buffer, the reader empties another, and they are swapped
+//! when the reader has none left. Nothing is copied while the lock is held, so both sides run at the same time. A reader
+//! that waits gives its memory back: an idle hand-over holds no buffer.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+struct State<T, E> {
+    /// What the reader takes next. It is away while the writer fills it.
+    filling: Vec<T>,
+    /// Set once, by the writer: no more comes.
+    closed: Option<Result<(), E>>,
+    writer_gone: bool,
+    reader_gone: bool,
+    writer: Option<Waker>,
+    reader: Option<Waker>,
+}
+
+impl<T, E> State<T, E> {
+    fn close(&mut self, end: Result<(), E>) -> Option<Waker> {
+        if self.writer_gone {
+            return None;
+        }
+        self.writer_gone = true;
+        self.closed = Some(end);
+        self.reader.take()
+    }
+}
+
+struct Shared<T, E> {
+    state: Mutex<State<T, E>>,
+    half: usize,
+}
+
+impl<T, E> Shared<T, E> {
+    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
+        // Nothing is run under the lock that could leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Registers the waker of this poll; what it replaces is dropped outside of the lock, for it may own a task that takes it.
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
+    match slot {
+        Some(waker) if waker.will_wake(cx.waker()) => None,
+        _ => slot.replace(cx.waker().clone()),
+    }
+}
+
+/// The reader is gone: nobody takes what is written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReaderGone;
+
+/// Both ends. They hold at most `capacity` items together, at least 2: half of them being filled, half being read.
+pub(crate) fn handoff<T, E>(capacity: usize) -> (Writer<T, E>, Reader<T, E>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            filling: Vec::new(),
+            closed: None,
+            writer_gone: false,
+            reader_gone: false,
+            writer: None,
+            reader: None,
+        }),
+        half: (capacity / 2).max(1),
+    });
+    (Writer { shared: shared.clone() }, Reader { shared, chunk: VecDeque::new() })
+}
+
+/// The end that is written to. Dropping it is the end of the data.
+pub(crate) struct Writer<T, E> {
+    shared: Arc<Shared<T, E>>,
+}
+
+impl<T, E> Writer<T, E> {
+    /// Waits for room, and lets `fill` append to the buffer: at most as many as it is told.
+    pub(crate) fn poll_fill<R>(
+        &self,
+        cx: &mut Context<'_>,
+        fill: impl FnOnce(&mut Vec<T>, usize) -> R,
+    ) -> Poll<Result<R, ReaderGone>> {
+        let mut state = self.shared.lock();
+        if state.reader_gone || state.writer_gone {
+            return Poll::Ready(Err(ReaderGone));
+        }
+        let room = self.shared.half.saturating_sub(state.filling.len());
+        if room == 0 {
+            let stale = register(&mut state.writer, cx);
+            drop(state);
+            drop(stale);
+            return Poll::Pending;
+        }
+        let mut filling = Filling { shared: &self.shared, items: mem::take(&mut state.filling) };
+        drop(state);
+        Poll::Ready(Ok(fill(&mut filling.items, room)))
+    }
+
+    /// Waits for room.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
+        let mut state = self.shared.lock();
+        if state.reader_gone || state.writer_gone {
+            return Poll::Ready(Err(ReaderGone));
+        }
+        if state.filling.len() < self.shared.half {
+            return Poll::Ready(Ok(()));
+        }
+        let stale = register(&mut state.writer, cx);
+        drop(state);
+        drop(stale);
+        Poll::Pending
+    }
+
+    /// Ends it: what was written before is still read, then this. Only the first call counts.
+    pub(crate) fn close(&self, end: Result<(), E>) {
+        let mut state = self.shared.lock();
+        let waiting = state.close(end);
+        drop(state);
+        wake(waiting);
+    }
+}
+
+impl Writer<u8, ()> {
+    /// How many bytes to append to a buffer of `len`, and room for just them: never more than half of the capacity.
+    fn reserve(buffer: &mut Vec<u8>, more: usize, half: usize) {
+        let needed = buffer.len() + more;
+        if needed > buffer.capacity() {
+            let target = needed.max((2 * buffer.capacity()).min(half));
+            buffer.reserve_exact(target - buffer.len());
+        }
+    }
+}
+
+impl<E> Writer<u8, E> {
+    /// Waits for room, and copies what there is room for.
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, ReaderGone>> {
+        let half = self.shared.half;
+        self.poll_fill(cx, |buffer, room| {
+            let n = room.min(bytes.len());
+            Writer::reserve(buffer, n, half);
+            buffer.extend_from_slice(&bytes[..n]);
+            n
+        })
+    }
+}
+
+impl<T, E> Drop for Writer<T, E> {
+    fn drop(&mut self) {
+        self.close(Ok(()));
+    }
+}
+
+impl<T, E> fmt::Debug for Writer<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// The buffer while it is filled, outside of the lock. It goes back when this is dropped, a panic of `fill` included.
+struct Filling<'a, T, E> {
+    shared: &'a Shared<T, E>,
+    items: Vec<T>,
+}
+
+impl<T, E> Drop for Filling<'_, T, E> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.reader_gone {
+            return;
+        }
+        state.filling = mem::take(&mut self.items);
+        let waiting = if state.filling.is_empty() { None } else { state.reader.take() };
+        drop(state);
+        wake(waiting);
+    }
+}
+
+/// The end that is read from. Dropping it tells the writer, and wakes it.
+pub(crate) struct Reader<T, E> {
+    shared: Arc<Shared<T, E>>,
+    chunk: VecDeque<T>,
+}
+
+impl<T, E> Reader<T, E> {
+    /// Waits for items, of which there is at least one; none are there at the end. The error comes once, after all items.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut VecDeque<T>, E>> {
+        if self.chunk.is_empty() {
+            let mut state = self.shared.lock();
+            if state.filling.is_empty() {
+                if let Some(Err(_)) = &state.closed
+                    && let Some(Err(error)) = state.closed.replace(Ok(()))
+                {
+                    return Poll::Ready(Err(error));
+                }
+                let spare = mem::take(&mut state.filling);
+                let ended = state.closed.is_some();
+                let stale = if ended { None } else { register(&mut state.reader, cx) };
+                drop(state);
+                drop((spare, stale));
+                self.chunk = VecDeque::new();
+                return if ended { Poll::Ready(Ok(&mut self.chunk)) } else { Poll::Pending };
+            }
+            let empty = mem::take(&mut self.chunk).into();
+            let full = mem::replace(&mut state.filling, empty);
+            let waiting = state.writer.take();
+            drop(state);
+            self.chunk = full.into();
+            wake(waiting);
+        }
+        Poll::Ready(Ok(&mut self.chunk))
+    }
+
+    /// Takes a whole chunk, with its memory; empty at the end.
+    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
+        self.poll_chunk(cx).map_ok(|chunk| mem::take(chunk).into())
+    }
+}
+
+impl<T, E> Drop for Reader<T, E> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.reader_gone = true;
+        let unread = mem::take(&mut state.filling);
+        let wakers = [state.writer.take(), state.reader.take()];
+        drop(state);
+        drop(unread);
+        wakers.into_iter().for_each(wake);
+    }
+}
+
+impl<T, E> fmt::Debug for Reader<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}

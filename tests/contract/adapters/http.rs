@@ -1,0 +1,116 @@
+//! The rows of the feature `http-body`.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ::futures::{FutureExt as _, TryStreamExt as _, future};
+use ::http::HeaderMap;
+use http_body::{Body as _, Frame};
+use http_body_util::StreamBody;
+use wasmtime::StoreContextMut;
+use wasmtime_streams as ws;
+use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::{BodyError, GuestBody};
+
+use super::{ITEMS, Kind, add, completed};
+use crate::script::ChunkStream;
+
+/// A body, and what was read of it.
+struct Read {
+    body: GuestBody,
+    bytes: Vec<u8>,
+}
+
+impl Read {
+    /// Reads one frame; `None` at the end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            let data = frame.unwrap().into_data().unwrap();
+            assert!(!data.is_empty(), "an empty frame");
+            self.bytes.extend_from_slice(&data);
+        }))
+    }
+}
+
+fn hooks<X>(made: Made<X, u8>, read: &Rc<RefCell<Read>>) -> Made<X, u8> {
+    let (moved, log) = (read.clone(), read.clone());
+    let mut in_vain = 0;
+    made.step(move || {
+        // While nothing is buffered there is nothing to move; it may be there later.
+        let poll = moved.borrow_mut().poll(&mut Context::from_waker(Waker::noop()));
+        in_vain += usize::from(poll.is_pending());
+        in_vain < 20
+    })
+    .received(move || log.borrow().bytes.clone())
+}
+
+/// Reads what is left.
+async fn drain(read: Rc<RefCell<Read>>) {
+    while future::poll_fn(|cx| read.borrow_mut().poll(cx)).await.is_some() {}
+}
+
+/// A body with room for `capacity` bytes, which is read when the kit moves it on.
+fn pair(capacity: usize) -> (ws::ByteConsumer<ws::GuestBodySink>, Rc<RefCell<Read>>) {
+    let (consumer, body) = ws::guest_body(capacity, None);
+    (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new() })))
+}
+
+fn plain(capacity: usize) -> Report {
+    testing::consumer(ITEMS.to_vec(), move || {
+        let (consumer, read) = pair(capacity);
+        hooks(Made::new(consumer), &read).drive(drain(read))
+    })
+    .bound(capacity / 2)
+    .assert()
+}
+
+fn with_completion(capacity: usize) -> Report {
+    testing::consumer(ITEMS.to_vec(), move || {
+        let (consumer, read) = pair(capacity);
+        let (consumer, completion) = consumer.with_completion();
+        let said = Rc::new(RefCell::new(Vec::new()));
+        let reports = said.clone();
+        hooks(Made::new(consumer), &read)
+            .drive(async move {
+                assert!(completion.await.end.is_finished());
+                said.borrow_mut().push(Reported::Ended);
+                drain(read).await;
+            })
+            .reports(move || reports.borrow().clone())
+    })
+    .bound(capacity / 2)
+    .assert()
+}
+
+fn trailers() -> Report {
+    testing::future_consumer(5_u32, || {
+        let make = |_: StoreContextMut<'_, ()>, sum: u32| {
+            let mut headers = HeaderMap::new();
+            headers.insert("sum", sum.into());
+            Ok(Ok::<_, BodyError>(Some(headers)))
+        };
+        let (consumer, mut trailers) = ws::guest_trailers(make);
+        let mut received = Vec::new();
+        Made::new(consumer).received(move || {
+            if received.is_empty()
+                && let Some(Ok(Some(headers))) = (&mut trailers).now_or_never()
+            {
+                received.push(headers["sum"].to_str().unwrap().parse().unwrap());
+            }
+            received.clone()
+        })
+    })
+    .assert()
+}
+
+#[rustfmt::skip]
+rows! {
+    http_body: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::data))));
+    guest_body: plain(64);
+    guest_body_that_is_full: plain(4);
+    guest_body_with_completion: with_completion(4);
+    guest_trailers: trailers();
+}
