@@ -14,6 +14,8 @@ pub enum Why {
     LimitReached,
     /// Of a sink: whoever it hands its data to is gone.
     PeerDropped,
+    /// The store was dropped with the stream in it.
+    Abandoned,
 }
 
 /// How a stream ended, as a [`Completion`](crate::Completion) reports it.
@@ -22,10 +24,14 @@ pub enum Why {
 pub enum End<E> {
     /// The end of the data: the source had no more, or, of a sink, the guest dropped its end.
     ///
-    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink.
+    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink,
+    /// unless a completion [watches the store](crate::Completion::watch_store).
     Finished,
     /// Of a source: the guest dropped its end before the end of the data. Of a sink: whoever it hands its data to is gone.
     PeerDropped,
+    /// The store was dropped with the stream in it: the guest trapped, or it never dropped its end. Only a completion that
+    /// [watches the store](crate::Completion::watch_store) can tell.
+    Abandoned,
     /// The host cancelled it.
     Cancelled,
     /// It took longer than the host allowed.
@@ -50,6 +56,7 @@ impl<E> End<E> {
         match self {
             End::Finished => End::Finished,
             End::PeerDropped => End::PeerDropped,
+            End::Abandoned => End::Abandoned,
             End::Cancelled => End::Cancelled,
             End::TimedOut => End::TimedOut,
             End::LimitReached => End::LimitReached,
@@ -67,6 +74,7 @@ impl<E> From<Why> for End<E> {
             Why::TimedOut => End::TimedOut,
             Why::LimitReached => End::LimitReached,
             Why::PeerDropped => End::PeerDropped,
+            Why::Abandoned => End::Abandoned,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 struct State<T, E> {
     /// What the reader takes next. It is away while the writer fills it.
@@ -121,6 +121,19 @@ impl<T, E> Writer<T, E> {
         Poll::Pending
     }
 
+    /// Appends one item, if there is room for it.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        let mut state = self.shared.lock();
+        if state.reader_gone || state.writer_gone || state.filling.len() >= self.shared.half {
+            return Err(item);
+        }
+        state.filling.push(item);
+        let waiting = state.reader.take();
+        drop(state);
+        wake(waiting);
+        Ok(())
+    }
+
     /// Ends it: what was written before is still read, then this. Only the first call counts.
     pub(crate) fn close(&self, end: Result<(), E>) {
         let mut state = self.shared.lock();
@@ -198,35 +211,58 @@ pub(crate) struct Reader<T, E> {
 impl<T, E> Reader<T, E> {
     /// Waits for items, of which there is at least one; none are there at the end. The error comes once, after all items.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut VecDeque<T>, E>> {
-        if self.chunk.is_empty() {
-            let mut state = self.shared.lock();
-            if state.filling.is_empty() {
-                if let Some(Err(_)) = &state.closed
-                    && let Some(Err(error)) = state.closed.replace(Ok(()))
-                {
-                    return Poll::Ready(Err(error));
-                }
-                let spare = mem::take(&mut state.filling);
-                let ended = state.closed.is_some();
-                let stale = if ended { None } else { register(&mut state.reader, cx) };
-                drop(state);
-                drop((spare, stale));
-                self.chunk = VecDeque::new();
-                return if ended { Poll::Ready(Ok(&mut self.chunk)) } else { Poll::Pending };
-            }
-            let empty = mem::take(&mut self.chunk).into();
-            let full = mem::replace(&mut state.filling, empty);
-            let waiting = state.writer.take();
-            drop(state);
-            self.chunk = full.into();
-            wake(waiting);
+        ready!(self.poll_ready(cx));
+        if self.chunk.is_empty()
+            && let Some(Err(error)) = self.shared.lock().closed.replace(Ok(()))
+        {
+            return Poll::Ready(Err(error));
         }
         Poll::Ready(Ok(&mut self.chunk))
+    }
+
+    /// Waits until there is an item, the end or the error.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.chunk.is_empty() {
+            return Poll::Ready(());
+        }
+        let mut state = self.shared.lock();
+        if state.filling.is_empty() {
+            let spare = mem::take(&mut state.filling);
+            let ended = state.closed.is_some();
+            let stale = if ended { None } else { register(&mut state.reader, cx) };
+            drop(state);
+            drop((spare, stale));
+            self.chunk = VecDeque::new();
+            return if ended { Poll::Ready(()) } else { Poll::Pending };
+        }
+        let empty = mem::take(&mut self.chunk).into();
+        let full = mem::replace(&mut state.filling, empty);
+        let waiting = state.writer.take();
+        drop(state);
+        self.chunk = full.into();
+        wake(waiting);
+        Poll::Ready(())
+    }
+
+    /// Whether all was read and the writer has closed in order.
+    pub(crate) fn is_at_end(&self) -> bool {
+        if !self.chunk.is_empty() {
+            return false;
+        }
+        let state = self.shared.lock();
+        state.filling.is_empty() && matches!(state.closed, Some(Ok(())))
     }
 
     /// Takes a whole chunk, with its memory; empty at the end.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
         self.poll_chunk(cx).map_ok(|chunk| mem::take(chunk).into())
+    }
+}
+
+impl<E> Reader<u8, E> {
+    /// Drops bytes from the front of the chunk.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.chunk.drain(..n.min(self.chunk.len()));
     }
 }
 

@@ -5,12 +5,14 @@ mod completion;
 mod consumer;
 mod deliver;
 mod end;
-#[cfg(feature = "http-body")]
+mod ends;
 mod handoff;
+pub mod lift;
 mod limits;
-#[cfg(feature = "http-body")]
+pub mod lower;
 mod oneshot;
 mod producer;
+pub mod relay;
 mod sink;
 mod source;
 #[cfg(feature = "testing")]
@@ -28,10 +30,11 @@ pub use wasmtime;
 
 #[cfg(any(feature = "futures", feature = "http-body", feature = "tokio"))]
 pub use self::adapters::*;
-pub use self::completion::{CancelHandle, Completed, Completing, Completion};
+pub use self::completion::{CancelHandle, Completed, Completing, Completion, StoreToken};
 pub use self::consumer::{ByteConsumer, ItemConsumer};
 pub use self::deliver::{Deliver, Identity, Receive, With};
 pub use self::end::{End, Why};
+pub use self::ends::{Inspect, Limit, Meter, Signals, Until};
 pub use self::producer::{ByteProducer, ItemProducer, Splice};
 pub use self::sink::{ByteSink, Flush, Halt, ItemSink, Take};
 pub use self::source::{ByteSource, ItemSource, Then, Undelivered};

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::Why;
+use crate::{Signals, Why};
 
 /// Why a sink takes no more.
 #[non_exhaustive]
@@ -88,6 +88,28 @@ pub trait ByteSink: Send + 'static {
 
     /// Says that the guest cancelled the operation that is under way: give back what was reserved for it.
     fn op_cancelled(self: Pin<&mut Self>) {}
+
+    /// Says, once, that the stream is over, before the sink is flushed or closed: at the guest's end of the data (`None`), or
+    /// cut short by the host. It must not wait.
+    ///
+    /// It is said where a [completion](crate::Completion) or another combinator ends the stream, and not after a [`Halt`] of
+    /// the sink's own; without them a sink is only dropped. It is for what hands data on to another task. A combinator hands
+    /// it on.
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let _ = cut;
+    }
+
+    /// Says, before the stream starts, when it will be flushed. A combinator hands it on.
+    fn flush_policy(&mut self, policy: Flush) {
+        let _ = policy;
+    }
+
+    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
+    ///
+    /// Adapters need nothing here. A combinator hands it on.
+    fn signals(&self, signals: &mut Signals) {
+        let _ = signals;
+    }
 }
 
 /// The items of one guest write, for an [`ItemSink`] to take from.
@@ -176,5 +198,27 @@ pub trait ItemSink: Send + 'static {
     /// [`End::Undeliverable`](crate::End::Undeliverable).
     fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
         let _ = error;
+    }
+
+    /// Says, once, that the stream is over, before the sink is flushed or closed: at the guest's end of the data (`None`), or
+    /// cut short by the host. It must not wait.
+    ///
+    /// It is said where a [completion](crate::Completion) or another combinator ends the stream, and not after a [`Halt`] of
+    /// the sink's own; without them a sink is only dropped. It is for what hands data on to another task. A combinator hands
+    /// it on.
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let _ = cut;
+    }
+
+    /// Says, before the stream starts, when it will be flushed. A combinator hands it on.
+    fn flush_policy(&mut self, policy: Flush) {
+        let _ = policy;
+    }
+
+    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
+    ///
+    /// Adapters need nothing here. A combinator hands it on.
+    fn signals(&self, signals: &mut Signals) {
+        let _ = signals;
     }
 }

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::Why;
+use crate::{Signals, Why};
 
 /// What a source says about its future along with what it has just given.
 #[non_exhaustive]
@@ -87,6 +87,13 @@ pub trait ByteSource: Send + 'static {
         let _ = cx;
         None
     }
+
+    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
+    ///
+    /// Adapters need nothing here. A combinator hands it on.
+    fn signals(&self, signals: &mut Signals) {
+        let _ = signals;
+    }
 }
 
 /// Where items come from: anything that Wasmtime can lower, or that a [delivery step](crate::Deliver) makes into it.
@@ -133,6 +140,13 @@ pub trait ItemSource: Send + 'static {
     /// report a failure of the last items too.
     fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
         let _ = delivered;
+    }
+
+    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
+    ///
+    /// Adapters need nothing here. A combinator hands it on.
+    fn signals(&self, signals: &mut Signals) {
+        let _ = signals;
     }
 }
 

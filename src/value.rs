@@ -80,6 +80,12 @@ impl<D: 'static, T, E: Into<Error>> Deliver<D, Result<T, E>> for OrTrap {
     }
 }
 
+impl<F> ValueProducer<F> {
+    pub(crate) fn with_step<V>(self, deliver: V) -> ValueProducer<F, V> {
+        ValueProducer { future: self.future, deliver }
+    }
+}
+
 impl<F: Future> ValueProducer<F> {
     /// Makes the value that crosses to the guest out of the future's output, with store access. An error of `deliver` is
     /// a trap.

@@ -2,6 +2,7 @@
 
 mod chunk_sink;
 mod chunks;
+mod lift;
 mod oneshot;
 mod sink;
 mod stream;

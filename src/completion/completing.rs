@@ -1,11 +1,14 @@
 use std::convert::Infallible;
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::slot::Slot;
-use crate::{ByteSink, ByteSource, End, Halt, ItemSink, ItemSource, Take, Then, Undelivered, Why};
+use super::slot::{Slot, Step};
+use crate::{
+    ByteSink, ByteSource, End, Flush, Halt, ItemSink, ItemSource, Take, Then, Undelivered, Why,
+};
 
 /// A source or sink with a [`Completion`](super::Completion): the half that stays with the stream.
 ///
@@ -16,17 +19,22 @@ pub struct Completing<S, E> {
     dropped: fn() -> End<E>,
     /// The end of an item source, until its last items are delivered.
     last: Option<End<E>>,
+    flush: Flush,
+    /// A sink was flushed in the same look at it in which it took the last of an operation.
+    flushed: bool,
 }
 
 impl<S, E> Completing<S, E> {
-    pub(super) fn new(slot: Arc<Slot<S, E>>, dropped: fn() -> End<E>) -> Self {
-        Self { slot, dropped, last: None }
+    pub(super) fn new(slot: Arc<Slot<S, E>>, dropped: fn() -> End<E>, flush: Flush) -> Self {
+        Self { slot, dropped, last: None, flush, flushed: false }
     }
 }
 
 impl<S, E> Drop for Completing<S, E> {
     fn drop(&mut self) {
-        self.slot.end(self.last.take().unwrap_or_else(self.dropped));
+        let gone = self.slot.store_is_gone().then_some(Why::Abandoned);
+        let end = self.last.take().or(gone.map(End::from)).unwrap_or_else(self.dropped);
+        self.slot.end(end, gone);
     }
 }
 
@@ -71,20 +79,33 @@ impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
             Some(Poll::Ready(ready)) => ready.map(Poll::Ready),
         }
     }
+}
 
-    /// Polls a sink; a halt goes to the completion.
-    fn sink<T>(
-        &self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut usize) -> Poll<Result<T, Halt<E>>>,
-    ) -> Poll<Result<T, Halt<Infallible>>> {
-        let answer = self.slot.poll(cx, |object, cx, step| {
-            poll(object, cx, &mut step.moved).map_err(|halt| {
-                step.end = Some(halt_reason(halt));
-                HALTED
-            })
-        });
-        answer.unwrap_or(Poll::Ready(Err(HALTED)))
+/// Polls a sink; a halt goes to the completion.
+fn sink<S: Unpin, E, T>(
+    slot: &Slot<S, E>,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<Result<T, Halt<E>>>,
+) -> Poll<Result<T, Halt<Infallible>>> {
+    let answer = slot.poll(cx, |object, cx, step| {
+        poll(object, cx, step).map_err(|halt| {
+            step.end = Some(halt_reason(halt));
+            HALTED
+        })
+    });
+    answer.unwrap_or(Poll::Ready(Err(HALTED)))
+}
+
+/// An operation that took all it can is about to be flushed: one look at the sink does for both. Says whether it is flushed.
+fn flush_too<E>(flush: Poll<Result<(), Halt<E>>>, step: &mut Step<E>) -> bool {
+    match flush {
+        Poll::Ready(Ok(())) => true,
+        // What was taken before stays taken. The flush that follows finds the stream ended.
+        Poll::Ready(Err(halt)) => {
+            step.end = Some(halt_reason(halt));
+            false
+        }
+        Poll::Pending => false,
     }
 }
 
@@ -160,10 +181,10 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
     fn ended(mut self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
         let last = self.last.take();
         match delivered {
-            Ok(()) => self.slot.end(last.unwrap_or(End::Finished)),
+            Ok(()) => self.slot.end(last.unwrap_or(End::Finished), None),
             Err(Undelivered { error, lost }) => {
                 self.slot.undo(lost);
-                self.slot.end(End::Undeliverable(error));
+                self.slot.end(End::Undeliverable(error), None);
             }
         }
     }
@@ -177,50 +198,14 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, moved| {
-            sink.poll_write(cx, buf).map_ok(|n| {
-                *moved = n;
-                n
-            })
-        })
-    }
-
-    fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Halt<Infallible>> {
-        self.readiness(cx, |sink, cx| sink.poll_writable(cx), halt_reason, || Err(HALTED))
-    }
-
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, _| sink.poll_flush(cx))
-    }
-
-    fn poll_close(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, _| sink.poll_close(cx))
-    }
-
-    fn op_cancelled(self: Pin<&mut Self>) {
-        self.slot.tell(|sink| sink.op_cancelled());
-    }
-}
-
-impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
-    type Item = S::Item;
-    type Error = Infallible;
-
-    fn poll_accept(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        items: &mut dyn Take<S::Item>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, moved| {
-            let before = items.taken();
-            let answer = sink.poll_accept(cx, items);
-            *moved = items.taken() - before;
+        let Self { slot, flush, flushed, .. } = self.get_mut();
+        sink(slot, cx, |mut sink, cx, step| {
+            let answer = sink.as_mut().poll_write(cx, buf);
+            if let Poll::Ready(Ok(n)) = answer {
+                step.moved = n;
+                let all = *flush == Flush::EachOp && n == buf.len();
+                *flushed = all && flush_too(sink.poll_flush(cx), step);
+            }
             answer
         })
     }
@@ -233,21 +218,90 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, _| sink.poll_flush(cx))
+        let this = self.get_mut();
+        if mem::take(&mut this.flushed) {
+            return Poll::Ready(Ok(()));
+        }
+        sink(&this.slot, cx, |sink, cx, _| sink.poll_flush(cx))
     }
 
     fn poll_close(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Halt<Infallible>>> {
-        self.sink(cx, |sink, cx, _| sink.poll_close(cx))
+        sink(&self.slot, cx, |sink, cx, _| sink.poll_close(cx))
     }
 
     fn op_cancelled(self: Pin<&mut Self>) {
         self.slot.tell(|sink| sink.op_cancelled());
     }
 
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    }
+
+    fn flush_policy(&mut self, policy: Flush) {
+        self.flush = policy;
+    }
+}
+
+impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
+    type Item = S::Item;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<S::Item>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        let Self { slot, flush, flushed, .. } = self.get_mut();
+        sink(slot, cx, |mut sink, cx, step| {
+            let before = items.taken();
+            let answer = sink.as_mut().poll_accept(cx, items);
+            step.moved = items.taken() - before;
+            if let Poll::Ready(Ok(())) = answer {
+                let each = *flush == Flush::EachOp && items.taken() > 0;
+                *flushed = each && flush_too(sink.poll_flush(cx), step);
+            }
+            answer
+        })
+    }
+
+    fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Halt<Infallible>> {
+        self.readiness(cx, |sink, cx| sink.poll_writable(cx), halt_reason, || Err(HALTED))
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        let this = self.get_mut();
+        if mem::take(&mut this.flushed) {
+            return Poll::Ready(Ok(()));
+        }
+        sink(&this.slot, cx, |sink, cx, _| sink.poll_flush(cx))
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        sink(&self.slot, cx, |sink, cx, _| sink.poll_close(cx))
+    }
+
+    fn op_cancelled(self: Pin<&mut Self>) {
+        self.slot.tell(|sink| sink.op_cancelled());
+    }
+
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    }
+
+    fn flush_policy(&mut self, policy: Flush) {
+        self.flush = policy;
+    }
+
     fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
-        self.slot.end(End::Undeliverable(error));
+        self.slot.end(End::Undeliverable(error), Some(Why::Cancelled));
     }
 }

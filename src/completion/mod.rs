@@ -2,11 +2,12 @@
 //!
 //! A completion is a combinator over the core's traits: it costs nothing where it is not used. The source or sink stands
 //! in a slot that the stream and the host's [`Completion`] share, so that a cancel hands it back at once, also while the
-//! guest has no operation under way. It is taken out of the slot while it is polled: the lock is never held over code of
-//! the user's, which may itself cancel.
+//! guest has no operation under way. It is polled in there, under a lock that nobody else ever waits for: its code may
+//! itself cancel.
 
 mod completing;
 mod slot;
+mod token;
 
 use std::fmt;
 use std::future::Future;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 pub use self::completing::Completing;
-use self::slot::{Ended, Slot};
-use crate::{End, Halt, Why};
+use self::slot::{Ended, Over, Slot};
+pub use self::token::StoreToken;
+use crate::{End, Flush, Halt, Signals, Why};
 
 /// What a [`Completion`] resolves with.
 #[non_exhaustive]
@@ -43,7 +45,11 @@ pub struct Completed<S, E> {
 /// wait hands it to an executor (`tokio::spawn(completion)`). If neither is done, the sink is dropped as it is: what its
 /// own buffer holds is lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
 ///
-/// A sink that the host cancelled or that failed is handed back as it is, without closing it.
+/// A sink is closed at the guest's end of the data and at a limit. One that was cut short otherwise (cancelled, timed out,
+/// failed, abandoned) is handed back as it is, without closing it: closing may be just what hangs.
+///
+/// What ends a stream from outside (a deadline, an idle timeout, a token) does so at once, also while the guest has no
+/// operation under way, as long as the completion is awaited.
 ///
 /// Dropping a `Completion` does not disturb the stream. Once it has resolved it must not be polled again.
 ///
@@ -53,6 +59,7 @@ pub struct Completion<S, E> {
     slot: Arc<Slot<S, E>>,
     close: Option<Close<S, E>>,
     closing: Option<Ended<S, E>>,
+    signals: Signals,
 }
 
 /// A sink's `poll_close`, captured where it is known which of the two sink traits it has.
@@ -61,7 +68,14 @@ type Close<S, E> = fn(Pin<&mut S>, &mut Context<'_>) -> Poll<Result<(), Halt<E>>
 impl<S, E> Completion<S, E> {
     /// Ends the stream: see [`CancelHandle::cancel`].
     pub fn cancel(&self) {
-        self.slot.cancel();
+        self.slot.cut(Why::Cancelled);
+    }
+
+    /// Tells a store that was dropped with the stream in it from a guest that dropped its end: the end is then
+    /// [`End::Abandoned`], and a sink is not closed. `token` is one that the store's data holds; see [`StoreToken`].
+    pub fn watch_store(self, token: &StoreToken) -> Self {
+        self.slot.watch(token.downgrade());
+        self
     }
 
     /// A handle that can cancel while the completion is awaited elsewhere.
@@ -80,14 +94,18 @@ impl<S: Unpin, E> Future for Completion<S, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if this.closing.is_none() {
+            if let Poll::Ready(why) = this.signals.poll(cx) {
+                this.slot.cut(why);
+            }
             this.closing = Some(ready!(this.slot.poll_ended(cx)));
         }
         let Some(ended) = &mut this.closing else { return Poll::Pending };
-        let in_order = matches!(ended.end, End::Finished | End::LimitReached | End::TimedOut);
+        let in_order = matches!(ended.end, End::Finished | End::LimitReached);
         if let (Some(close), true) = (this.close, in_order) {
             match ready!(close(Pin::new(&mut ended.object), cx)) {
+                Ok(()) => {}
                 Err(Halt::Failed(error)) => ended.end = End::Failed(error),
-                Ok(()) | Err(Halt::Ended(_)) => {}
+                Err(Halt::Ended(why)) => ended.end = why.into(),
             }
         }
         match this.closing.take() {
@@ -130,24 +148,36 @@ impl fmt::Debug for CancelHandle {
     }
 }
 
+/// A source's or sink's `signals`, captured where it is known which trait it has.
+type Share<S> = fn(&S, &mut Signals);
+
 /// Shares a source between its stream and a completion.
-pub(crate) fn of_source<S: Unpin, E>(source: S) -> (Completing<S, E>, Completion<S, E>) {
-    pair(source, || End::PeerDropped, None)
+pub(crate) fn of_source<S, E>(source: S, share: Share<S>) -> (Completing<S, E>, Completion<S, E>) {
+    pair(source, || End::PeerDropped, Flush::default(), None, None, share)
 }
 
 /// Shares a sink between its stream and a completion, which will close it by `close`.
-pub(crate) fn of_sink<S: Unpin, E>(
+pub(crate) fn of_sink<S, E>(
     sink: S,
+    flush: Flush,
     close: Close<S, E>,
+    over: Over<S>,
+    share: Share<S>,
 ) -> (Completing<S, E>, Completion<S, E>) {
-    pair(sink, || Why::Finished.into(), Some(close))
+    pair(sink, || Why::Finished.into(), flush, Some(close), Some(over), share)
 }
 
 fn pair<S, E>(
     object: S,
     dropped: fn() -> End<E>,
+    flush: Flush,
     close: Option<Close<S, E>>,
+    over: Option<Over<S>>,
+    share: Share<S>,
 ) -> (Completing<S, E>, Completion<S, E>) {
-    let slot = Arc::new(Slot::new(object));
-    (Completing::new(slot.clone(), dropped), Completion { slot, close, closing: None })
+    let mut signals = Signals::default();
+    share(&object, &mut signals);
+    let slot = Arc::new(Slot::new(object, over));
+    let completing = Completing::new(slot.clone(), dropped, flush);
+    (completing, Completion { slot, close, closing: None, signals })
 }

@@ -1,11 +1,21 @@
 //! The slot in which a stream and its completion share the source or sink.
+//!
+//! The object is polled in place, under its lock: one lock an operation. So nobody else may ever wait for that lock while
+//! the object is polled, for its code may itself cancel, or wait for a lock that the canceller holds. Who cancels, and the
+//! completion, only try it; if it is taken they leave word (`cut`) and wake both sides, of which one finds it:
+//!
+//! - A poll looks for word before it polls the object and, once it has left the waker of a parked operation, after it. Word
+//!   that comes later than that finds the waker there.
+//! - A completion that finds word and the lock taken asks again: the other side is about to let go of it.
+//!
+//! Whoever lets go of the lock of a stream that has ended wakes the completion, which may have tried it in vain.
 
-use std::mem;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::End;
+use crate::{End, Why};
 
 /// What is left when a stream has ended.
 pub(super) struct Ended<S, E> {
@@ -14,15 +24,20 @@ pub(super) struct Ended<S, E> {
     pub(super) object: S,
 }
 
-/// What to do once the lock is released.
-type Wake = Option<Waker>;
+/// A sink's `stream_ended`, captured where it is known which of the two sink traits it has.
+pub(super) type Over<S> = fn(&mut S, Option<Why>);
 
 struct State<S, E> {
-    /// `None` while it is polled, and after it was handed back.
+    /// `None` while it is told of its end, and after it was handed back.
     object: Option<S>,
     end: Option<End<E>>,
     moved: u64,
-    cancelled: bool,
+    /// Lives as long as the store's data.
+    store: Option<Weak<()>>,
+}
+
+#[derive(Default)]
+struct Wakers {
     /// The guest's parked operation.
     parked: Option<Waker>,
     /// The host's completion.
@@ -31,6 +46,11 @@ struct State<S, E> {
 
 pub(super) struct Slot<S, E> {
     state: Mutex<State<S, E>>,
+    /// The host wants the stream to end, and `why`.
+    wanted: AtomicBool,
+    why: Mutex<Option<Why>>,
+    wakers: Mutex<Wakers>,
+    over: Option<Over<S>>,
 }
 
 /// Type-erased, for the cancel handle.
@@ -40,46 +60,72 @@ pub(super) trait Cancel: Send + Sync {
 
 impl<S: Send, E: Send> Cancel for Slot<S, E> {
     fn cancel(&self) {
-        Slot::cancel(self);
+        self.cut(Why::Cancelled);
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in a poll leaves the object where it is; nothing else is half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<S, E> Slot<S, E> {
-    pub(super) fn new(object: S) -> Self {
+    pub(super) fn new(object: S, over: Option<Over<S>>) -> Self {
+        let state = State { object: Some(object), end: None, moved: 0, store: None };
         Self {
-            state: Mutex::new(State {
-                object: Some(object),
-                end: None,
-                moved: 0,
-                cancelled: false,
-                parked: None,
-                waiting: None,
-            }),
+            state: Mutex::new(state),
+            wanted: AtomicBool::new(false),
+            why: Mutex::new(None),
+            wakers: Mutex::default(),
+            over,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<S, E>> {
-        // Nothing is run under the lock that could leave the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn try_lock(&self) -> Option<MutexGuard<'_, State<S, E>>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
-    /// Takes the object out for a visit; `None` if the stream has ended.
-    fn lease(&self) -> Option<Lease<'_, S, E>> {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return None;
-        }
-        let object = state.object.take()?;
+    /// Lets go of the lock.
+    fn release(&self, state: MutexGuard<'_, State<S, E>>) {
+        let ended = state.end.is_some();
         drop(state);
-        Some(Lease {
-            slot: self,
-            object: Some(object),
-            step: Step { moved: 0, end: None },
-            parked: None,
-        })
+        if ended {
+            self.wake();
+        }
     }
 
-    /// Polls the object outside of its slot; `None` if the stream has ended.
+    fn wake(&self) {
+        let Wakers { parked, waiting } = std::mem::take(&mut *locked(&self.wakers));
+        parked.into_iter().chain(waiting).for_each(Waker::wake);
+    }
+
+    fn wanted(&self) -> Option<Why> {
+        // A load, since it is looked for in every operation.
+        if self.wanted.load(Ordering::Acquire) { *locked(&self.why) } else { None }
+    }
+
+    pub(super) fn watch(&self, store: Weak<()>) {
+        let mut state = locked(&self.state);
+        let stale = state.store.replace(store);
+        self.release(state);
+        drop(stale);
+    }
+
+    pub(super) fn store_is_gone(&self) -> bool {
+        locked(&self.state).store.as_ref().is_some_and(|store| store.strong_count() == 0)
+    }
+
+    /// Takes back what was counted for items that did not reach the guest.
+    pub(super) fn undo(&self, lost: usize) {
+        let mut state = locked(&self.state);
+        state.moved = state.moved.saturating_sub(lost as u64);
+    }
+
+    /// Polls the object in its place; `None` if the stream has ended.
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
@@ -88,11 +134,34 @@ impl<S, E> Slot<S, E> {
     where
         S: Unpin,
     {
-        let mut lease = self.lease()?;
-        let answer = poll(Pin::new(lease.object.as_mut()?), cx, &mut lease.step);
-        if answer.is_pending() {
-            lease.parked = Some(cx.waker().clone());
+        let mut state = locked(&self.state);
+        if state.end.is_some() {
+            self.release(state);
+            return None;
         }
+        if let Some(why) = self.wanted() {
+            self.finish(state, why.into(), Some(why));
+            return None;
+        }
+        let object = state.object.as_mut()?;
+        let mut step = Step { moved: 0, end: None };
+        let answer = poll(Pin::new(object), cx, &mut step);
+        state.moved += step.moved as u64;
+        state.end = step.end;
+        if state.end.is_some() {
+            self.release(state);
+            return Some(answer);
+        }
+        let stale = match answer {
+            Poll::Pending => locked(&self.wakers).parked.replace(cx.waker().clone()),
+            Poll::Ready(_) => None,
+        };
+        match self.wanted() {
+            Some(why) => self.finish(state, why.into(), Some(why)),
+            None => drop(state),
+        }
+        // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
+        drop(stale);
         Some(answer)
     }
 
@@ -101,50 +170,62 @@ impl<S, E> Slot<S, E> {
     where
         S: Unpin,
     {
-        if let Some(object) = self.lease().as_mut().and_then(|lease| lease.object.as_mut()) {
+        let mut state = locked(&self.state);
+        if state.end.is_none()
+            && let Some(object) = state.object.as_mut()
+        {
             tell(Pin::new(object));
         }
+        self.release(state);
     }
 
-    /// Ends the stream, unless it has ended. An object that is being polled is handed over right after that.
-    pub(super) fn end(&self, end: End<E>) {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return;
-        }
-        state.end = Some(end);
-        let waiting = state.waiting.take();
-        drop(state);
-        if let Some(waiting) = waiting {
-            waiting.wake();
-        }
-    }
-
-    pub(super) fn cancel(&self) {
-        let mut state = self.lock();
-        let mut wake: [Wake; 2] = [None, None];
-        if state.object.is_some() {
-            if state.end.is_none() {
-                state.end = Some(End::Cancelled);
-                wake = [state.waiting.take(), state.parked.take()];
+    /// Ends the stream, unless it has ended; the object hears of it, outside of the lock.
+    fn finish<'a>(&'a self, mut state: MutexGuard<'a, State<S, E>>, end: End<E>, cut: Option<Why>) {
+        if state.end.is_none() {
+            state.end = Some(end);
+            if let Some(over) = self.over
+                && let Some(mut object) = state.object.take()
+            {
+                drop(state);
+                over(&mut object, cut);
+                state = locked(&self.state);
+                state.object = Some(object);
             }
-        } else {
-            state.cancelled = true;
         }
-        drop(state);
-        wake.into_iter().flatten().for_each(Waker::wake);
+        self.release(state);
     }
 
-    /// Takes back what was counted for items that did not reach the guest.
-    pub(super) fn undo(&self, lost: usize) {
-        let mut state = self.lock();
-        state.moved = state.moved.saturating_sub(lost as u64);
+    /// Ends the stream from its own side, as `end`; `cut` if that is not the end of its data.
+    pub(super) fn end(&self, end: End<E>, cut: Option<Why>) {
+        self.finish(locked(&self.state), end, cut);
+    }
+
+    /// Ends the stream from the host's side.
+    pub(super) fn cut(&self, why: Why) {
+        locked(&self.why).get_or_insert(why);
+        self.wanted.store(true, Ordering::Release);
+        match self.try_lock() {
+            Some(state) => self.finish(state, why.into(), Some(why)),
+            None => self.wake(),
+        }
     }
 
     /// Hands the object over once the stream has ended.
     pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended<S, E>> {
-        let waker = cx.waker().clone();
-        let mut state = self.lock();
+        let stale = locked(&self.wakers).waiting.replace(cx.waker().clone());
+        drop(stale);
+        let Some(mut state) = self.try_lock() else {
+            if self.wanted.load(Ordering::Acquire) {
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Pending;
+        };
+        if state.end.is_none()
+            && let Some(why) = self.wanted()
+        {
+            self.finish(state, why.into(), Some(why));
+            state = locked(&self.state);
+        }
         match (state.end.take(), state.object.take()) {
             (Some(end), Some(object)) => {
                 // Ended for good: the stream must not find the slot open again.
@@ -154,10 +235,6 @@ impl<S, E> Slot<S, E> {
             (end, object) => {
                 state.end = end;
                 state.object = object;
-                let stale = state.waiting.replace(waker);
-                drop(state);
-                // Outside of the lock: it may own the task that holds the stream, which takes the lock when it is dropped.
-                drop(stale);
                 Poll::Pending
             }
         }
@@ -170,33 +247,4 @@ pub(super) struct Step<E> {
     pub(super) moved: usize,
     /// The stream ended.
     pub(super) end: Option<End<E>>,
-}
-
-/// The object outside of its slot. It goes back when the lease is dropped, a panic in its poll included.
-struct Lease<'a, S, E> {
-    slot: &'a Slot<S, E>,
-    object: Option<S>,
-    step: Step<E>,
-    parked: Wake,
-}
-
-impl<S, E> Drop for Lease<'_, S, E> {
-    fn drop(&mut self) {
-        let mut state = self.slot.lock();
-        state.object = self.object.take();
-        state.moved += self.step.moved as u64;
-        if state.end.is_none() {
-            // A cancel that came during the poll counts from here on.
-            let cancelled = state.cancelled.then_some(End::Cancelled);
-            state.end = self.step.end.take().or(cancelled);
-        }
-        let stale = mem::replace(&mut state.parked, self.parked.take());
-        let wake = match &state.end {
-            Some(_) => [state.waiting.take(), state.parked.take()],
-            None => [None, None],
-        };
-        drop(state);
-        drop(stale);
-        wake.into_iter().flatten().for_each(Waker::wake);
-    }
 }

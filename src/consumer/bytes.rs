@@ -8,7 +8,7 @@ use wasmtime::{Error, Result, StoreContextMut};
 use super::{Common, broken};
 use crate::completion::{self, Completing, Completion};
 use crate::limits::BYTES_PER_OP;
-use crate::{ByteSink, Flush, Halt};
+use crate::{ByteSink, Flush, Halt, Meter};
 
 pin_project! {
     /// Takes a guest's `stream<u8>` into a [`ByteSink`], for
@@ -31,9 +31,24 @@ impl<S: ByteSink> ByteConsumer<S> {
         Self { sink, common: Common::new() }
     }
 
+    /// Puts a combinator around the sink.
+    pub(crate) fn map<T: ByteSink<Error = S::Error>>(
+        self,
+        wrap: impl FnOnce(S) -> T,
+    ) -> ByteConsumer<T> {
+        ByteConsumer { sink: wrap(self.sink), common: self.common }
+    }
+
+    /// Counts the bytes that the sink accepts, and the guest's writes of which it accepted some.
+    pub fn metered(mut self, meter: &Meter) -> Self {
+        self.common.meter = Some(meter.clone());
+        self
+    }
+
     /// When the sink is flushed; [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
+        self.sink.flush_policy(policy);
         self
     }
 
@@ -56,8 +71,14 @@ impl<S: ByteSink> ByteConsumer<S> {
     where
         S: Unpin,
     {
-        let (sink, completion) = completion::of_sink(self.sink, |sink, cx| sink.poll_close(cx));
-        (ByteConsumer::new(sink).flush(self.common.flush), completion)
+        let (sink, completion) = completion::of_sink(
+            self.sink,
+            self.common.flush,
+            |sink, cx| sink.poll_close(cx),
+            |sink, cut| Pin::new(sink).stream_ended(cut),
+            |sink, signals| sink.signals(signals),
+        );
+        (ByteConsumer { sink, common: self.common.for_completion() }, completion)
     }
 
     /// The sink.
@@ -92,8 +113,8 @@ fn drain<D, S: ByteSink>(
     mut sink: Pin<&mut S>,
     cx: &mut Context<'_>,
     direct: &mut DirectSource<'_, D>,
+    accepted: &mut usize,
 ) -> Result<Drained<S::Error>> {
-    let mut accepted = 0;
     loop {
         let bytes = direct.remaining();
         let len = bytes.len();
@@ -101,7 +122,7 @@ fn drain<D, S: ByteSink>(
             return Ok(Drained::Nothing);
         }
         match sink.as_mut().poll_write(cx, bytes) {
-            Poll::Pending if accepted == 0 => return Ok(Drained::Pending),
+            Poll::Pending if *accepted == 0 => return Ok(Drained::Pending),
             Poll::Pending => return Ok(Drained::Some),
             Poll::Ready(Err(halt)) => return Ok(Drained::Halted(halt)),
             Poll::Ready(Ok(n)) if n == 0 || n > len => {
@@ -111,8 +132,8 @@ fn drain<D, S: ByteSink>(
             }
             Poll::Ready(Ok(n)) => {
                 direct.mark_read(n);
-                accepted += n;
-                if n == len || accepted >= BYTES_PER_OP {
+                *accepted += n;
+                if n == len || *accepted >= BYTES_PER_OP {
                     return Ok(Drained::Some);
                 }
             }
@@ -140,7 +161,13 @@ impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
             return Poll::Ready(Ok(common.cancelled()));
         }
         if !common.op.flushing {
-            match drain(this.sink.as_mut(), cx, &mut source.as_direct(store))? {
+            let mut accepted = 0;
+            let drained =
+                drain(this.sink.as_mut(), cx, &mut source.as_direct(store), &mut accepted)?;
+            if let Some(meter) = &common.meter {
+                meter.count(accepted, true);
+            }
+            match drained {
                 Drained::Nothing => return common.writable(this.sink.poll_writable(cx)),
                 Drained::Pending => return Poll::Pending,
                 Drained::Some => {}

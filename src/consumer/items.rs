@@ -12,7 +12,7 @@ use super::{Common, broken};
 use crate::completion::{self, Completing, Completion};
 use crate::deliver::With;
 use crate::limits::{ITEMS_PER_OP, default_batch};
-use crate::{Flush, Identity, ItemSink, Receive};
+use crate::{Flush, Identity, ItemSink, Meter, Receive};
 
 pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
@@ -75,6 +75,26 @@ impl<S: ItemSink> ItemConsumer<S> {
 }
 
 impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
+    /// Puts a combinator around the sink.
+    pub(crate) fn map<T: ItemSink<Error = S::Error>>(
+        self,
+        wrap: impl FnOnce(S) -> T,
+    ) -> ItemConsumer<T, W, V> {
+        ItemConsumer {
+            sink: wrap(self.sink),
+            receive: self.receive,
+            batch: self.batch,
+            common: self.common,
+            wire: PhantomData,
+        }
+    }
+
+    /// Counts the items that the sink takes, and the guest's writes of which it took some.
+    pub fn metered(mut self, meter: &Meter) -> Self {
+        self.common.meter = Some(meter.clone());
+        self
+    }
+
     /// How many items are taken from the guest at a time; 0 counts as 1.
     ///
     /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream,
@@ -87,6 +107,7 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// When the sink is flushed; [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
+        self.sink.flush_policy(policy);
         self
     }
 
@@ -112,10 +133,20 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     where
         S: Unpin,
     {
-        let (sink, completion) = completion::of_sink(self.sink, |sink, cx| sink.poll_close(cx));
-        let mut consumer =
-            ItemConsumer::new(sink).flush(self.common.flush).receive_by(self.receive);
-        consumer.batch = self.batch;
+        let (sink, completion) = completion::of_sink(
+            self.sink,
+            self.common.flush,
+            |sink, cx| sink.poll_close(cx),
+            |sink, cut| Pin::new(sink).stream_ended(cut),
+            |sink, signals| sink.signals(signals),
+        );
+        let consumer = ItemConsumer {
+            sink,
+            receive: self.receive,
+            batch: self.batch,
+            common: self.common.for_completion(),
+            wire: PhantomData,
+        };
         (consumer, completion)
     }
 
@@ -175,6 +206,7 @@ where
             if remaining == 0 && common.op.taken == 0 {
                 return common.writable(this.sink.poll_writable(cx));
             }
+            let before = common.op.taken;
             let mut write = Write {
                 store,
                 source,
@@ -186,6 +218,9 @@ where
             };
             let accepted = this.sink.as_mut().poll_accept(cx, &mut write);
             let failure = write.failure;
+            if let Some(meter) = &common.meter {
+                meter.count(common.op.taken - before, before == 0);
+            }
             match failure {
                 None => {}
                 Some(Failure::Receive(error)) => {

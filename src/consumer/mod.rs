@@ -14,7 +14,7 @@ use wasmtime::{Error, Result};
 pub use self::bytes::ByteConsumer;
 pub use self::items::ItemConsumer;
 use crate::producer::OnError;
-use crate::{Flush, Halt};
+use crate::{Flush, Halt, Meter};
 
 /// Where a consumer stands in the guest's current write. Wasmtime does not say when one begins: it begins after the
 /// last one was answered.
@@ -35,12 +35,24 @@ pub(crate) struct Common<E> {
     flush: Flush,
     on_error: OnError<E>,
     op: Op,
+    meter: Option<Meter>,
     ended: bool,
 }
 
 impl<E> Common<E> {
     fn new() -> Self {
-        Self { flush: Flush::default(), on_error: None, op: Op::default(), ended: false }
+        Self {
+            flush: Flush::default(),
+            on_error: None,
+            op: Op::default(),
+            meter: None,
+            ended: false,
+        }
+    }
+
+    /// The same for a sink whose errors go to a completion.
+    fn for_completion<F>(self) -> Common<F> {
+        Common { flush: self.flush, meter: self.meter, ..Common::new() }
     }
 
     /// The sink takes no more: the guest sees its end dropped, with what was marked before.

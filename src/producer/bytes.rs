@@ -9,7 +9,7 @@ use wasmtime::{Error, Result, StoreContextMut, bail};
 use super::{OnError, Splice, SpliceFn, State, splice};
 use crate::completion::{self, Completing, Completion};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
-use crate::{ByteSource, Then};
+use crate::{ByteSource, Meter, Then};
 
 pin_project! {
     /// A `stream<u8>` from a [`ByteSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
@@ -23,6 +23,7 @@ pin_project! {
         capacity: usize,
         on_error: OnError<S::Error>,
         splice: Option<SpliceFn<ByteProducer<S>>>,
+        meter: Option<Meter>,
         state: State,
     }
 }
@@ -30,7 +31,35 @@ pin_project! {
 impl<S: ByteSource> ByteProducer<S> {
     /// A producer over `source`.
     pub fn new(source: S) -> Self {
-        Self { source, capacity: HOST_CAPACITY, on_error: None, splice: None, state: State::Open }
+        Self {
+            source,
+            capacity: HOST_CAPACITY,
+            on_error: None,
+            splice: None,
+            meter: None,
+            state: State::Open,
+        }
+    }
+
+    /// Puts a combinator around the source. It ends spliceability: what flows may be changed.
+    pub(crate) fn map<T: ByteSource<Error = S::Error>>(
+        self,
+        wrap: impl FnOnce(S) -> T,
+    ) -> ByteProducer<T> {
+        ByteProducer {
+            source: wrap(self.source),
+            capacity: self.capacity,
+            on_error: self.on_error,
+            splice: None,
+            meter: self.meter,
+            state: self.state,
+        }
+    }
+
+    /// Counts the bytes that the guest gets, and its reads that got some.
+    pub fn metered(mut self, meter: &Meter) -> Self {
+        self.meter = Some(meter.clone());
+        self
     }
 
     /// How many bytes are offered at a time when the reader is the host itself, and no guest says how many it wants.
@@ -69,8 +98,11 @@ impl<S: ByteSource> ByteProducer<S> {
     where
         S: Unpin,
     {
-        let (source, completion) = completion::of_source(self.source);
-        (ByteProducer::new(source).capacity(self.capacity), completion)
+        let (source, completion) =
+            completion::of_source(self.source, |source, signals| source.signals(signals));
+        let mut producer = ByteProducer::new(source).capacity(self.capacity);
+        producer.meter = self.meter;
+        (producer, completion)
     }
 
     /// The source.
@@ -163,6 +195,9 @@ impl<D: 'static, S: ByteSource> StreamProducer<D> for ByteProducer<S> {
         let (produced, filled) = fill(this.source, cx, buf)?;
         if produced > 0 {
             direct.mark_written(produced);
+            if let Some(meter) = this.meter {
+                meter.count(produced, true);
+            }
         }
         Poll::Ready(match filled {
             Filled::Pending if produced == 0 => return Poll::Pending,

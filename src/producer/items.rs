@@ -10,7 +10,7 @@ use super::{OnError, Splice, SpliceFn, State, splice};
 use crate::completion::{self, Completing, Completion};
 use crate::deliver::With;
 use crate::limits::{EMPTY_STEPS, default_batch};
-use crate::{Deliver, Identity, ItemSource, Then, Undelivered};
+use crate::{Deliver, Identity, ItemSource, Meter, Then, Undelivered};
 
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
@@ -27,6 +27,7 @@ pin_project! {
         expected: usize,
         on_error: OnError<S::Error>,
         splice: Option<SpliceFn<ItemProducer<S, V>>>,
+        meter: Option<Meter>,
         state: State,
     }
 }
@@ -41,6 +42,7 @@ impl<S: ItemSource> ItemProducer<S> {
             expected: 0,
             on_error: None,
             splice: None,
+            meter: None,
             state: State::Open,
         }
     }
@@ -77,6 +79,7 @@ impl<S: ItemSource> ItemProducer<S> {
             expected: 0,
             on_error: self.on_error,
             splice: None,
+            meter: self.meter,
             state: self.state,
         }
     }
@@ -93,6 +96,29 @@ impl<S: ItemSource> ItemProducer<S> {
 }
 
 impl<S: ItemSource, V> ItemProducer<S, V> {
+    /// Puts a combinator around the source. It ends spliceability: what flows may be changed.
+    pub(crate) fn map<T: ItemSource<Error = S::Error>>(
+        self,
+        wrap: impl FnOnce(S) -> T,
+    ) -> ItemProducer<T, V> {
+        ItemProducer {
+            source: wrap(self.source),
+            deliver: self.deliver,
+            batch: self.batch,
+            expected: 0,
+            on_error: self.on_error,
+            splice: None,
+            meter: self.meter,
+            state: self.state,
+        }
+    }
+
+    /// Counts the items that the guest gets, and its reads that got some.
+    pub fn metered(mut self, meter: &Meter) -> Self {
+        self.meter = Some(meter.clone());
+        self
+    }
+
     /// How many items cross at most in one operation; 0 counts as 1.
     ///
     /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream.
@@ -122,9 +148,11 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
     where
         S: Unpin,
     {
-        let (source, completion) = completion::of_source(self.source);
+        let (source, completion) =
+            completion::of_source(self.source, |source, signals| source.signals(signals));
         let mut producer = ItemProducer::new(source).deliver_by(self.deliver);
         producer.batch = self.batch;
+        producer.meter = self.meter;
         (producer, completion)
     }
 
@@ -226,6 +254,9 @@ where
         let produced = wire.len();
         if produced > 0 {
             destination.set_buffer(wire.into());
+            if let Some(meter) = this.meter {
+                meter.count(produced, true);
+            }
         }
         if let Err(error) = delivered {
             let lost = gave.saturating_sub(produced);

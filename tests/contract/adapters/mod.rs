@@ -211,6 +211,8 @@ fn no_adapter_is_missing_from_the_table() {
     constructors(&root.join("src/value.rs"), &mut names);
     assert!(names.len() > 10, "{names:?}");
     let table: BTreeSet<_> = rows().map(str::to_owned).collect();
+    // Two streams at once, made of what has rows of its own.
+    names.remove("tokio_duplex");
     let missing: Vec<_> = names.difference(&table).collect();
     assert!(missing.is_empty(), "no row is named {missing:?}");
     let strays: Vec<_> = table

@@ -1,0 +1,83 @@
+//! Ends by tokio's clock and tokio-util's cancellation token, for every producer and consumer.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::tokio::runtime::Handle;
+use ::tokio::time::{Instant, sleep_until};
+use tokio_util::context::TokioContext;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, ItemConsumer, ItemProducer, ItemSink,
+    ItemSource, Until, Why,
+};
+
+/// Resolves once nothing has moved for `timeout`. The closure is to be called when something has.
+fn idle(
+    timeout: Duration,
+) -> (impl Future<Output = Why> + Send + 'static, Box<dyn FnMut() + Send>) {
+    let start = Instant::now();
+    let last = Arc::new(AtomicU64::new(0));
+    let moved = last.clone();
+    // The timer is not set back with every operation: it looks when it has run out.
+    let idle = async move {
+        loop {
+            let last = Duration::from_nanos(last.load(Ordering::Relaxed));
+            let due = start.checked_add(last).and_then(|last| last.checked_add(timeout));
+            match due {
+                Some(due) if Instant::now() >= due => return Why::TimedOut,
+                Some(due) => sleep_until(due).await,
+                // Beyond what the clock can say.
+                None => std::future::pending().await,
+            }
+        }
+    };
+    let on_progress = Box::new(move || {
+        let now = start.elapsed().as_nanos().try_into().unwrap_or(u64::MAX);
+        moved.store(now, Ordering::Relaxed);
+    });
+    (idle, on_progress)
+}
+
+macro_rules! ends {
+    ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
+        impl<S: $bound $(, $rest)*> $type<S $(, $rest)*> {
+            /// Ends the stream at that moment, as [`End::TimedOut`](crate::End::TimedOut): see [`until`](Self::until).
+            ///
+            /// # Panics
+            ///
+            /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
+            pub fn deadline(self, deadline: Instant) -> $type<Until<S> $(, $rest)*> {
+                self.until(Why::TimedOut, sleep_until(deadline))
+            }
+
+            /// Ends the stream once nothing has moved for that long, as [`End::TimedOut`](crate::End::TimedOut): see
+            /// [`until`](Self::until).
+            ///
+            /// It does not tell a slow host object from a guest that does nothing: both are idle.
+            ///
+            /// # Panics
+            ///
+            /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
+            pub fn idle_timeout(self, timeout: Duration) -> $type<Until<S> $(, $rest)*> {
+                let (idle, on_progress) = idle(timeout);
+                let idle = TokioContext::new(idle, Handle::current());
+                self.until_with(idle, Some(on_progress))
+            }
+
+            /// Ends the stream when `token` is cancelled, as [`End::Cancelled`](crate::End::Cancelled): see
+            /// [`until`](Self::until).
+            pub fn cancel_on(self, token: CancellationToken) -> $type<Until<S> $(, $rest)*> {
+                self.until(Why::Cancelled, token.cancelled_owned())
+            }
+        }
+    };
+}
+
+ends!(ByteProducer<S>: ByteSource);
+ends!(ItemProducer<S, V>: ItemSource);
+ends!(ByteConsumer<S>: ByteSink);
+ends!(ItemConsumer<S, W, V>: ItemSink);

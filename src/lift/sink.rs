@@ -1,0 +1,84 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::handoff::{ReaderGone, Writer};
+use crate::{ByteSink, Halt, ItemSink, Take, Why};
+
+/// The sink of what this module makes: it hands over to the host's end.
+#[derive(Debug)]
+pub struct ToHost<T> {
+    writer: Writer<T, Why>,
+}
+
+impl<T> ToHost<T> {
+    pub(crate) fn new(writer: Writer<T, Why>) -> Self {
+        Self { writer }
+    }
+
+    fn end(&self, cut: Option<Why>) {
+        self.writer.close(cut.map_or(Ok(()), Err));
+    }
+}
+
+// Nothing is pinned in it.
+impl<T> Unpin for ToHost<T> {}
+
+type Answer<T> = Poll<Result<T, Halt<Infallible>>>;
+
+fn gone(_: ReaderGone) -> Halt<Infallible> {
+    Halt::Ended(Why::PeerDropped)
+}
+
+macro_rules! common {
+    () => {
+        type Error = Infallible;
+
+        fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Answer<()>> {
+            Some(self.writer.poll_room(cx).map_err(gone))
+        }
+
+        // To flush would be to wait for the reader, who may wait for the guest.
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
+            self.end(None);
+            Poll::Ready(Ok(()))
+        }
+
+        fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+            self.end(cut);
+        }
+    };
+}
+
+impl ByteSink for ToHost<u8> {
+    common!();
+
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Answer<usize> {
+        self.writer.poll_write(cx, buf).map_err(gone)
+    }
+}
+
+impl<T: Send + 'static> ItemSink for ToHost<T> {
+    type Item = T;
+
+    common!();
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<T>,
+    ) -> Answer<()> {
+        while items.remaining() > 0 {
+            match self.writer.poll_fill(cx, |buffer, room| items.take(room, buffer)) {
+                Poll::Ready(taken) => taken.map_err(gone)?,
+                Poll::Pending if items.taken() > 0 => break,
+                Poll::Pending => return Poll::Pending,
+            };
+        }
+        Poll::Ready(Ok(()))
+    }
+}

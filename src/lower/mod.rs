@@ -1,0 +1,51 @@
+//! Host objects whose other end is a guest's stream: something to write to, on any task, that a guest reads from.
+//!
+//! | the guest gets … | the host writes to … | which is |
+//! |---|---|---|
+//! | `stream<u8>` | [`writer`] | tokio's and futures' `AsyncWrite` |
+//! | `stream<T>` | [`sink`] | futures' `Sink`, and takes whole batches |
+//! | `future<T>` | [`value`] | a oneshot sender |
+//!
+//! The way back is [`lift`](crate::lift), which says who must poll the store meanwhile; the same bounds hold here.
+//!
+//! When the guest drops its end, a host's write that waits is woken and fails with [`PeerDropped`]. Dropping the host's end
+//! is the end of the data; what was written before is still delivered.
+
+mod sink;
+mod source;
+mod value;
+mod writer;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+pub use self::sink::{HostSink, item_producer, sink};
+pub use self::source::FromHost;
+pub use self::value::{HostValue, OrTrapDropped, value};
+pub use self::writer::{HostWriter, producer, writer};
+use crate::handoff::ReaderGone;
+
+/// The guest dropped its end, or its store is gone: nobody takes what is written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerDropped;
+
+impl fmt::Display for PeerDropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the guest dropped its end of the stream")
+    }
+}
+
+impl Error for PeerDropped {}
+
+impl From<ReaderGone> for PeerDropped {
+    fn from(_: ReaderGone) -> Self {
+        PeerDropped
+    }
+}
+
+impl From<PeerDropped> for io::Error {
+    fn from(gone: PeerDropped) -> Self {
+        io::Error::new(io::ErrorKind::BrokenPipe, gone)
+    }
+}

@@ -1,0 +1,88 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::handoff::Reader;
+use crate::{ByteSource, ItemSource, Then, Why};
+
+/// The source of what this module makes: it takes over from the host's end.
+#[derive(Debug)]
+pub struct FromHost<T> {
+    reader: Reader<T, Why>,
+}
+
+impl<T> FromHost<T> {
+    pub(crate) fn new(reader: Reader<T, Why>) -> Self {
+        Self { reader }
+    }
+
+    /// The end goes with the last items if it is known by then.
+    fn then(&self) -> Then {
+        if self.reader.is_at_end() { Then::End(Why::Finished) } else { Then::More }
+    }
+}
+
+// Nothing is pinned in it.
+impl<T> Unpin for FromHost<T> {}
+
+macro_rules! common {
+    () => {
+        type Error = Infallible;
+
+        fn poll_readable(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Option<Poll<Result<(), Infallible>>> {
+            Some(self.reader.poll_ready(cx).map(Ok))
+        }
+    };
+}
+
+impl ByteSource for FromHost<u8> {
+    common!();
+
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<(usize, Then), Infallible>> {
+        let chunk = match ready!(self.reader.poll_chunk(cx)) {
+            Ok(chunk) => chunk.as_slices().0,
+            Err(why) => return Poll::Ready(Ok((0, Then::End(why)))),
+        };
+        if chunk.is_empty() {
+            return Poll::Ready(Ok((0, Then::End(Why::Finished))));
+        }
+        let n = chunk.len().min(buf.len());
+        buf[..n].copy_from_slice(&chunk[..n]);
+        self.reader.consume(n);
+        Poll::Ready(Ok((n, self.then())))
+    }
+}
+
+impl<T: Send + 'static> ItemSource for FromHost<T> {
+    type Item = T;
+
+    common!();
+
+    fn poll_items(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<T>,
+    ) -> Poll<Result<Then, Infallible>> {
+        let chunk = match ready!(self.reader.poll_chunk(cx)) {
+            Ok(chunk) => chunk,
+            Err(why) => return Poll::Ready(Ok(Then::End(why))),
+        };
+        if chunk.is_empty() {
+            return Poll::Ready(Ok(Then::End(Why::Finished)));
+        }
+        if out.is_empty() && chunk.len() <= max {
+            *out = std::mem::take(chunk).into();
+        } else {
+            out.extend(chunk.drain(..chunk.len().min(max)));
+        }
+        Poll::Ready(Ok(self.then()))
+    }
+}

@@ -1,0 +1,67 @@
+use wasmtime::component::{FutureReader, Lift, Lower};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+
+use crate::oneshot::{Sender, oneshot};
+use crate::value::ValueProducer;
+use crate::{Deliver, future};
+
+/// A sender of the host's and the `future<T>` that a guest reads its value from.
+///
+/// A `future<T>` must resolve: if the sender is dropped without a value, the guest traps when it reads the future. Who may
+/// have nothing to send gives a type for that, such as `result` or `option`.
+///
+/// # Errors
+///
+/// Those of [`FutureReader::new`], if the store's table is full.
+///
+/// ```
+/// use wasmtime::{Engine, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (sender, future) = wasmtime_streams::lower::value::<u32>(&mut store)?;
+/// let got = wasmtime_streams::lift::value(&mut store, future)?; // a guest would read it
+///
+/// let task = tokio::spawn(async move { sender.send(7) });
+/// assert_eq!(store.run_concurrent(async |_| got.await).await?, Ok(7));
+/// assert_eq!(task.await.unwrap(), Ok(()));
+/// # Ok(())
+/// # }
+/// ```
+pub fn value<T>(store: impl AsContextMut) -> Result<(HostValue<T>, FutureReader<T>)>
+where
+    T: Lower + Lift + Send + Sync + 'static,
+{
+    let (tx, rx) = oneshot();
+    let producer = ValueProducer::with_step(future(rx), OrTrapDropped);
+    Ok((HostValue(tx), FutureReader::new(store, producer)?))
+}
+
+/// The delivery step of [`value`]: the value, or a trap if its sender is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct OrTrapDropped;
+
+impl<D: 'static, T> Deliver<D, Option<T>> for OrTrapDropped {
+    type Wire = T;
+
+    fn deliver(&mut self, _: StoreContextMut<'_, D>, value: Option<T>) -> Result<T> {
+        value.ok_or_else(|| Error::msg("the host dropped the sender of a future before its value"))
+    }
+}
+
+/// Sends the value of a guest's `future<T>`; made by [`value`].
+#[derive(Debug)]
+#[must_use = "a guest that reads the future traps if its sender is dropped"]
+pub struct HostValue<T>(Sender<T>);
+
+impl<T> HostValue<T> {
+    /// Sends the value.
+    ///
+    /// # Errors
+    ///
+    /// The value, if the guest has dropped its end.
+    pub fn send(self, value: T) -> Result<(), T> {
+        self.0.send(value)
+    }
+}

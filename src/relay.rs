@@ -1,0 +1,168 @@
+//! A stream from a guest in one store to a guest in another, without a task in between.
+//!
+//! Both stores have to run, on any threads. What waits between them is bounded by the capacity, and the reason of an end
+//! passes on: if one side is cut short, the completion of the other says why.
+//!
+//! [`bytes`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
+//! [`byte_parts`] and [`item_parts`]. A stream that the first guest only passed on needs no relay: [`splice`] takes the
+//! host's own object back out of it, and hands it to the second store.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use wasmtime::component::{Lift, Lower, StreamReader};
+use wasmtime::{AsContextMut, Result};
+
+use crate::completion::Completing;
+use crate::handoff::handoff;
+use crate::lift::ToHost;
+use crate::lower::FromHost;
+use crate::{
+    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, Splice,
+};
+
+/// A stream that was connected to another store.
+#[non_exhaustive]
+pub struct Relayed<T> {
+    /// The stream in the second store, for its guest.
+    pub stream: StreamReader<T>,
+    /// How the first guest's stream ended. It may be dropped.
+    pub from: Completion<ToHost<T>, Infallible>,
+    /// How the second guest's stream ended. It may be dropped.
+    pub to: Completion<FromHost<T>, Infallible>,
+}
+
+impl<T> fmt::Debug for Relayed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relayed").finish_non_exhaustive()
+    }
+}
+
+/// Connects a guest's `stream<u8>` in the store `from` to a new one in the store `to`.
+///
+/// At most `capacity` bytes, and at least 2, wait in between. `look` sees what passes.
+///
+/// # Errors
+///
+/// Those of [`StreamReader::pipe`] and [`StreamReader::new`].
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::{collect_bytes, relay};
+///
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let engine = Engine::default();
+/// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+/// let stream = StreamReader::new(&mut one, wasmtime_streams::tokio_read(&b"hello"[..]))?; // a guest's
+///
+/// let relayed = relay::bytes(&mut one, stream, &mut two, 64 * 1024, |bytes| println!("{bytes:?}"))?;
+/// let (sink, done) = collect_bytes(100).with_completion();
+/// relayed.stream.pipe(&mut two, sink)?; // the other guest would get it
+///
+/// let first = one.run_concurrent(async |_| relayed.from.await);
+/// let second = two.run_concurrent(async |_| done.await);
+/// let (first, second) = tokio::try_join!(first, second)?;
+/// assert!(first.end.is_finished());
+/// assert_eq!(second.inner.into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
+/// ```
+pub fn bytes(
+    from: impl AsContextMut,
+    stream: StreamReader<u8>,
+    to: impl AsContextMut,
+    capacity: usize,
+    look: impl FnMut(&[u8]) + Send + 'static,
+) -> Result<Relayed<u8>> {
+    let (consumer, producer) = byte_parts(capacity);
+    let (consumer, from_done) = consumer.with_completion();
+    let (producer, to_done) = producer.with_completion();
+    let relayed = StreamReader::new(to, producer)?;
+    stream.pipe(from, consumer.inspect(look))?;
+    Ok(Relayed { stream: relayed, from: from_done, to: to_done })
+}
+
+/// Connects a guest's `stream<T>` in the store `from` to a new one in the store `to`, of what `map` makes of its items.
+///
+/// At most `capacity` items, and at least 2, wait in between. Batches cross at once.
+///
+/// # Errors
+///
+/// Those of [`StreamReader::pipe`] and [`StreamReader::new`].
+pub fn items<D, T, U>(
+    from: impl AsContextMut<Data = D>,
+    stream: StreamReader<T>,
+    to: impl AsContextMut,
+    capacity: usize,
+    mut map: impl FnMut(T) -> U + Send + 'static,
+) -> Result<Relayed<U>>
+where
+    D: 'static,
+    T: Lift + Send + Sync + 'static,
+    U: Lower + Lift + Send + Sync + 'static,
+{
+    let (consumer, producer) = item_parts(capacity);
+    let (consumer, from_done) = consumer.with_completion();
+    let (producer, to_done) = producer.with_completion();
+    let relayed = StreamReader::new(to, producer)?;
+    let consumer: ItemConsumer<Completing<_, _>, T, _> =
+        consumer.receive_with(move |_: wasmtime::StoreContextMut<'_, D>, item| Ok(map(item)));
+    stream.pipe(from, consumer)?;
+    Ok(Relayed { stream: relayed, from: from_done, to: to_done })
+}
+
+/// The two parts of [`bytes`]: where the first store's stream goes, and where the second's comes from.
+pub fn byte_parts(capacity: usize) -> (ByteConsumer<ToHost<u8>>, ByteProducer<FromHost<u8>>) {
+    let (writer, reader) = handoff(capacity);
+    (ByteConsumer::new(ToHost::new(writer)), ByteProducer::new(FromHost::new(reader)))
+}
+
+/// The two parts of [`items`].
+pub fn item_parts<T: Send + 'static>(
+    capacity: usize,
+) -> (ItemConsumer<ToHost<T>>, ItemProducer<FromHost<T>>) {
+    let (writer, reader) = handoff(capacity);
+    (ItemConsumer::new(ToHost::new(writer)), ItemProducer::new(FromHost::new(reader)))
+}
+
+/// Moves a stream to another store without its guest, if that only passed on what the host had made: a
+/// [`spliceable`](ByteProducer::spliceable) producer over an `S`. The stream goes on where it stands.
+///
+/// # Errors
+///
+/// The stream as it was, if it is no such stream. A failure of the second store's table, which loses the source, is the
+/// inner error.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::{TokioRead, relay, tokio_read};
+///
+/// # #[cfg(feature = "tokio")]
+/// # fn main() -> wasmtime::Result<()> {
+/// let engine = Engine::default();
+/// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+/// // What a guest got, and gave back untouched:
+/// let stream = StreamReader::new(&mut one, tokio_read(&b"hello"[..]).spliceable())?;
+/// let stream = match relay::splice::<TokioRead<&[u8]>>(&mut one, stream, &mut two) {
+///     Ok(spliced) => spliced?,
+///     Err(stream) => relay::bytes(&mut one, stream, &mut two, 64 * 1024, |_| {})?.stream,
+/// };
+/// # drop(stream);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
+/// ```
+pub fn splice<S>(
+    from: impl AsContextMut,
+    stream: StreamReader<u8>,
+    to: impl AsContextMut,
+) -> Result<Result<StreamReader<u8>>, StreamReader<u8>>
+where
+    S: ByteSource + Splice + Unpin,
+{
+    let source = stream.try_into::<S>(from)?;
+    Ok(StreamReader::new(to, ByteProducer::new(source).spliceable()))
+}
