@@ -1,9 +1,8 @@
 //! One folder an ecosystem, one file an adapter. An adapter knows its ecosystem and the core's traits, nothing else.
 
 /// The accessors that every adapter has, for its one inner object.
-#[cfg(any(feature = "futures", feature = "tokio"))]
 macro_rules! accessors {
-    ($inner:ident: $type:ident) => {
+    ($inner:ident: $type:ty) => {
         /// The inner object.
         pub fn get_ref(&self) -> &$type {
             &self.$inner
@@ -23,10 +22,12 @@ macro_rules! accessors {
 
 #[cfg(feature = "futures")]
 mod futures;
+mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 #[cfg(feature = "futures")]
 pub use self::futures::*;
+pub use self::std::*;
 #[cfg(feature = "tokio")]
 pub use self::tokio::*;

@@ -22,7 +22,6 @@ pub mod contract {}
 
 pub use wasmtime;
 
-#[cfg(any(feature = "futures", feature = "tokio"))]
 pub use self::adapters::*;
 pub use self::completion::{CancelHandle, Completed, Completing, Completion};
 pub use self::consumer::{ByteConsumer, ItemConsumer};

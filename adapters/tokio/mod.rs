@@ -1,10 +1,12 @@
 //! Adapters for tokio's traits and types.
 
+mod blocking;
 mod buf_read;
 mod oneshot;
 mod read;
 mod write;
 
+pub use self::blocking::{tokio_blocking_read, tokio_blocking_write};
 pub use self::buf_read::{TokioBufRead, tokio_buf_read};
 pub use self::oneshot::{TokioOneshot, tokio_oneshot};
 pub use self::read::{TokioRead, tokio_read};
