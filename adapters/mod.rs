@@ -1,9 +1,8 @@
 //! One folder an ecosystem, one file an adapter. An adapter knows its ecosystem and the core's traits, nothing else.
 
 /// The accessors that every adapter has, for its one inner object.
-#[cfg(any(feature = "futures", feature = "http-body", feature = "tokio"))]
 macro_rules! accessors {
-    ($inner:ident: $type:ident) => {
+    ($inner:ident: $type:ty) => {
         /// The inner object.
         pub fn get_ref(&self) -> &$type {
             &self.$inner
@@ -38,6 +37,7 @@ pub(crate) fn split<B: bytes::Buf>(
 mod futures;
 #[cfg(feature = "http-body")]
 mod http;
+mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -45,5 +45,6 @@ mod tokio;
 pub use self::futures::*;
 #[cfg(feature = "http-body")]
 pub use self::http::*;
+pub use self::std::*;
 #[cfg(feature = "tokio")]
 pub use self::tokio::*;

@@ -28,7 +28,6 @@ pub mod contract {}
 
 pub use wasmtime;
 
-#[cfg(any(feature = "futures", feature = "http-body", feature = "tokio"))]
 pub use self::adapters::*;
 pub use self::completion::{CancelHandle, Completed, Completing, Completion, StoreToken};
 pub use self::consumer::{ByteConsumer, ItemConsumer};

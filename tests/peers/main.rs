@@ -2,5 +2,6 @@
 // The support is written as a library would be, for more than one test target.
 #![allow(unreachable_pub)]
 
+mod blocking;
 mod http;
 mod transform;

@@ -2,12 +2,12 @@
 //!
 //! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
 
-use std::collections::BTreeSet;
-use std::fmt::Display;
-use std::fs;
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use ::std::collections::BTreeSet;
+use ::std::fmt::Display;
+use ::std::fs;
+use ::std::io::Write as _;
+use ::std::path::Path;
+use ::std::sync::{Arc, Mutex};
 
 use wasmtime_streams::testing::{Made, Report, Reported};
 use wasmtime_streams::{Completion, End};
@@ -174,18 +174,19 @@ fn record(n: u8) -> (u32, String) {
 fn say(name: &str, report: Report) {
     let Report { scripts, operations, .. } = report;
     assert!(operations > 0, "{name}");
-    let mut stderr = std::io::stderr();
+    let mut stderr = ::std::io::stderr();
     writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
 }
 
 mod futures;
 mod http;
+mod std;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [futures::ROWS, http::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+    [futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
 }
 
 /// The names of the public functions in `path` and below.

@@ -1,14 +1,59 @@
 //! The rows of the feature `tokio`.
 
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
+
+use ::tokio::runtime::{Builder, Runtime};
 use wasmtime_streams as ws;
 use wasmtime_streams::testing::{self, Made, Report};
 
+use super::std::{Blocking, Log, reads, writes};
 use super::{ITEMS, Kind, add, completed};
 use crate::script::{Reader, Writer};
+
+/// One thread for blocking work, so that what was given to it before is done before what is given to it now.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().max_blocking_threads(1).build().unwrap());
+
+/// What tokio's thread does for one reader or writer.
+#[derive(Clone, Default)]
+struct Thread {
+    log: Arc<Mutex<Option<Arc<Mutex<Log>>>>>,
+    calls: usize,
+}
+
+impl Thread {
+    fn watch(&self, object: &Blocking) {
+        *self.log.lock().unwrap() = Some(object.log());
+    }
+
+    /// Waits until the thread has done all that it has to do; `false` if that was nothing.
+    fn step(&mut self) -> bool {
+        let (done, wait) = mpsc::channel();
+        RUNTIME.spawn_blocking(move || done.send(()).unwrap());
+        wait.recv().unwrap();
+        let log = self.log.lock().unwrap();
+        let calls = log.as_ref().unwrap().lock().unwrap().calls;
+        std::mem::replace(&mut self.calls, calls) != calls
+    }
+}
+
+fn read(reader: Blocking, thread: &Thread, _: Kind) -> ws::ByteProducer<ws::StdRead<Blocking>> {
+    thread.watch(&reader);
+    let _runtime = RUNTIME.enter();
+    ws::tokio_blocking_read(reader)
+}
+
+fn write(writer: Blocking, thread: &Thread, _: Kind) -> ws::ByteConsumer<ws::StdWrite<Blocking>> {
+    thread.watch(&writer);
+    let _runtime = RUNTIME.enter();
+    ws::tokio_blocking_write(writer)
+}
 
 #[rustfmt::skip]
 rows! {
     tokio_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)));
     tokio_buf_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_buf_read(Reader::new(script)));
     tokio_write: sink!(ITEMS.to_vec(), Ready Parts Fails, ws::tokio_write);
+    tokio_blocking_read: reads!(Thread::default(), Ready Parts Fails, read);
+    tokio_blocking_write: writes!(Thread::default(), Ready Parts Fails, write);
 }

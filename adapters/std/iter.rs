@@ -1,0 +1,174 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+
+/// A `stream<T>` of the items of an iterator, or of anything that can be iterated.
+///
+/// The inverse is [`collect`](crate::collect). For items that can fail there is [`try_iter`]. The iterator runs inside of
+/// the guest's read: what blocks a thread belongs into a channel.
+///
+/// # Partial writes
+/// Each guest read takes what the guest asked for, up to the [batch](crate::ItemProducer::batch).
+///
+/// # Cancellation
+/// Nothing is ever under way, and items are taken only in the poll that delivers them.
+///
+/// # Zero-length operations
+/// They complete at once. No item is taken: whether there is another one shows only in the read that takes it.
+///
+/// # Errors
+/// There are none.
+///
+/// # Drop
+/// The iterator is dropped with the guest's end, or handed back by the completion with what is left of it.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::iter(1_u32..=3))?;
+///
+/// let (sink, done) = wasmtime_streams::collect(100).with_completion();
+/// reader.pipe(&mut store, sink)?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert_eq!(done.inner.into_inner(), [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn iter<I>(items: I) -> ItemProducer<IterItems<I::IntoIter>>
+where
+    I: IntoIterator,
+    I::Item: Send + 'static,
+    I::IntoIter: Send + 'static,
+{
+    ItemProducer::new(IterItems { iter: items.into_iter() })
+}
+
+/// A `stream<T>` of the items of an iterator of `Result`s: like [`iter`], with items that can fail.
+///
+/// # Partial writes
+/// As for [`iter`].
+///
+/// # Cancellation
+/// As for [`iter`].
+///
+/// # Zero-length operations
+/// As for [`iter`].
+///
+/// # Errors
+/// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
+/// completion.
+///
+/// # Drop
+/// As for [`iter`].
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::End;
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let lines = ["1", "2", "x"].into_iter().map(str::parse::<u32>);
+/// let (numbers, done) = wasmtime_streams::try_iter(lines).with_completion();
+/// let reader = StreamReader::new(&mut store, numbers)?;
+///
+/// reader.pipe(&mut store, wasmtime_streams::collect(100))?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert!(matches!(done.end, End::Failed(_)));
+/// assert_eq!(done.moved, 2);
+/// # Ok(())
+/// # }
+/// ```
+pub fn try_iter<I, T, E>(items: I) -> ItemProducer<TryIterItems<I::IntoIter>>
+where
+    I: IntoIterator<Item = Result<T, E>>,
+    I::IntoIter: Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    ItemProducer::new(TryIterItems { iter: items.into_iter() })
+}
+
+/// The source of [`iter`].
+#[derive(Debug)]
+pub struct IterItems<I> {
+    iter: I,
+}
+
+impl<I> IterItems<I> {
+    accessors!(iter: I);
+}
+
+// The iterator is never pinned.
+impl<I> Unpin for IterItems<I> {}
+
+impl<I> Splice for IterItems<I> {}
+
+impl<I> ItemSource for IterItems<I>
+where
+    I: Iterator + Send + 'static,
+    I::Item: Send + 'static,
+{
+    type Item = I::Item;
+    type Error = Infallible;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<I::Item>,
+    ) -> Poll<Result<Then, Infallible>> {
+        let before = out.len();
+        out.extend(self.get_mut().iter.by_ref().take(max));
+        // Only `next` is believed, not what an iterator says of its length.
+        Poll::Ready(Ok(match out.len() - before == max {
+            true => Then::More,
+            false => Then::End(Why::Finished),
+        }))
+    }
+}
+
+/// The source of [`try_iter`].
+#[derive(Debug)]
+pub struct TryIterItems<I> {
+    iter: I,
+}
+
+impl<I> TryIterItems<I> {
+    accessors!(iter: I);
+}
+
+// The iterator is never pinned.
+impl<I> Unpin for TryIterItems<I> {}
+
+impl<I> Splice for TryIterItems<I> {}
+
+impl<I, T, E> ItemSource for TryIterItems<I>
+where
+    I: Iterator<Item = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Item = T;
+    type Error = E;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<T>,
+    ) -> Poll<Result<Then, E>> {
+        let iter = &mut self.get_mut().iter;
+        for _ in 0..max {
+            match iter.next() {
+                Some(Ok(item)) => out.push(item),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(Then::End(Why::Finished))),
+            }
+        }
+        Poll::Ready(Ok(Then::More))
+    }
+}

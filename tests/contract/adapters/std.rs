@@ -1,0 +1,253 @@
+//! The rows of the adapters that need no feature.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::{Arc, Mutex};
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::StreamConsumer;
+use wasmtime_streams as ws;
+use wasmtime_streams::testing::{self, Item, Made, Report};
+use wasmtime_streams::{Completion, Job};
+
+use super::{ITEMS, Kind, add, completed, names, records};
+
+/// Checks a source of items that are always ready.
+macro_rules! ready {
+    ($items:expr, $make:expr) => {
+        testing::producer($items, move || {
+            let (producer, completion) = $make.with_completion();
+            completed(Made::new(producer), completion)
+        })
+    };
+}
+
+fn failing() -> Report {
+    let items = || ITEMS.into_iter().map(Ok).chain([Err("scripted failure")]);
+    ready!(ITEMS.to_vec(), ws::try_iter(items())).fails().assert()
+}
+
+/// Checks a sink whose items are known only when it is handed back.
+fn collecting<C, S, V>(
+    items: Vec<V>,
+    bound: usize,
+    make: impl Fn() -> (C, Completion<S, std::convert::Infallible>) + 'static,
+    items_of: fn(S) -> Vec<V>,
+) -> Report
+where
+    C: StreamConsumer<(), Item: Item<Value = V>>,
+    S: Unpin + 'static,
+    V: Clone + PartialEq + std::fmt::Debug + 'static,
+{
+    testing::consumer(items, move || {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (consumer, completion) = make();
+        let collected = received.clone();
+        Made::new(consumer)
+            .drive(async move { *collected.lock().unwrap() = items_of(completion.await.inner) })
+            .received(move || received.lock().unwrap().clone())
+    })
+    .bound(bound)
+    .assert()
+}
+
+fn collected<V>(items: Vec<V>, limit: usize) -> Report
+where
+    V: Item<Value = V> + Clone + PartialEq + std::fmt::Debug + 'static,
+{
+    let bound = items.len().min(limit);
+    collecting(items, bound, move || ws::collect(limit).with_completion(), ws::Collect::into_inner)
+}
+
+fn collected_bytes(limit: usize) -> Report {
+    let make = move || ws::collect_bytes(limit).with_completion();
+    collecting(ITEMS.to_vec(), ITEMS.len().min(limit), make, ws::CollectBytes::into_inner)
+}
+
+/// Checks a closure that is given what the guest writes.
+macro_rules! calls {
+    ($items:expr, $item:ty, |$log:ident, $given:ident: $given_ty:ty| $call:expr, $make:expr) => {
+        testing::consumer($items, || {
+            let received = Arc::new(Mutex::new(Vec::<$item>::new()));
+            let log = received.clone();
+            let (consumer, completion) =
+                $make(move |_: StoreContextMut<'_, ()>, $given: $given_ty| {
+                    let mut $log = log.lock().unwrap();
+                    $call;
+                    Ok(())
+                })
+                .with_completion();
+            completed(Made::new(consumer), completion)
+                .received(move || received.lock().unwrap().clone())
+        })
+        .assert()
+    };
+}
+
+/// Jobs that wait until the test moves them on.
+#[derive(Clone, Default)]
+struct Queue(Arc<Mutex<VecDeque<Job>>>);
+
+impl Queue {
+    fn spawn(&self, kind: Kind) -> impl FnMut(Job) + Send + 'static {
+        let queue = self.0.clone();
+        move |job| match kind {
+            Kind::Ready => job.run(),
+            Kind::Parts | Kind::Fails => queue.lock().unwrap().push_back(job),
+        }
+    }
+
+    fn step(&self) -> bool {
+        let job = self.0.lock().unwrap().pop_front();
+        job.map(Job::run).is_some()
+    }
+}
+
+/// A reader or writer that blocks, as far as anyone can tell: a part at a time, and often interrupted.
+pub(super) struct Blocking {
+    kind: Kind,
+    turn: usize,
+    bytes: VecDeque<u8>,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) written: Vec<u8>,
+    pub(super) flushed: usize,
+    pub(super) calls: usize,
+}
+
+impl Blocking {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, turn: 0, bytes: ITEMS.into(), log: Arc::default() }
+    }
+
+    pub(super) fn log(&self) -> Arc<Mutex<Log>> {
+        self.log.clone()
+    }
+
+    /// How many bytes there is room for, or are there.
+    fn part(&mut self) -> io::Result<usize> {
+        self.log.lock().unwrap().calls += 1;
+        self.turn += 1;
+        match self.kind {
+            Kind::Ready => Ok(usize::MAX),
+            _ if self.turn % 2 == 1 => Err(ErrorKind::Interrupted.into()),
+            _ => Ok(self.turn % 3 + 1),
+        }
+    }
+}
+
+impl Read for Blocking {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        assert!(!buf.is_empty(), "read into an empty buffer");
+        let n = self.part()?;
+        let part = buf.len().min(n);
+        match Read::read(&mut self.bytes, &mut buf[..part])? {
+            0 if self.kind == Kind::Fails => Err(io::Error::other("scripted failure")),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Write for Blocking {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        assert!(!buf.is_empty(), "written from an empty buffer");
+        let n = self.part()?.min(buf.len());
+        let mut log = self.log.lock().unwrap();
+        if self.kind == Kind::Fails && log.written.len() + n > 5 {
+            return Err(io::Error::other("scripted failure"));
+        }
+        log.written.extend_from_slice(&buf[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.part()?;
+        let mut log = self.log.lock().unwrap();
+        log.flushed = log.written.len();
+        Ok(())
+    }
+}
+
+/// Checks a reader that blocks; `$spawn` and `$step` are of `$queue`, which is made anew for each script.
+macro_rules! reads {
+    ($queue:expr, $($kind:ident)*, $make:expr) => {{
+        let mut report = Report::default();
+        $({
+            let check = testing::producer(ITEMS.to_vec(), move || {
+                #[allow(unused_mut)] // tokio's thread counts what it has seen
+                let mut queue = $queue;
+                let reader = Blocking::new(Kind::$kind);
+                let (producer, completion) = $make(reader, &queue, Kind::$kind).with_completion();
+                completed(Made::new(producer), completion).step(move || queue.step())
+            });
+            let check = check.short();
+            let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
+            report = add(report, check.assert());
+        })*
+        report
+    }};
+}
+pub(super) use reads;
+
+/// The same for a writer.
+macro_rules! writes {
+    ($queue:expr, $($kind:ident)*, $make:expr) => {{
+        let mut report = Report::default();
+        $({
+            let check = testing::consumer(ITEMS.to_vec(), move || {
+                #[allow(unused_mut)] // tokio's thread counts what it has seen
+                let mut queue = $queue;
+                let writer = Blocking::new(Kind::$kind);
+                let (log, flushed) = (writer.log(), writer.log());
+                let (consumer, completion) = $make(writer, &queue, Kind::$kind).with_completion();
+                completed(Made::new(consumer), completion)
+                    .received(move || log.lock().unwrap().written.clone())
+                    .closed(move || {
+                        let log = flushed.lock().unwrap();
+                        log.flushed == log.written.len()
+                    })
+                    .step(move || queue.step())
+            });
+            let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
+            report = add(report, check.assert());
+        })*
+        report
+    }};
+}
+pub(super) use writes;
+
+fn read(reader: Blocking, queue: &Queue, kind: Kind) -> ws::ByteProducer<ws::StdRead<Blocking>> {
+    ws::std_read(reader, queue.spawn(kind))
+}
+
+fn write(writer: Blocking, queue: &Queue, kind: Kind) -> ws::ByteConsumer<ws::StdWrite<Blocking>> {
+    ws::std_write(writer, queue.spawn(kind))
+}
+
+#[rustfmt::skip]
+rows! {
+    iter: ready!(ITEMS.to_vec(), ws::iter(ITEMS)).assert();
+    iter_of_strings: ready!(names(), ws::iter(names())).assert();
+    iter_of_records: ready!(records(), ws::iter(records())).assert();
+    try_iter: ready!(ITEMS.to_vec(), ws::try_iter(ITEMS.map(Ok::<_, String>))).assert();
+    try_iter_that_fails: failing();
+    for_each: calls!(ITEMS.to_vec(), u8, |log, n: u8| log.push(n), ws::for_each);
+    for_each_of_strings: calls!(names(), String, |log, name: String| log.push(name), ws::for_each);
+    for_each_batch: calls!(ITEMS.to_vec(), u8, |log, batch: Vec<u8>| { assert!(!batch.is_empty()); log.extend(batch) }, ws::for_each_batch);
+    for_each_batch_of_records: calls!(records(), (u32, String), |log, batch: Vec<(u32, String)>| log.extend(batch), |call| ws::for_each_batch(call).batch(2));
+    collect: collected(ITEMS.to_vec(), 100);
+    collect_exactly: collected(ITEMS.to_vec(), 7);
+    collect_limited: collected(ITEMS.to_vec(), 4);
+    collect_of_strings: collected(names(), 5);
+    collect_bytes: collected_bytes(100);
+    collect_bytes_exactly: collected_bytes(7);
+    collect_bytes_limited: collected_bytes(4);
+    std_read: reads!(Queue::default(), Ready Parts Fails, read);
+    std_read_unbuffered: reads!(Queue::default(), Parts Fails, |reader, queue, kind| read(reader, queue, kind).buffer(1));
+    std_write: writes!(Queue::default(), Ready Parts Fails, write);
+    std_write_unbuffered: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).buffer(2));
+    std_write_unflushed: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).flush(ws::Flush::OnClose));
+}
