@@ -3,7 +3,7 @@
 /// The accessors that every adapter has, for its one inner object.
 #[cfg(any(feature = "futures", feature = "tokio"))]
 macro_rules! accessors {
-    ($inner:ident: $type:ident) => {
+    ($inner:ident: $type:ty) => {
         /// The inner object.
         pub fn get_ref(&self) -> &$type {
             &self.$inner
