@@ -27,6 +27,8 @@ macro_rules! unbuffered {
 }
 
 mod auto_traits;
+mod channels;
+mod channels_to_many;
 mod completion;
 mod consuming;
 mod consuming_items;
