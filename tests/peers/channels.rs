@@ -1,10 +1,15 @@
 //! Channels between tasks on several threads, with a guest in between that passes items on (relay.wat).
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::yield_now;
 use wasmtime::Result;
+use wasmtime::component::StreamProducer;
 use wasmtime_streams::{
-    End, tokio_broadcast_receiver, tokio_receiver, tokio_sender, tokio_unbounded_receiver,
+    End, sink, tokio_broadcast_receiver, tokio_receiver, tokio_sender, tokio_unbounded_receiver,
     tokio_watch_receiver,
 };
 
@@ -152,27 +157,55 @@ async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broadcast_from_another_thread_wakes_the_guest_each_time() -> Result<()> {
-    // Rule "A fresh waker": an item may come while the second receiver is made.
-    const COUNT: u32 = 50_000;
-    let (tx, rx) = broadcast::channel(COUNT as usize);
-    tokio::spawn(async move {
-        for n in 0..COUNT {
-            tx.send(n).unwrap();
-            if n % 3 == 0 {
-                yield_now().await;
+/// Lets a guest read, one by one, what another thread sends: each item once the guest has the one before it and is about
+/// to wait, a little sooner or later each time. That is where a wake-up could be lost.
+async fn one_by_one(
+    producer: impl StreamProducer<(), Item = u32>,
+    send: impl Fn(u32) + Send + 'static,
+) -> Result<()> {
+    const COUNT: u32 = 20_000;
+    let got = Arc::new(AtomicU32::new(0));
+    let seen = got.clone();
+    let sender = std::thread::spawn(move || {
+        for n in 1..=COUNT {
+            while seen.load(Ordering::Acquire) + 1 < n {
+                std::thread::yield_now();
             }
+            (0..n % 256).for_each(|_| std::hint::spin_loop());
+            send(n);
         }
     });
-    let (producer, read) = tokio_broadcast_receiver(rx).with_completion();
-    let (tx, rx) = mpsc::channel(16);
-    let received = tokio::spawn(receive(rx, u32::MAX, oneshot::channel().0));
-    let (consumer, written) = tokio_sender(tx).with_completion();
-    let both = async { (read.await, written.await) };
-    let (read, _) = relay(producer, consumer, PerOp { read: 16, write: 16 }, both).await?;
-    assert_eq!((read.inner.lagged(), received.await?), (0, COUNT));
+    let reads = futures::sink::unfold(got, async |got: Arc<AtomicU32>, n| {
+        assert_eq!(n, got.load(Ordering::Relaxed) + 1);
+        got.store(n, Ordering::Release);
+        Ok::<_, Infallible>(got)
+    });
+    let (consumer, done) = sink(Box::pin(reads)).with_completion();
+    let done = relay(producer, consumer, PerOp { read: 16, write: 16 }, done).await?;
+    assert!(done.end.is_finished() && done.moved == COUNT.into());
+    sender.join().unwrap();
     Ok(())
+}
+
+#[tokio::test]
+async fn each_item_of_a_broadcast_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker": an item may come just before the second receiver is made.
+    let (tx, rx) = broadcast::channel(4);
+    one_by_one(tokio_broadcast_receiver(rx), move |n| assert!(tx.send(n).is_ok())).await
+}
+
+#[tokio::test]
+async fn each_value_of_a_watch_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker".
+    let (tx, rx) = watch::channel(0);
+    one_by_one(tokio_watch_receiver(rx).changes_only(), move |n| tx.send(n).unwrap()).await
+}
+
+#[tokio::test]
+async fn each_item_of_a_channel_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker".
+    let (tx, rx) = mpsc::channel(4);
+    one_by_one(tokio_receiver(rx), move |n| tx.try_send(n).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,11 @@
 //! tokio's mpsc channels, and what all of its channels have in common.
 
-use futures::FutureExt as _;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
     End, TokioReceiver, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver,
-    tokio_sender, tokio_unbounded_receiver, tokio_unbounded_sender,
+    tokio_sender, tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_sender,
 };
 
 use crate::support::guest::{Code, Guest, World, with_guest};
@@ -227,23 +226,36 @@ fn a_zero_length_write_waits_for_room_and_does_not_keep_it() {
     });
 }
 
+/// The guest drops its end: only the clone that the host kept is left.
+macro_rules! dropped_at_the_end {
+    ($guest:expr, $tx:expr, $make:expr, $senders:expr) => {{
+        let other = $tx.clone();
+        let (consumer, done) = $make($tx).with_completion();
+        let stream = $guest.sink(consumer).await;
+        assert_eq!($guest.send(stream, &bytes([1])).await, Code::Completed(1));
+        $guest.drop_writable(stream).await;
+        let done = done.await;
+        assert!(done.end.is_finished() && done.moved == 1);
+        // Already now, and not when the adapter is dropped.
+        assert_eq!($senders(&other), 1);
+        assert!(done.inner.get_ref().is_none() && done.inner.into_inner().is_none());
+    }};
+}
+
 #[test]
 fn a_sender_is_dropped_at_the_end_and_its_clones_keep_the_channel_open() {
     // Rule "The end belongs to the completion".
     with_guest::<u32, _>(async |guest| {
-        let (tx, mut rx) = mpsc::channel(4);
-        let other = tx.clone();
-        let (consumer, done) = tokio_sender(tx).with_completion();
-        let stream = guest.sink(consumer).await;
-        assert_eq!(guest.send(stream, &bytes([1])).await, Code::Completed(1));
-        guest.drop_writable(stream).await;
-        let done = done.await;
-        assert!(done.end.is_finished() && done.moved == 1);
-        assert!(done.inner.get_ref().is_none() && done.inner.into_inner().is_none());
-        assert_eq!((rx.try_recv(), other.strong_count()), (Ok(1), 1));
-        assert!(rx.recv().now_or_never().is_none());
-        drop(other);
-        assert_eq!(rx.recv().await, None);
+        let (tx, mut rx) = mpsc::channel::<u32>(4);
+        dropped_at_the_end!(guest, tx, tokio_sender, mpsc::Sender::strong_count);
+        assert_eq!((rx.recv().await, rx.recv().await), (Some(1), None));
+
+        let (tx, _rx) = mpsc::unbounded_channel::<u32>();
+        dropped_at_the_end!(guest, tx, tokio_unbounded_sender, mpsc::UnboundedSender::strong_count);
+        let (tx, _rx) = broadcast::channel::<u32>(4);
+        dropped_at_the_end!(guest, tx, tokio_broadcast_sender, broadcast::Sender::strong_count);
+        let (tx, _rx) = watch::channel(0_u32);
+        dropped_at_the_end!(guest, tx, tokio_watch_sender, watch::Sender::sender_count);
     });
 }
 
