@@ -30,7 +30,11 @@ pin_project! {
 /// A `future<T>` that resolves with the output of a Rust future.
 ///
 /// A `future<T>` must resolve: a host has no way to say "never" but a trap. So a oneshot receiver, whose sender may be
-/// dropped, needs a value for that case, as here, or the trap of [`try_future`].
+/// dropped, needs a value for that case, as here, or the trap of [`try_future`]. So does a task, which may panic: tokio's
+/// `JoinHandle` as `handle.map(|ended| …)`.
+///
+/// When the guest drops its end, the Rust future is dropped. For a `JoinHandle` that means that its task goes on,
+/// detached; give tokio-util's `AbortOnDropHandle` to end it then.
 ///
 /// ```
 /// # #[cfg(feature = "futures")] {
@@ -52,6 +56,10 @@ where
 ///
 /// An error is a trap, and fails everything that runs in the store; for an error that the guest should see, give
 /// [`future`] one whose output is the interface's own `result`.
+///
+/// It takes a oneshot receiver as it is: that its sender was dropped is then a trap. The same holds for a tokio
+/// `JoinHandle`, whose error is that its task panicked or was aborted; what becomes of the task when the guest drops its
+/// end is said at [`future`].
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {

@@ -3,5 +3,8 @@
 #![allow(unreachable_pub)]
 
 mod blocking;
+mod channels;
+mod cooperation;
 mod http;
+mod relay;
 mod transform;

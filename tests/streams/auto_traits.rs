@@ -7,7 +7,9 @@ use futures::stream::BoxStream;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completing, Completion, End,
     ItemConsumer, ItemProducer, IterItems, Job, SinkItems, StdRead, StdWrite, StreamItems,
-    TokioRead, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
+    TokioBroadcastReceiver, TokioBroadcastSender, TokioRead, TokioReceiver, TokioSender,
+    TokioUnboundedReceiver, TokioUnboundedSender, TokioWatchReceiver, TokioWatchSender, TokioWrite,
+    TryIterItems, ValueConsumer, ValueProducer,
 };
 
 use crate::support::script::Writer;
@@ -34,6 +36,19 @@ fn producers_and_consumers_can_move_between_threads() {
     sync::<CancelHandle>();
     sync::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
     send::<End<std::io::Error>>();
+}
+
+#[test]
+fn channels_are_unpin_whatever_their_items_are() {
+    // `with_completion` and `spliceable` ask for it.
+    unpin::<TokioReceiver<Pinned>>();
+    unpin::<TokioUnboundedReceiver<Pinned>>();
+    unpin::<TokioBroadcastReceiver<Pinned>>();
+    unpin::<TokioWatchReceiver<Pinned>>();
+    unpin::<TokioSender<Pinned>>();
+    unpin::<TokioUnboundedSender<Pinned>>();
+    unpin::<TokioBroadcastSender<Pinned>>();
+    unpin::<TokioWatchSender<Pinned>>();
 }
 
 #[test]

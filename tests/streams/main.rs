@@ -29,6 +29,8 @@ macro_rules! unbuffered {
 mod abandoned;
 mod auto_traits;
 mod blocking;
+mod channels;
+mod channels_to_many;
 mod closures;
 mod collecting;
 mod completion;

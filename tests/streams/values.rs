@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures::FutureExt as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{AbortHandle, yield_now};
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime::StoreContextMut;
 use wasmtime_streams::{callback, future, oneshot, tokio_oneshot, try_future};
 
@@ -165,4 +168,103 @@ fn a_callback_that_fails_is_a_trap() {
         guest.future_write(handle).await;
     });
     assert!(format!("{error:?}").contains("no use for 4"), "{error:?}");
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().unwrap()
+}
+
+/// Runs the runtime, on this thread, until the task has ended.
+fn end(runtime: &Runtime, task: &AbortHandle) {
+    runtime.block_on(async {
+        while !task.is_finished() {
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_task_resolves_a_future() {
+    // Rule "A fresh waker": the guest waits, and the runtime wakes it.
+    with_guest::<u32, _>(async |guest| {
+        let runtime = runtime();
+        for fallible in [false, true] {
+            let task = runtime.spawn(async { 7 });
+            let abort = task.abort_handle();
+            let handle = match fallible {
+                true => guest.future_source(try_future(task)).await,
+                false => guest.future_source(future(task.map(|ended| ended.unwrap_or(0)))).await,
+            };
+            assert_eq!(guest.future_read(handle).await, Code::Blocked);
+            idle().await;
+            end(&runtime, &abort);
+            assert_eq!(guest.wait(handle).await, Code::Completed(0));
+            assert_eq!(guest.dump(BUFFER, 4).await, [7, 0, 0, 0]);
+        }
+    });
+}
+
+#[test]
+fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
+    // Rule "No trap and no panic": a trap only where the host chose that.
+    let runtime = runtime();
+    let panic = || runtime.spawn(async { std::panic::panic_any("no value") });
+    with_guest::<u32, _>(async |guest| {
+        let task = panic();
+        let abort = task.abort_handle();
+        let producer = future(task.map(|ended: Result<u32, _>| ended.unwrap_or(404)));
+        let handle = guest.future_source(producer).await;
+        assert_eq!(guest.future_read(handle).await, Code::Blocked);
+        idle().await;
+        end(&runtime, &abort);
+        assert_eq!(guest.wait(handle).await, Code::Completed(0));
+        assert_eq!(guest.dump(BUFFER, 4).await, [148, 1, 0, 0]);
+    });
+    let error = with_trapping_guest::<u32, _>(async |guest| {
+        let task = runtime.spawn(async { std::panic::panic_any("no value") });
+        let abort = task.abort_handle();
+        let handle = guest.future_source(try_future::<_, u32, _>(task)).await;
+        assert_eq!(guest.future_read(handle).await, Code::Blocked);
+        idle().await;
+        end(&runtime, &abort);
+        guest.wait(handle).await;
+    });
+    let error = error.downcast_ref::<tokio::task::JoinError>().expect("the task's own error");
+    assert!(error.is_panic(), "{error:?}");
+}
+
+#[test]
+fn a_task_goes_on_when_the_guest_drops_its_future_unless_its_handle_aborts_it() {
+    // Rule "Completion": what is dropped is the Rust future; a task's handle detaches it, tokio-util's aborts it.
+    let runtime = runtime();
+    for abort_on_drop in [false, true] {
+        let alive = Arc::new(());
+        let held = alive.clone();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let task = runtime.spawn(async move {
+            let _held = held;
+            let _ = gone.await;
+            7
+        });
+        let abort = task.abort_handle();
+        with_guest::<u32, _>(async |guest| {
+            let handle = match abort_on_drop {
+                true => guest.future_source(try_future(AbortOnDropHandle::new(task))).await,
+                false => guest.future_source(try_future(task)).await,
+            };
+            assert_eq!(guest.future_read(handle).await, Code::Blocked);
+            assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
+            guest.future_drop_readable(handle).await;
+        });
+        if abort_on_drop {
+            end(&runtime, &abort);
+            assert!(go.is_closed());
+        } else {
+            runtime.block_on(yield_now());
+            assert!(!abort.is_finished() && !go.is_closed());
+            go.send(()).unwrap();
+            end(&runtime, &abort);
+        }
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
 }

@@ -178,6 +178,7 @@ fn say(name: &str, report: Report) {
     writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
 }
 
+mod channels;
 mod futures;
 mod http;
 mod std;
@@ -186,7 +187,10 @@ mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+    [channels::ROWS, futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The names of the public functions in `path` and below.

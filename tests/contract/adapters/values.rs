@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use ::futures::FutureExt as _;
+use ::tokio::runtime::Builder;
 use ::tokio::sync::oneshot::Receiver;
+use ::tokio::task::yield_now;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
 use wasmtime_streams::testing::{self, Made, Report};
@@ -38,6 +40,27 @@ macro_rules! value {
     };
 }
 
+/// The value of a task, which ends once the test moves the host on.
+fn task() -> Report {
+    testing::future_producer(5_u32, || {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let (tx, rx) = ::tokio::sync::oneshot::channel::<u32>();
+        let task = runtime.spawn(async { rx.await.unwrap_or(0) });
+        let ended = task.abort_handle();
+        let mut tx = Some(tx);
+        Made::new(ws::try_future(task)).step(move || {
+            let sent = tx.take().is_some_and(|tx| tx.send(5).is_ok());
+            runtime.block_on(async {
+                while sent && !ended.is_finished() {
+                    yield_now().await;
+                }
+            });
+            sent
+        })
+    })
+    .assert()
+}
+
 fn calls() -> Report {
     testing::future_consumer(5_u32, || {
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -55,6 +78,7 @@ fn calls() -> Report {
 rows! {
     future: value!(|rx: Receiver<u32>| ws::future(rx.map(Result::unwrap)));
     try_future: value!(ws::try_future);
+    try_future_of_a_task: task();
     tokio_oneshot: oneshot!(::tokio::sync::oneshot::channel::<u32>(), ws::tokio_oneshot);
     oneshot: oneshot!(::futures::channel::oneshot::channel::<u32>(), ws::oneshot);
     callback: calls();

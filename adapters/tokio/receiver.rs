@@ -1,0 +1,152 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+
+use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+
+/// A `stream<T>` of what is sent into a tokio mpsc channel.
+///
+/// The inverse is [`tokio_sender`](crate::tokio_sender).
+///
+/// # Partial writes
+/// Each guest read takes all that is in the channel, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch), and so makes room for as many items at once.
+///
+/// # Cancellation
+/// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
+///
+/// # Zero-length operations
+/// A receiver cannot wait for an item without taking it: they complete at once.
+///
+/// # Errors
+/// There are none. The stream ends when all senders are gone and the channel is empty, with the last items if it is
+/// known by then.
+///
+/// # Drop
+/// The receiver is dropped with the guest's end, which closes the channel, and what is left in it is lost; or it is
+/// handed back by the completion, with what is left in it.
+///
+/// ```
+/// use tokio::sync::mpsc;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (tx, rx) = mpsc::channel(8);
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_receiver(rx))?;
+/// for n in [1_u32, 2, 3] {
+///     tx.send(n).await?;
+/// }
+/// drop(tx);
+///
+/// let (tx, mut rx) = mpsc::channel(8);
+/// reader.pipe(&mut store, wasmtime_streams::tokio_sender(tx))?;
+/// let mut got = Vec::new();
+/// store.run_concurrent(async |_| while rx.recv_many(&mut got, 8).await > 0 {}).await?;
+/// assert_eq!(got, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_receiver<T>(receiver: Receiver<T>) -> ItemProducer<TokioReceiver<T>>
+where
+    T: Send + 'static,
+{
+    ItemProducer::new(TokioReceiver { receiver })
+}
+
+/// A `stream<T>` of what is sent into a tokio mpsc channel without a bound: like [`tokio_receiver`].
+///
+/// The inverse is [`tokio_unbounded_sender`](crate::tokio_unbounded_sender).
+///
+/// # Partial writes
+/// As for [`tokio_receiver`].
+///
+/// # Cancellation
+/// As for [`tokio_receiver`].
+///
+/// # Zero-length operations
+/// As for [`tokio_receiver`].
+///
+/// # Errors
+/// As for [`tokio_receiver`].
+///
+/// # Drop
+/// As for [`tokio_receiver`].
+///
+/// ```
+/// use tokio::sync::mpsc;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (tx, rx) = mpsc::unbounded_channel();
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_unbounded_receiver(rx))?;
+/// (1..=3_u32).try_for_each(|n| tx.send(n))?;
+/// drop(tx);
+///
+/// let (tx, mut rx) = mpsc::unbounded_channel();
+/// reader.pipe(&mut store, wasmtime_streams::tokio_unbounded_sender(tx))?;
+/// let mut got = Vec::new();
+/// store.run_concurrent(async |_| while rx.recv_many(&mut got, 8).await > 0 {}).await?;
+/// assert_eq!(got, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_unbounded_receiver<T>(
+    receiver: UnboundedReceiver<T>,
+) -> ItemProducer<TokioUnboundedReceiver<T>>
+where
+    T: Send + 'static,
+{
+    ItemProducer::new(TokioUnboundedReceiver { receiver })
+}
+
+macro_rules! receiver {
+    ($(#[doc = $doc:literal])* $name:ident($receiver:ident)) => {
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub struct $name<T> {
+            receiver: $receiver<T>,
+        }
+
+        impl<T> $name<T> {
+            accessors!(receiver: $receiver<T>);
+        }
+
+        impl<T> Splice for $name<T> {}
+
+        impl<T: Send + 'static> ItemSource for $name<T> {
+            type Item = T;
+            type Error = Infallible;
+
+            fn poll_items(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                max: usize,
+                out: &mut Vec<T>,
+            ) -> Poll<Result<Then, Infallible>> {
+                let receiver = &mut self.get_mut().receiver;
+                // tokio pushes item by item.
+                out.reserve(receiver.len().min(max));
+                let n = ready!(receiver.poll_recv_many(cx, out, max));
+                // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
+                let over = n == 0 || receiver.sender_strong_count() == 0 && receiver.is_empty();
+                Poll::Ready(Ok(if over { Then::End(Why::Finished) } else { Then::Stop }))
+            }
+        }
+    };
+}
+
+receiver! {
+    /// The source of [`tokio_receiver`].
+    TokioReceiver(Receiver)
+}
+
+receiver! {
+    /// The source of [`tokio_unbounded_receiver`].
+    TokioUnboundedReceiver(UnboundedReceiver)
+}

@@ -1,0 +1,154 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::sync::mpsc::UnboundedSender;
+use ::tokio::sync::mpsc::error::SendError;
+use ::tokio::task::coop;
+
+use crate::{Halt, ItemConsumer, ItemSink, Take};
+
+/// Sends the items of a guest's `stream<T>` into a tokio mpsc channel without a bound.
+///
+/// The inverse is [`tokio_unbounded_receiver`](crate::tokio_unbounded_receiver). The guest can fill the host's memory
+/// through it: only with a receiver that is always faster than the guest, or for a guest that is trusted.
+/// [`tokio_sender`](crate::tokio_sender) is the one with a bound.
+///
+/// # Partial writes
+/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded).
+///
+/// # Cancellation
+/// No write ever waits for the channel.
+///
+/// # Zero-length operations
+/// They complete at once: there is always room.
+///
+/// # Errors
+/// When the receiver is gone or has closed the channel the stream ends for the guest, as
+/// [`End::Failed`](crate::End::Failed) with a [`SendError`] in the completion. Items that were taken just then and that
+/// the channel gave back are handed back: [`TokioUnboundedSender::into_parts`].
+///
+/// # Drop
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
+/// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
+/// cancelled or failed hands the sender back.
+///
+/// ```
+/// use tokio::sync::mpsc;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (from, rx) = mpsc::unbounded_channel();
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_unbounded_receiver(rx))?;
+/// (1..=3_u32).try_for_each(|n| from.send(n))?;
+/// drop(from);
+///
+/// let (tx, mut rx) = mpsc::unbounded_channel();
+/// let (consumer, done) = wasmtime_streams::tokio_unbounded_sender(tx).with_completion();
+/// reader.pipe(&mut store, consumer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert!(done.end.is_finished());
+/// let mut got = Vec::new();
+/// while rx.recv_many(&mut got, 8).await > 0 {}
+/// assert_eq!(got, [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_unbounded_sender<T>(
+    sender: UnboundedSender<T>,
+) -> ItemConsumer<TokioUnboundedSender<T>>
+where
+    T: Send + 'static,
+{
+    ItemConsumer::new(TokioUnboundedSender { sender: Some(sender), unsent: Vec::new() })
+}
+
+/// The sink of [`tokio_unbounded_sender`].
+#[derive(Debug)]
+pub struct TokioUnboundedSender<T> {
+    sender: Option<UnboundedSender<T>>,
+    // What the channel gave back as it was closed, and what was taken along with it.
+    unsent: Vec<T>,
+}
+
+impl<T> TokioUnboundedSender<T> {
+    sender_accessors!(sender: UnboundedSender<T>);
+
+    /// The sender as in [`into_inner`](Self::into_inner), and the items that were taken from the guest but not sent,
+    /// first one first.
+    pub fn into_parts(self) -> (Option<UnboundedSender<T>>, Vec<T>) {
+        (self.sender, self.unsent)
+    }
+}
+
+// The items are never pinned.
+impl<T> Unpin for TokioUnboundedSender<T> {}
+
+impl<T: Send + 'static> TokioUnboundedSender<T> {
+    /// The sender, if somebody receives.
+    fn open(&self) -> Result<&UnboundedSender<T>, Halt<SendError<()>>> {
+        match &self.sender {
+            Some(sender) if !sender.is_closed() => Ok(sender),
+            _ => Err(Halt::Failed(SendError(()))),
+        }
+    }
+}
+
+impl<T: Send + 'static> ItemSink for TokioUnboundedSender<T> {
+    type Item = T;
+    type Error = SendError<()>;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<T>,
+    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+        let this = self.get_mut();
+        // It never waits: without this a guest would keep the thread, and the receiver from running.
+        let coop = ready!(coop::poll_proceed(cx));
+        let mut batch = Vec::new();
+        while items.remaining() > 0 {
+            let sender = this.open()?;
+            if items.remaining() == 1 {
+                let Some(Err(SendError(item))) = items.take_one().map(|item| sender.send(item))
+                else {
+                    continue;
+                };
+                this.unsent.push(item);
+                return Poll::Ready(Err(Halt::Failed(SendError(()))));
+            }
+            items.take(usize::MAX, &mut batch);
+            let mut sends = batch.drain(..);
+            if let Some(SendError(item)) = sends.find_map(|item| sender.send(item).err()) {
+                this.unsent.push(item);
+                this.unsent.extend(sends);
+                return Poll::Ready(Err(Halt::Failed(SendError(()))));
+            }
+        }
+        coop.made_progress();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<SendError<()>>>>> {
+        Some(Poll::Ready(self.open().map(|_| ())))
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+        self.get_mut().sender = None;
+        Poll::Ready(Ok(()))
+    }
+}

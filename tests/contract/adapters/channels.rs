@@ -1,0 +1,279 @@
+//! The rows of tokio's channels.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use ::tokio::sync::broadcast::error::TryRecvError::Closed;
+use ::tokio::sync::mpsc::error::TryRecvError::Disconnected;
+use ::tokio::sync::{broadcast, mpsc, watch};
+use wasmtime::StoreContextMut;
+use wasmtime_streams as ws;
+use wasmtime_streams::Completion;
+use wasmtime_streams::testing::{self, Made, Report};
+
+use super::{ITEMS, add, completed, names};
+
+/// Sends two items a step, and goes away in a step of its own. The guest may be gone by then.
+fn sending<T, S>(sender: S, items: Vec<T>, send: impl Fn(&S, T) -> bool) -> impl FnMut() -> bool {
+    let mut items = items.into_iter();
+    let mut sender = Some(sender);
+    move || {
+        let Some(open) = &sender else { return false };
+        let mut part = items.by_ref().take(2).peekable();
+        match part.peek() {
+            Some(_) => part.for_each(|item| {
+                send(open, item);
+            }),
+            None => sender = None,
+        }
+        true
+    }
+}
+
+/// Checks a receiver: with all items in the channel and the sender gone, and with a part at a time.
+macro_rules! receiver {
+    ($items:expr, $channel:expr, $send:expr, $make:expr) => {{
+        let ready = testing::producer($items, || {
+            let (tx, rx) = $channel;
+            $items.into_iter().for_each(|item| assert!($send(&tx, item)));
+            let (producer, completion) = $make(rx).with_completion();
+            completed(Made::new(producer), completion)
+        });
+        let parts = testing::producer($items, || {
+            let (tx, rx) = $channel;
+            let (producer, completion) = $make(rx).with_completion();
+            completed(Made::new(producer), completion).step(sending(tx, $items, $send))
+        });
+        add(ready.assert(), parts.assert())
+    }};
+}
+
+/// The host's receiver behind a sink: gives an item, or says whether the channel is at its end.
+type Receive<T> = Box<dyn FnMut() -> Result<T, bool>>;
+
+fn bounded<T: 'static>(room: usize) -> (mpsc::Sender<T>, Receive<T>) {
+    let (tx, mut rx) = mpsc::channel(room);
+    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Disconnected)))
+}
+
+fn unbounded() -> (mpsc::UnboundedSender<u8>, Receive<u8>) {
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Disconnected)))
+}
+
+fn broadcasting() -> (broadcast::Sender<u8>, Receive<u8>) {
+    let (tx, mut rx) = broadcast::channel(ITEMS.len());
+    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Closed)))
+}
+
+/// How a receiver behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// It receives when all is over.
+    Last,
+    /// It receives an item a step.
+    Steps,
+    /// The same, and after so many it takes what is left and goes away.
+    Leaves(usize),
+}
+
+/// Looks at the receiver behind a sink, and lets it go on.
+fn received<X, S, T>(
+    (consumer, completion): (X, Completion<S, impl Display + 'static>),
+    receive: Receive<T>,
+    peer: Peer,
+) -> Made<X, T>
+where
+    S: Unpin + 'static,
+    T: Clone + 'static,
+{
+    struct State<T> {
+        receive: Option<Receive<T>>,
+        got: Vec<T>,
+        over: bool,
+    }
+
+    impl<T> State<T> {
+        fn receive(&mut self) -> bool {
+            match self.receive.as_mut().map(|receive| receive()) {
+                Some(Ok(item)) => {
+                    self.got.push(item);
+                    return true;
+                }
+                Some(Err(over)) => self.over = over,
+                None => self.over = true,
+            }
+            false
+        }
+    }
+
+    let state = State { receive: Some(receive), got: Vec::new(), over: false };
+    let state = Rc::new(RefCell::new(state));
+    let (step, closed) = (state.clone(), state.clone());
+    let made = completed(Made::new(consumer), completion)
+        .received(move || {
+            let mut state = state.borrow_mut();
+            while state.receive() {}
+            state.got.clone()
+        })
+        .closed(move || {
+            let mut state = closed.borrow_mut();
+            while state.receive() {}
+            state.over
+        });
+    if peer == Peer::Last {
+        return made;
+    }
+    made.step(move || {
+        let mut state = step.borrow_mut();
+        if peer != Peer::Leaves(state.got.len()) {
+            return state.receive();
+        }
+        while state.receive() {}
+        state.receive.take().is_some()
+    })
+}
+
+fn sender(room: usize, peer: Peer) -> Report {
+    let check = testing::consumer(ITEMS.to_vec(), move || {
+        let (tx, receive) = bounded::<u8>(room);
+        received(ws::tokio_sender(tx).with_completion(), receive, peer)
+    });
+    let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
+    check.bound(room).assert()
+}
+
+fn sender_of_strings() -> Report {
+    let check = testing::consumer(names(), || {
+        let (tx, receive) = bounded::<String>(3);
+        received(ws::tokio_sender(tx).with_completion(), receive, Peer::Steps)
+    });
+    check.bound(3).assert()
+}
+
+fn unbounded_sender(peer: Peer) -> Report {
+    let check = testing::consumer(ITEMS.to_vec(), move || {
+        let (tx, receive) = unbounded();
+        received(ws::tokio_unbounded_sender(tx).with_completion(), receive, peer)
+    });
+    let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
+    check.assert()
+}
+
+fn broadcast_sender(peer: Peer) -> Report {
+    let check = testing::consumer(ITEMS.to_vec(), move || {
+        let (tx, receive) = broadcasting();
+        received(ws::tokio_broadcast_sender(tx).with_completion(), receive, peer)
+    });
+    check.assert()
+}
+
+/// Nobody receives, and that is no error.
+fn broadcast_sender_unheard() -> Report {
+    let check = testing::consumer(ITEMS.to_vec(), || {
+        let sender = ws::tokio_broadcast_sender(broadcast::Sender::<u8>::new(1));
+        let (consumer, completion) = sender.with_completion();
+        completed(Made::new(consumer), completion)
+    });
+    check.assert()
+}
+
+/// The guest is too late for the first three items, and gets another one in their place.
+fn broadcast_receiver_lagging() -> Report {
+    let check = testing::producer(vec![103, 4, 5, 6, 7], || {
+        let (tx, rx) = broadcast::channel(4);
+        ITEMS.into_iter().for_each(|item| assert!(broadcast(&tx, item)));
+        let producer = ws::tokio_broadcast_receiver(rx).on_lag(|lost| Some(100 + lost as u8));
+        let (producer, completion) = producer.with_completion();
+        completed(Made::new(producer), completion)
+    });
+    check.assert()
+}
+
+/// The last value of a channel whose sender is gone.
+fn watch_receiver_closed() -> Report {
+    let check = testing::producer(vec![5_u8], || {
+        let (_, rx) = watch::channel(5_u8);
+        let (producer, completion) = ws::tokio_watch_receiver(rx).with_completion();
+        completed(Made::new(producer), completion)
+    });
+    check.assert()
+}
+
+/// Each value is sent once the guest has read the one before it, so that none is skipped.
+fn watch_receiver(changes_only: bool) -> Report {
+    let check = testing::producer(ITEMS.to_vec(), move || {
+        let (tx, rx) = watch::channel(u8::from(!changes_only));
+        let producer = ws::tokio_watch_receiver(rx);
+        let producer = if changes_only { producer.changes_only() } else { producer };
+        let read = Arc::new(AtomicU8::new(0));
+        let reads = read.clone();
+        let note = move |_: StoreContextMut<'_, ()>, item: u8| {
+            reads.store(item, Ordering::Relaxed);
+            Ok(item)
+        };
+        let (producer, completion) = producer.deliver_with(note).with_completion();
+        let mut sender = Some(tx);
+        completed(Made::new(producer), completion).step(move || {
+            let Some(open) = &sender else { return false };
+            let value = *open.borrow();
+            match value {
+                7 => sender = None,
+                _ if read.load(Ordering::Relaxed) < value => return false,
+                _ => drop(open.send_replace(value + 1)),
+            }
+            true
+        })
+    });
+    check.assert()
+}
+
+/// The items are numbers: the latest one tells how many were accepted.
+fn watch_sender() -> Report {
+    let check = testing::consumer(ITEMS.to_vec(), || {
+        let (tx, rx) = watch::channel(0_u8);
+        let closed = rx.clone();
+        let (consumer, completion) = ws::tokio_watch_sender(tx).with_completion();
+        completed(Made::new(consumer), completion)
+            .received(move || (1..=*rx.borrow()).collect())
+            .closed(move || closed.has_changed().is_err())
+    });
+    check.assert()
+}
+
+fn try_send<T>(sender: &mpsc::Sender<T>, item: T) -> bool {
+    sender.try_send(item).is_ok()
+}
+
+fn send_unbounded<T>(sender: &mpsc::UnboundedSender<T>, item: T) -> bool {
+    sender.send(item).is_ok()
+}
+
+fn broadcast<T>(sender: &broadcast::Sender<T>, item: T) -> bool {
+    sender.send(item).is_ok()
+}
+
+#[rustfmt::skip]
+rows! {
+    tokio_receiver: receiver!(ITEMS.to_vec(), mpsc::channel(7), try_send, ws::tokio_receiver);
+    tokio_receiver_of_strings: receiver!(names(), mpsc::channel(7), try_send, ws::tokio_receiver);
+    tokio_unbounded_receiver: receiver!(ITEMS.to_vec(), mpsc::unbounded_channel(), send_unbounded, ws::tokio_unbounded_receiver);
+    tokio_broadcast_receiver: receiver!(ITEMS.to_vec(), broadcast::channel(7), broadcast, ws::tokio_broadcast_receiver);
+    tokio_broadcast_receiver_of_strings: receiver!(names(), broadcast::channel(7), broadcast, ws::tokio_broadcast_receiver);
+    tokio_broadcast_receiver_lagging: broadcast_receiver_lagging();
+    tokio_watch_receiver: watch_receiver(false);
+    tokio_watch_receiver_changes_only: watch_receiver(true);
+    tokio_watch_receiver_closed: watch_receiver_closed();
+    tokio_sender: add(sender(8, Peer::Last), sender(2, Peer::Steps));
+    tokio_sender_of_one: sender(1, Peer::Steps);
+    tokio_sender_of_strings: sender_of_strings();
+    tokio_sender_closed: sender(2, Peer::Leaves(2));
+    tokio_unbounded_sender: add(unbounded_sender(Peer::Last), unbounded_sender(Peer::Steps));
+    tokio_unbounded_sender_closed: unbounded_sender(Peer::Leaves(1));
+    tokio_broadcast_sender: add(broadcast_sender(Peer::Last), broadcast_sender(Peer::Steps));
+    tokio_broadcast_sender_unheard: broadcast_sender_unheard();
+    tokio_watch_sender: watch_sender();
+}

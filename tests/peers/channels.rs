@@ -1,0 +1,238 @@
+//! Channels between tasks on several threads, with a guest in between that passes items on (relay.wat).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::yield_now;
+use wasmtime::Result;
+use wasmtime::component::StreamProducer;
+use wasmtime_streams::{
+    End, sink, tokio_broadcast_receiver, tokio_receiver, tokio_sender, tokio_unbounded_receiver,
+    tokio_watch_receiver,
+};
+
+use crate::relay::{PerOp, relay};
+
+/// Sends the numbers below `count`, as long as somebody receives.
+fn count_into(tx: mpsc::Sender<u32>, count: u32) {
+    tokio::spawn(async move {
+        for n in 0..count {
+            if tx.send(n).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Receives numbers, which have to be in order, and says how many. `tell` hears when there are `at` of them.
+async fn receive(mut rx: mpsc::Receiver<u32>, at: u32, tell: oneshot::Sender<()>) -> u32 {
+    let mut tell = Some(tell);
+    let mut count = 0;
+    while let Some(n) = rx.recv().await {
+        assert_eq!(n, count);
+        count += 1;
+        if count >= at {
+            tell.take().map(|tell| tell.send(()));
+        }
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn items_pass_between_tasks_in_order() -> Result<()> {
+    // Rule "Once and in order".
+    for (from, to, read, write, count) in
+        [(64, 16, 100, 100, 100_000), (1000, 1000, 16384, 16384, 100_000), (1, 1, 7, 7, 10_000)]
+    {
+        let (tx, rx) = mpsc::channel(from);
+        count_into(tx, count);
+        let (producer, read_all) = tokio_receiver(rx).with_completion();
+        let (tx, rx) = mpsc::channel(to);
+        let received = tokio::spawn(receive(rx, u32::MAX, oneshot::channel().0));
+        let (consumer, written) = tokio_sender(tx).with_completion();
+        let both = async { (read_all.await, written.await) };
+        let (read_all, written) = relay(producer, consumer, PerOp { read, write }, both).await?;
+        assert!(read_all.end.is_finished() && written.end.is_finished());
+        assert_eq!((read_all.moved, written.moved), (count.into(), count.into()));
+        assert_eq!(received.await?, count);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_from_another_task_loses_and_doubles_nothing() -> Result<()> {
+    // Rule "Completion": what moved arrived, and what did not is where it was.
+    for round in 0..20 {
+        let (tx, rx) = mpsc::channel(64);
+        count_into(tx, 100_000);
+        let (producer, read) = tokio_receiver(rx).with_completion();
+        let (tx, rx) = mpsc::channel(16);
+        let (tell, told) = oneshot::channel();
+        let received = tokio::spawn(receive(rx, 100 * round, tell));
+        let (consumer, written) = tokio_sender(tx).with_completion();
+        let cancel = written.cancel_handle();
+        tokio::spawn(async move {
+            told.await.unwrap();
+            cancel.cancel();
+        });
+        let both = async { (written.await, read.await) };
+        let per_op = PerOp { read: 100, write: 100 };
+        let (written, read) = relay(producer, consumer, per_op, both).await?;
+        assert!(matches!(written.end, End::Cancelled) && matches!(read.end, End::PeerDropped));
+        drop(written.inner.into_inner().expect("the sender"));
+        assert_eq!(u64::from(received.await?), written.moved);
+        let next = read.inner.into_inner().recv().await;
+        assert_eq!(next.map(u64::from), Some(read.moved));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_channel()
+-> Result<()> {
+    // Rule "Completion".
+    for round in 0..20 {
+        let (tx, rx) = mpsc::channel(64);
+        count_into(tx, 100_000);
+        let (producer, read) = tokio_receiver(rx).with_completion();
+        let (tx, rx) = mpsc::channel(16);
+        let (tell, told) = oneshot::channel();
+        let received = tokio::spawn(receive(rx, 100 * round, tell));
+        let abort = received.abort_handle();
+        tokio::spawn(async move {
+            told.await.unwrap();
+            abort.abort();
+        });
+        let (consumer, written) = tokio_sender(tx).with_completion();
+        let both = async { (written.await, read.await) };
+        let per_op = PerOp { read: 100, write: 100 };
+        let (written, read) = relay(producer, consumer, per_op, both).await?;
+        assert!(matches!(written.end, End::Failed(_)) && matches!(read.end, End::PeerDropped));
+        assert!(received.await.unwrap_err().is_cancelled());
+        let next = read.inner.into_inner().recv().await;
+        assert_eq!(next.map(u64::from), Some(read.moved));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
+    // Rule "Exact count": the room that was seen may be gone when it is reserved.
+    const COUNT: u32 = 30_000;
+    const OTHER: u32 = 1 << 30;
+    let (tx, rx) = mpsc::unbounded_channel();
+    (0..COUNT).for_each(|n| tx.send(n).unwrap());
+    drop(tx);
+    let producer = tokio_unbounded_receiver(rx);
+    let (tx, mut rx) = mpsc::channel(5);
+    for _ in 0..2 {
+        let other = tx.clone();
+        tokio::spawn(async move {
+            for _ in 0..COUNT {
+                // Some by the line, and some past it.
+                if other.try_send(OTHER).is_err() {
+                    other.send(OTHER).await.unwrap();
+                }
+            }
+        });
+    }
+    let (consumer, written) = tokio_sender(tx).with_completion();
+    let received = tokio::spawn(async move {
+        let (mut count, mut others) = (0, 0);
+        while let Some(n) = rx.recv().await {
+            if n == OTHER {
+                others += 1;
+            } else {
+                assert_eq!(n, count);
+                count += 1;
+            }
+        }
+        (count, others)
+    });
+    let written = relay(producer, consumer, PerOp { read: 100, write: 100 }, written).await?;
+    assert!(written.end.is_finished());
+    assert_eq!(received.await?, (COUNT, 2 * COUNT));
+    Ok(())
+}
+
+/// Lets a guest read, one by one, what another thread sends: each item once the guest has the one before it and is about
+/// to wait, a little sooner or later each time. That is where a wake-up could be lost.
+async fn one_by_one(
+    producer: impl StreamProducer<(), Item = u32>,
+    send: impl Fn(u32) + Send + 'static,
+) -> Result<()> {
+    const COUNT: u32 = 20_000;
+    let got = Arc::new(AtomicU32::new(0));
+    let seen = got.clone();
+    let sender = std::thread::spawn(move || {
+        for n in 1..=COUNT {
+            while seen.load(Ordering::Acquire) + 1 < n {
+                std::thread::yield_now();
+            }
+            (0..n % 256).for_each(|_| std::hint::spin_loop());
+            send(n);
+        }
+    });
+    let reads = futures::sink::unfold(got, async |got: Arc<AtomicU32>, n| {
+        assert_eq!(n, got.load(Ordering::Relaxed) + 1);
+        got.store(n, Ordering::Release);
+        Ok::<_, Infallible>(got)
+    });
+    let (consumer, done) = sink(Box::pin(reads)).with_completion();
+    let done = relay(producer, consumer, PerOp { read: 16, write: 16 }, done).await?;
+    assert!(done.end.is_finished() && done.moved == COUNT.into());
+    sender.join().unwrap();
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_item_of_a_broadcast_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker": an item may come just before the second receiver is made.
+    let (tx, rx) = broadcast::channel(4);
+    one_by_one(tokio_broadcast_receiver(rx), move |n| assert!(tx.send(n).is_ok())).await
+}
+
+#[tokio::test]
+async fn each_value_of_a_watch_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker".
+    let (tx, rx) = watch::channel(0);
+    one_by_one(tokio_watch_receiver(rx).changes_only(), move |n| tx.send(n).unwrap()).await
+}
+
+#[tokio::test]
+async fn each_item_of_a_channel_wakes_the_guest() -> Result<()> {
+    // Rule "A fresh waker".
+    let (tx, rx) = mpsc::channel(4);
+    one_by_one(tokio_receiver(rx), move |n| tx.try_send(n).unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_from_another_thread_ends_with_its_last_value() -> Result<()> {
+    // Rule "A fresh waker", and "Once and in order": never back, and never without the last one.
+    const LAST: u32 = 50_000;
+    let (tx, rx) = watch::channel(0);
+    tokio::spawn(async move {
+        for n in 1..=LAST {
+            tx.send_replace(n);
+            if n % 3 == 0 {
+                yield_now().await;
+            }
+        }
+    });
+    let producer = tokio_watch_receiver(rx);
+    let (tx, mut rx) = mpsc::channel(16);
+    let received = tokio::spawn(async move {
+        let mut last = None;
+        while let Some(n) = rx.recv().await {
+            assert!(last < Some(n));
+            last = Some(n);
+        }
+        last
+    });
+    let (consumer, written) = tokio_sender(tx).with_completion();
+    relay(producer, consumer, PerOp { read: 16, write: 16 }, written).await?;
+    assert_eq!(received.await?, Some(LAST));
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! A guest whose channels never wait lets other tasks of its thread run, as tokio's own channels do.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::stream;
+use tokio::runtime::Builder;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::yield_now;
+use wasmtime::component::{StreamConsumer, StreamProducer};
+use wasmtime_streams::{
+    sink, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver, tokio_sender,
+    tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_receiver, tokio_watch_sender,
+};
+
+use crate::relay::{PerOp, relay};
+
+const COUNT: u32 = 10_000;
+
+/// A task has 128 steps before it has to let others run; what the guest needs to start is none of them.
+const TURNS: usize = COUNT as usize / 128;
+
+/// How often another task of the same thread gets its turn while the guest passes on `COUNT` items, one by one.
+fn turns<R>(
+    producer: impl StreamProducer<(), Item = u32>,
+    consumer: impl StreamConsumer<(), Item = u32>,
+    done: impl Future<Output = R> + Send,
+) -> usize {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let count = turns.clone();
+    Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+        tokio::spawn(async move {
+            loop {
+                count.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        relay(producer, consumer, PerOp { read: 1, write: 1 }, done).await.unwrap();
+    });
+    turns.load(Ordering::Relaxed)
+}
+
+/// Turns while a guest reads from what is checked, into a sink that always has room.
+macro_rules! reading {
+    ($producer:expr) => {{
+        let (consumer, done) = sink(futures::sink::drain()).with_completion();
+        turns($producer, consumer, done)
+    }};
+}
+
+/// Turns while a guest writes into what is checked, from a stream that is always ready.
+macro_rules! writing {
+    ($consumer:expr) => {{
+        let (consumer, done) = $consumer.with_completion();
+        turns(wasmtime_streams::stream(stream::iter(0..COUNT)), consumer, done)
+    }};
+}
+
+#[test]
+fn a_stream_that_knows_nothing_of_tokio_keeps_the_thread() {
+    // What the others are compared with.
+    let turns = reading!(wasmtime_streams::stream(stream::iter(0..COUNT)));
+    assert!(turns < TURNS / 4, "{turns}");
+}
+
+#[test]
+fn a_guest_that_reads_a_busy_channel_lets_others_run() {
+    // Rule "Fill the operation": each read is answered at once, and yet others get their turn.
+    let (tx, rx) = mpsc::channel(COUNT as usize);
+    (0..COUNT).for_each(|n| tx.try_send(n).unwrap());
+    drop(tx);
+    let turns = reading!(tokio_receiver(rx));
+    assert!(turns >= TURNS, "mpsc: {turns}");
+
+    let (tx, rx) = mpsc::unbounded_channel();
+    (0..COUNT).for_each(|n| tx.send(n).unwrap());
+    drop(tx);
+    let turns = reading!(tokio_unbounded_receiver(rx));
+    assert!(turns >= TURNS, "unbounded mpsc: {turns}");
+
+    let (tx, rx) = broadcast::channel(COUNT as usize);
+    (0..COUNT).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
+    drop(tx);
+    let turns = reading!(tokio_broadcast_receiver(rx));
+    assert!(turns >= TURNS, "broadcast: {turns}");
+}
+
+#[test]
+fn a_guest_that_reads_a_busy_watch_lets_others_run() {
+    // Rule "Fill the operation": each value that arrives is answered with the next one.
+    let (tx, rx) = watch::channel(0);
+    let next = futures::sink::unfold(Some(tx), async |tx: Option<watch::Sender<u32>>, n| {
+        let open = tx.filter(|_| n < COUNT);
+        open.as_ref().map(|tx| tx.send_replace(n + 1));
+        Ok::<_, Infallible>(open)
+    });
+    let (consumer, done) = sink(Box::pin(next)).with_completion();
+    let turns = turns(tokio_watch_receiver(rx), consumer, done);
+    assert!(turns >= TURNS, "{turns}");
+}
+
+#[test]
+fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
+    // Rule "No outrunning": the receiver, too, wants its turn.
+    let (tx, _rx) = mpsc::channel::<u32>(COUNT as usize);
+    let turns = writing!(tokio_sender(tx));
+    assert!(turns >= TURNS, "mpsc: {turns}");
+
+    let (tx, _rx) = mpsc::unbounded_channel::<u32>();
+    let turns = writing!(tokio_unbounded_sender(tx));
+    assert!(turns >= TURNS, "unbounded mpsc: {turns}");
+
+    let turns = writing!(tokio_broadcast_sender(broadcast::Sender::<u32>::new(1)));
+    assert!(turns >= TURNS, "broadcast: {turns}");
+
+    let turns = writing!(tokio_watch_sender(watch::Sender::new(0_u32)));
+    assert!(turns >= TURNS, "watch: {turns}");
+}
