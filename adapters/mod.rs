@@ -3,7 +3,7 @@
 /// The accessors that every adapter has, for its one inner object.
 #[cfg(any(feature = "futures", feature = "tokio"))]
 macro_rules! accessors {
-    ($inner:ident: $type:ident) => {
+    ($inner:ident: $type:ty) => {
         /// The inner object.
         pub fn get_ref(&self) -> &$type {
             &self.$inner
@@ -21,11 +21,17 @@ macro_rules! accessors {
     };
 }
 
+#[cfg(feature = "codec")]
+mod codec;
 #[cfg(feature = "futures")]
 mod futures;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+mod io;
 #[cfg(feature = "tokio")]
 mod tokio;
 
+#[cfg(feature = "codec")]
+pub use self::codec::*;
 #[cfg(feature = "futures")]
 pub use self::futures::*;
 #[cfg(feature = "tokio")]

@@ -178,13 +178,14 @@ fn say(name: &str, report: Report) {
     writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
 }
 
+mod codec;
 mod futures;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [futures::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+    [codec::ROWS, futures::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
 }
 
 /// The names of the public functions in `path` and below.
