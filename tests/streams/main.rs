@@ -27,11 +27,13 @@ macro_rules! unbuffered {
 }
 
 mod auto_traits;
+mod codec;
 mod completion;
 mod consuming;
 mod consuming_items;
 mod custom_sinks;
 mod host_to_host;
+mod peekable;
 mod producing;
 mod producing_ends;
 mod producing_items;
