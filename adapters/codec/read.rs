@@ -10,18 +10,19 @@ use crate::{ItemProducer, ItemSource, Splice, Then, Why};
 
 /// A `stream<T>` of the frames that a [`FramedRead`] decodes: lines, length-delimited frames, whatever its decoder finds.
 ///
-/// The inverse is [`framed_write`](crate::framed_write). Both halves of a `Framed` are had by making them of the halves of
-/// its I/O object.
+/// The inverse is [`framed_write`](crate::framed_write). For both directions of one socket split it, and give each half its
+/// codec.
 ///
 /// Frames that are no type of an interface, such as the `BytesMut` of most codecs, become one at their delivery:
 /// `framed_read(frames).deliver_with(|_, frame: BytesMut| Ok(frame.to_vec()))` is a `stream<list<u8>>`.
 ///
 /// # Partial writes
 /// Each guest read takes the frames that stand in the read buffer, up to what the guest asked for and the
-/// [batch](crate::ItemProducer::batch), 64 by default. Only when there are none, or a part of one, is the inner reader
-/// read. What a stream holds is a batch of frames, each as large as the decoder allows, and the read buffer. That bound is
-/// the decoder's: a `LinesCodec` needs its `new_with_max_length`, a `LengthDelimitedCodec` has 8 MiB and its
-/// `max_frame_length`.
+/// [batch](crate::ItemProducer::batch). The inner reader is read only when there are none, or a part of one.
+///
+/// What a stream holds is its read buffer, and, while they are delivered, a batch of frames. How large a frame may be is
+/// the decoder's affair, also where a peer names its length: a `LengthDelimitedCodec` has 8 MiB, which its
+/// `max_frame_length` changes, and a `LinesCodec` no bound but that of `new_with_max_length`.
 ///
 /// # Cancellation
 /// Answered at once. The part of a frame that has arrived stays in the read buffer, so nothing is lost.
