@@ -33,14 +33,20 @@ pub(crate) fn split<B: bytes::Buf>(
     (n, crate::Then::More)
 }
 
+#[cfg(feature = "codec")]
+mod codec;
 #[cfg(feature = "futures")]
 mod futures;
 #[cfg(feature = "http-body")]
 mod http;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+mod io;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
 
+#[cfg(feature = "codec")]
+pub use self::codec::*;
 #[cfg(feature = "futures")]
 pub use self::futures::*;
 #[cfg(feature = "http-body")]

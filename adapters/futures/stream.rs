@@ -20,7 +20,8 @@ use crate::{ItemProducer, ItemSource, Splice, Then, Why};
 /// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
 ///
 /// # Zero-length operations
-/// A stream cannot tell whether an item is ready without taking it: they complete at once.
+/// A stream cannot tell whether an item is ready without taking it: they complete at once. A stream that can be peeked
+/// into can: [`peekable`](crate::peekable).
 ///
 /// # Errors
 /// There are none.
@@ -65,7 +66,7 @@ where
 /// As for [`stream()`].
 ///
 /// # Zero-length operations
-/// As for [`stream()`].
+/// As for [`stream()`]; [`try_peekable`](crate::try_peekable) is the one that can tell.
 ///
 /// # Errors
 /// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
@@ -131,15 +132,7 @@ where
         max: usize,
         out: &mut Vec<S::Item>,
     ) -> Poll<Result<Then, Infallible>> {
-        let mut stream = self.project().stream;
-        for _ in 0..max {
-            match stream.as_mut().poll_next(cx) {
-                Poll::Ready(Some(item)) => out.push(item),
-                Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(Then::More))
+        poll_items(self.project().stream, cx, max, out)
     }
 }
 
@@ -173,15 +166,41 @@ where
         max: usize,
         out: &mut Vec<S::Ok>,
     ) -> Poll<Result<Then, S::Error>> {
-        let mut stream = self.project().stream;
-        for _ in 0..max {
-            match stream.as_mut().try_poll_next(cx) {
-                Poll::Ready(Some(Ok(item))) => out.push(item),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(Then::More))
+        try_poll_items(self.project().stream, cx, max, out)
     }
+}
+
+/// All that is ready, up to `max`; the stream is not asked for more than that.
+pub(super) fn poll_items<S: Stream>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    max: usize,
+    out: &mut Vec<S::Item>,
+) -> Poll<Result<Then, Infallible>> {
+    for _ in 0..max {
+        match stream.as_mut().poll_next(cx) {
+            Poll::Ready(Some(item)) => out.push(item),
+            Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Poll::Ready(Ok(Then::More))
+}
+
+/// The same, up to the first error.
+pub(super) fn try_poll_items<S: TryStream>(
+    mut stream: Pin<&mut S>,
+    cx: &mut Context<'_>,
+    max: usize,
+    out: &mut Vec<S::Ok>,
+) -> Poll<Result<Then, S::Error>> {
+    for _ in 0..max {
+        match stream.as_mut().try_poll_next(cx) {
+            Poll::Ready(Some(Ok(item))) => out.push(item),
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+            Poll::Ready(None) => return Poll::Ready(Ok(Then::End(Why::Finished))),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Poll::Ready(Ok(Then::More))
 }

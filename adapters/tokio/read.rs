@@ -5,7 +5,8 @@ use std::task::{Context, Poll, ready};
 use ::tokio::io::{AsyncRead, ReadBuf};
 use pin_project_lite::pin_project;
 
-use crate::{ByteProducer, ByteSource, Splice, Then, Why};
+use crate::adapters::io::filled;
+use crate::{ByteProducer, ByteSource, Splice, Then};
 
 /// A `stream<u8>` that reads from a tokio [`AsyncRead`].
 ///
@@ -78,7 +79,7 @@ impl<R: AsyncRead + Send + 'static> ByteSource for TokioRead<R> {
     }
 }
 
-/// One read; 0 bytes are the end.
+/// One read.
 pub(super) fn poll_read<R: AsyncRead>(
     reader: Pin<&mut R>,
     cx: &mut Context<'_>,
@@ -86,8 +87,5 @@ pub(super) fn poll_read<R: AsyncRead>(
 ) -> Poll<io::Result<(usize, Then)>> {
     let mut buf = ReadBuf::new(buf);
     ready!(reader.poll_read(cx, &mut buf))?;
-    Poll::Ready(Ok(match buf.filled().len() {
-        0 => (0, Then::End(Why::Finished)),
-        n => (n, Then::Stop),
-    }))
+    Poll::Ready(Ok(filled(buf.filled().len())))
 }

@@ -1,10 +1,11 @@
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use ::tokio::io::AsyncWrite;
 use pin_project_lite::pin_project;
 
+use crate::adapters::io::written;
 use crate::{ByteConsumer, ByteSink, Halt};
 
 /// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
@@ -74,12 +75,7 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for TokioWrite<W> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<io::Error>>> {
-        Poll::Ready(match ready!(self.project().writer.poll_write(cx, buf)) {
-            // Rule "write zero": to go on asking would be a spin.
-            Ok(0) => Err(Halt::Failed(io::ErrorKind::WriteZero.into())),
-            Ok(n) => Ok(n),
-            Err(error) => Err(Halt::Failed(error)),
-        })
+        self.project().writer.poll_write(cx, buf).map(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {

@@ -158,7 +158,16 @@ impl<D: Send + 'static> Setup<D> {
         executor::try_run(self.drive(script))
     }
 
-    async fn drive<T: Item, R>(self, script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R) -> Result<R> {
+    /// The same as a future, for an executor of your choice: with real sockets, files and timers. What belongs to the kit's
+    /// own executor, [`idle`](executor::idle) and [`Guest::parked`], has no end there.
+    ///
+    /// # Errors
+    ///
+    /// The trap, if the guest traps.
+    pub async fn drive<T: Item, R>(
+        self,
+        script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R,
+    ) -> Result<R> {
         let (tx, rx) = mpsc::unbounded();
         let shared = Arc::new(Shared {
             commands: lock::Mutex::new(rx),

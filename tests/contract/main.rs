@@ -6,6 +6,7 @@
 mod script;
 
 mod adapters;
+mod front_page;
 mod right;
 mod wasmtimes_own;
 mod wrong;

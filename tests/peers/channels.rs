@@ -182,7 +182,7 @@ async fn one_by_one(
     });
     let (consumer, done) = sink(Box::pin(reads)).with_completion();
     let done = relay(producer, consumer, PerOp { read: 16, write: 16 }, done).await?;
-    assert!(done.end.is_finished() && done.moved == COUNT.into());
+    assert!(done.end.is_finished() && done.moved == u64::from(COUNT));
     sender.join().unwrap();
     Ok(())
 }

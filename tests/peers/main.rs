@@ -4,6 +4,7 @@
 
 mod blocking;
 mod channels;
+mod codec;
 mod cooperation;
 mod http;
 mod relay;

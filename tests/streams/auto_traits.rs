@@ -4,12 +4,13 @@ use std::marker::PhantomPinned;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tokio_util::codec::LinesCodec;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completing, Completion, End,
-    ItemConsumer, ItemProducer, IterItems, Job, SinkItems, StdRead, StdWrite, StreamItems,
-    TokioBroadcastReceiver, TokioBroadcastSender, TokioRead, TokioReceiver, TokioSender,
-    TokioUnboundedReceiver, TokioUnboundedSender, TokioWatchReceiver, TokioWatchSender, TokioWrite,
-    TryIterItems, ValueConsumer, ValueProducer,
+    FramedReadItems, FramedWriteItems, ItemConsumer, ItemProducer, IterItems, Job, PeekableItems,
+    SinkItems, StdRead, StdWrite, StreamItems, TokioBroadcastReceiver, TokioBroadcastSender,
+    TokioRead, TokioReceiver, TokioSender, TokioUnboundedReceiver, TokioUnboundedSender,
+    TokioWatchReceiver, TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
 };
 
 use crate::support::script::Writer;
@@ -28,6 +29,9 @@ fn producers_and_consumers_can_move_between_threads() {
     send::<ByteConsumer<TokioWrite<tokio::fs::File>>>();
     send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
     send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
+    send::<ItemProducer<PeekableItems<BoxStream<'static, u32>>>>();
+    send::<ItemProducer<FramedReadItems<tokio::fs::File, LinesCodec>>>();
+    send::<ItemConsumer<FramedWriteItems<tokio::fs::File, LinesCodec, String>>>();
     send::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
     send::<ByteProducer<StdRead<std::fs::File>>>();
     send::<ByteConsumer<StdWrite<std::fs::File>>>();
@@ -58,6 +62,8 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<Completing<Pinned, Pinned>>();
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();
+    unpin::<PeekableItems<BoxStream<'static, PhantomPinned>>>();
+    unpin::<FramedWriteItems<tokio::fs::File, LinesCodec, String>>();
     unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
     unpin::<IterItems<Pinned>>();
     unpin::<TryIterItems<Pinned>>();

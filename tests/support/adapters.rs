@@ -4,10 +4,12 @@ use std::fmt::Display;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio_util::codec::{FramedRead, FramedWrite};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader};
 use wasmtime_streams::{self as ws, Completion, End};
 
+use super::codec::ByteCodec;
 use super::guest::{Guest, World};
 use super::script::{ChunkStream, ChunkWriter, ItemStream, Log, Reader, Script, Writer};
 
@@ -73,6 +75,21 @@ pub fn sources() -> Vec<Source> {
         source!("try_stream", fallible: true, readiness: false, |script| {
             ws::try_stream(ItemStream::new(script, |byte| byte))
         }),
+        source!("peekable", fallible: false, readiness: true, |script| {
+            ws::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
+        }),
+        source!("try_peekable", fallible: true, readiness: true, |script| {
+            ws::try_peekable(ItemStream::new(script, |byte| byte).peekable())
+        }),
+        source!("futures_read", fallible: true, readiness: false, |script| {
+            ws::futures_read(Reader::new(script))
+        }),
+        source!("futures_buf_read", fallible: true, readiness: true, |script| {
+            ws::futures_buf_read(Reader::new(script))
+        }),
+        source!("framed_read", fallible: true, readiness: false, |script| {
+            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
+        }),
     ]
 }
 
@@ -127,6 +144,10 @@ pub fn sinks() -> Vec<Sink> {
         sink!("sink", readiness: true, holds: true, ws::sink::<_, u8>),
         sink!("sink, strict", readiness: true, holds: false, |writer| {
             ws::sink::<_, u8>(writer).batch(1)
+        }),
+        sink!("futures_write", readiness: false, holds: false, ws::futures_write),
+        sink!("framed_write", readiness: false, holds: true, |writer| {
+            ws::framed_write(FramedWrite::new(writer, ByteCodec(|byte| byte)))
         }),
     ]
 }

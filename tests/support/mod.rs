@@ -1,5 +1,6 @@
 //! The adapters in tables, the scripted guest, and inner objects that misbehave on purpose.
 
 pub mod adapters;
+pub mod codec;
 pub mod guest;
 pub mod script;

@@ -24,17 +24,29 @@ impl Reader {
     }
 }
 
-impl AsyncBufRead for Reader {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let this = self.get_mut();
-        while this.buffer.is_empty() && !this.script.is_over() {
-            match ready!(this.script.poll_step(cx)) {
-                Some(Step::Data(bytes)) => this.buffer = bytes.into(),
+impl Reader {
+    fn poll_buffer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        while self.buffer.is_empty() && !self.script.is_over() {
+            match ready!(self.script.poll_step(cx)) {
+                Some(Step::Data(bytes)) => self.buffer = bytes.into(),
                 Some(Step::Fail) => return Poll::Ready(Err(failure())),
                 _ => {}
             }
         }
-        Poll::Ready(Ok(&this.buffer))
+        Poll::Ready(Ok(&self.buffer))
+    }
+
+    /// At most `max` bytes, which are taken out of the buffer.
+    fn poll_part(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<io::Result<Bytes>> {
+        assert!(max > 0, "read into an empty buffer");
+        let n = ready!(self.poll_buffer(cx))?.len().min(max);
+        Poll::Ready(Ok(self.buffer.split_to(n)))
+    }
+}
+
+impl AsyncBufRead for Reader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        self.get_mut().poll_buffer(cx)
     }
 
     fn consume(self: Pin<&mut Self>, n: usize) {
@@ -44,16 +56,34 @@ impl AsyncBufRead for Reader {
 
 impl AsyncRead for Reader {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        assert!(buf.remaining() > 0, "read into an empty buffer");
-        let bytes = ready!(self.as_mut().poll_fill_buf(cx))?;
-        let n = bytes.len().min(buf.remaining());
-        buf.put_slice(&bytes[..n]);
-        self.consume(n);
-        Poll::Ready(Ok(()))
+        self.get_mut().poll_part(cx, buf.remaining()).map_ok(|part| buf.put_slice(&part))
+    }
+}
+
+impl futures::io::AsyncBufRead for Reader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        self.get_mut().poll_buffer(cx)
+    }
+
+    fn consume(self: Pin<&mut Self>, n: usize) {
+        let _ = self.get_mut().buffer.split_to(n);
+    }
+}
+
+impl futures::io::AsyncRead for Reader {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_part(cx, buf.len()).map_ok(|part| {
+            buf[..part.len()].copy_from_slice(&part);
+            part.len()
+        })
     }
 }
 

@@ -100,6 +100,19 @@ impl<T> Writer<T> {
         }
     }
 
+    fn poll_accepted(&mut self, cx: &mut Context<'_>, items: &[T]) -> Poll<io::Result<usize>>
+    where
+        T: Clone,
+    {
+        assert!(!items.is_empty(), "written from an empty buffer");
+        let n = ready!(self.poll_room(cx))?.min(items.len());
+        self.log.look(|written| {
+            written.accepted.extend_from_slice(&items[..n]);
+            written.writes += 1;
+        });
+        Poll::Ready(Ok(n))
+    }
+
     fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.flushes.is_empty() && ready!(self.flushes.poll_step(cx)) == Some(Step::Fail) {
             return Poll::Ready(Err(failure()));
@@ -127,14 +140,7 @@ impl AsyncWrite for Writer<u8> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        assert!(!buf.is_empty(), "written from an empty buffer");
-        let this = self.get_mut();
-        let n = ready!(this.poll_room(cx))?.min(buf.len());
-        this.log.look(|written| {
-            written.accepted.extend_from_slice(&buf[..n]);
-            written.writes += 1;
-        });
-        Poll::Ready(Ok(n))
+        self.get_mut().poll_accepted(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -142,6 +148,24 @@ impl AsyncWrite for Writer<u8> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_closed(cx)
+    }
+}
+
+impl futures::io::AsyncWrite for Writer<u8> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_accepted(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flushed(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().poll_closed(cx)
     }
 }

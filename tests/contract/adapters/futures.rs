@@ -7,7 +7,7 @@ use wasmtime_streams as ws;
 use wasmtime_streams::testing::{self, Made, Report};
 
 use super::{ITEMS, Kind, add, completed, name, names, record, records};
-use crate::script::{ChunkStream, ChunkWriter, ItemStream, Writer};
+use crate::script::{ChunkStream, ChunkWriter, ItemStream, Reader, Writer};
 
 struct Connection;
 
@@ -39,10 +39,16 @@ rows! {
     stream_of_records: source!(records(), short: false, Ready Parts, |script| ws::stream(ItemStream::new(script, record).map(Result::unwrap)));
     stream_of_resources: resources();
     try_stream: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::try_stream(ItemStream::new(script, |n| n)));
+    peekable: source!(ITEMS.to_vec(), short: false, Ready Parts, |script| ws::peekable(ItemStream::new(script, |n| n).map(Result::unwrap).peekable()));
+    peekable_of_strings: source!(names(), short: false, Ready Parts, |script| ws::peekable(ItemStream::new(script, name).map(Result::unwrap).peekable()));
+    try_peekable: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::try_peekable(ItemStream::new(script, |n| n).peekable()));
     sink: sink!(ITEMS.to_vec(), Ready Parts Fails, ws::sink::<_, u8>);
     sink_strict: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::sink::<_, u8>(writer).batch(1));
     sink_of_strings: sink!(names(), Ready Parts Fails, ws::sink::<_, String>);
     sink_of_records: sink!(records(), Ready Parts Fails, ws::sink::<_, (u32, String)>);
+    futures_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::futures_read(Reader::new(script)));
+    futures_buf_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::futures_buf_read(Reader::new(script)));
+    futures_write: sink!(ITEMS.to_vec(), Ready Parts Fails, ws::futures_write);
     chunks: source!(ITEMS.to_vec(), short: false, Ready Parts, |script| ws::chunks(ChunkStream(script).map(Result::unwrap)));
     try_chunks: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::try_chunks(ChunkStream(script).into_stream()));
     chunk_sink: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::chunk_sink(ChunkWriter(writer)));

@@ -179,6 +179,7 @@ fn say(name: &str, report: Report) {
 }
 
 mod channels;
+mod codec;
 mod futures;
 mod http;
 mod std;
@@ -187,7 +188,7 @@ mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [channels::ROWS, futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS]
+    [channels::ROWS, codec::ROWS, futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS]
         .into_iter()
         .flatten()
         .copied()
@@ -208,13 +209,19 @@ fn constructors(path: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn no_adapter_is_missing_from_the_table() {
+/// The names of all constructors.
+pub(crate) fn public_constructors() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
     constructors(&root.join("adapters"), &mut names);
     constructors(&root.join("src/value.rs"), &mut names);
     assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+#[test]
+fn no_adapter_is_missing_from_the_table() {
+    let mut names = public_constructors();
     let table: BTreeSet<_> = rows().map(str::to_owned).collect();
     // Two streams at once, made of what has rows of its own.
     names.remove("tokio_duplex");

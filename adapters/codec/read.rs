@@ -1,0 +1,115 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::futures::stream::Stream as _;
+use ::tokio::io::AsyncRead;
+use pin_project_lite::pin_project;
+use tokio_util::codec::{Decoder, FramedRead};
+
+use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+
+/// A `stream<T>` of the frames that a [`FramedRead`] decodes: lines, length-delimited frames, whatever its decoder finds.
+///
+/// The inverse is [`framed_write`](crate::framed_write). For both directions of one socket split it, and give each half its
+/// codec.
+///
+/// Frames that are no type of an interface, such as the `BytesMut` of most codecs, become one at their delivery:
+/// `framed_read(frames).deliver_with(|_, frame: BytesMut| Ok(frame.to_vec()))` is a `stream<list<u8>>`.
+///
+/// # Partial writes
+/// Each guest read takes the frames that stand in the read buffer, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch). The inner reader is read only when there are none, or a part of one.
+///
+/// What a stream holds is its read buffer, and, while they are delivered, a batch of frames. How large a frame may be is
+/// the decoder's affair, also where a peer names its length: a `LengthDelimitedCodec` has 8 MiB, which its
+/// `max_frame_length` changes, and a `LinesCodec` no bound but that of `new_with_max_length`.
+///
+/// # Cancellation
+/// Answered at once. The part of a frame that has arrived stays in the read buffer, so nothing is lost.
+///
+/// # Zero-length operations
+/// They complete at once: a frame cannot be seen without taking it. Who needs a true answer gives
+/// [`try_peekable`](crate::try_peekable) the `FramedRead`, made `peekable()`.
+///
+/// # Errors
+/// An error of the decoder or the reader ends the stream, after the frames before it, and is
+/// [`End::Failed`](crate::End::Failed) in the completion. So does a rest at the end of the data that is no frame, if the
+/// decoder says that it is an error.
+///
+/// # Drop
+/// The `FramedRead` is dropped with the guest's end, or handed back by the completion, its read buffer included.
+///
+/// ```
+/// use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let lines = FramedRead::new(&b"one\ntwo\n"[..], LinesCodec::new_with_max_length(4096));
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::framed_read(lines))?;
+///
+/// let lines = FramedWrite::new(Vec::new(), LinesCodec::new());
+/// let (lines, done) = wasmtime_streams::framed_write::<_, _, String>(lines).with_completion();
+/// reader.pipe(&mut store, lines)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert_eq!(done.moved, 2);
+/// assert_eq!(done.inner.into_inner().into_inner(), b"one\ntwo\n");
+/// # Ok(())
+/// # }
+/// ```
+pub fn framed_read<R, D>(frames: FramedRead<R, D>) -> ItemProducer<FramedReadItems<R, D>>
+where
+    R: AsyncRead + Send + 'static,
+    D: Decoder + Send + 'static,
+    D::Item: Send + 'static,
+    D::Error: Send + 'static,
+{
+    ItemProducer::new(FramedReadItems { frames })
+}
+
+pin_project! {
+    /// The source of [`framed_read`].
+    #[derive(Debug)]
+    pub struct FramedReadItems<R, D> {
+        #[pin]
+        frames: FramedRead<R, D>,
+    }
+}
+
+impl<R, D> FramedReadItems<R, D> {
+    accessors!(frames: FramedRead<R, D>);
+}
+
+impl<R, D> Splice for FramedReadItems<R, D> {}
+
+impl<R, D> ItemSource for FramedReadItems<R, D>
+where
+    R: AsyncRead + Send + 'static,
+    D: Decoder + Send + 'static,
+    D::Item: Send + 'static,
+    D::Error: Send + 'static,
+{
+    type Item = D::Item;
+    type Error = D::Error;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<D::Item>,
+    ) -> Poll<Result<Then, D::Error>> {
+        let mut frames = self.project().frames;
+        for _ in 0..max {
+            match ready!(frames.as_mut().poll_next(cx)) {
+                Some(frame) => out.push(frame?),
+                None => return Poll::Ready(Ok(Then::End(Why::Finished))),
+            }
+            // Rule "fill the operation": nothing more is in memory, and a raw reader is not asked again.
+            if frames.read_buffer().is_empty() {
+                return Poll::Ready(Ok(Then::Stop));
+            }
+        }
+        Poll::Ready(Ok(Then::More))
+    }
+}

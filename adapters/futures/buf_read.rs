@@ -1,0 +1,88 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::futures::io::AsyncBufRead;
+use pin_project_lite::pin_project;
+
+use crate::adapters::io::filled;
+use crate::{ByteProducer, ByteSource, Splice, Then};
+
+/// A `stream<u8>` that reads from a futures [`AsyncBufRead`], such as a `BufReader`.
+///
+/// The inverse is [`futures_write`](crate::futures_write). Unlike [`futures_read`](crate::futures_read) it answers
+/// zero-length reads truly.
+///
+/// # Partial writes
+/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it.
+///
+/// # Cancellation
+/// Answered at once. What the reader has buffered stays in it, so nothing is lost.
+///
+/// # Zero-length operations
+/// They wait until the reader has bytes in its buffer, is at its end, or fails. Nothing leaves the reader.
+///
+/// # Errors
+/// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
+///
+/// # Drop
+/// The reader is dropped with the stream, or handed back by the completion, its buffer included.
+///
+/// ```
+/// use futures::io::{AllowStdIo, BufReader, Cursor};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let file = BufReader::new(Cursor::new("hello"));
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::futures_buf_read(file))?;
+///
+/// let writer = AllowStdIo::new(Vec::new());
+/// let (writer, done) = wasmtime_streams::futures_write(writer).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert_eq!(done.inner.into_inner().into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn futures_buf_read<R>(reader: R) -> ByteProducer<FuturesBufRead<R>>
+where
+    R: AsyncBufRead + Send + 'static,
+{
+    ByteProducer::new(FuturesBufRead { reader })
+}
+
+pin_project! {
+    /// The source of [`futures_buf_read`].
+    #[derive(Debug)]
+    pub struct FuturesBufRead<R> {
+        #[pin]
+        reader: R,
+    }
+}
+
+impl<R> FuturesBufRead<R> {
+    accessors!(reader: R);
+}
+
+impl<R> Splice for FuturesBufRead<R> {}
+
+impl<R: AsyncBufRead + Send + 'static> ByteSource for FuturesBufRead<R> {
+    type Error = io::Error;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, Then)>> {
+        self.project().reader.poll_read(cx, buf).map_ok(filled)
+    }
+
+    fn poll_readable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), io::Error>>> {
+        // An empty buffer is the end, which is something that is ready.
+        Some(self.project().reader.poll_fill_buf(cx).map_ok(|_| ()))
+    }
+}

@@ -1,0 +1,80 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ::futures::io::AsyncRead;
+use pin_project_lite::pin_project;
+
+use crate::adapters::io::filled;
+use crate::{ByteProducer, ByteSource, Splice, Then};
+
+/// A `stream<u8>` that reads from a futures [`AsyncRead`].
+///
+/// The inverse is [`futures_write`](crate::futures_write). A reader with a buffer of its own is better given to
+/// [`futures_buf_read`](crate::futures_buf_read), which can answer zero-length reads truly.
+///
+/// # Partial writes
+/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking
+/// again could block, or read ahead of what the guest wants.
+///
+/// # Cancellation
+/// Answered at once. Nothing is held between reads, so nothing is lost.
+///
+/// # Zero-length operations
+/// A raw reader cannot tell whether it is readable without reading: they complete at once.
+///
+/// # Errors
+/// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
+///
+/// # Drop
+/// The reader is dropped with the stream, or handed back by the completion.
+///
+/// ```
+/// use futures::io::{AllowStdIo, Cursor};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::futures_read(Cursor::new("hello")))?;
+///
+/// let writer = AllowStdIo::new(Vec::new());
+/// let (writer, done) = wasmtime_streams::futures_write(writer).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert_eq!(done.inner.into_inner().into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn futures_read<R>(reader: R) -> ByteProducer<FuturesRead<R>>
+where
+    R: AsyncRead + Send + 'static,
+{
+    ByteProducer::new(FuturesRead { reader })
+}
+
+pin_project! {
+    /// The source of [`futures_read`].
+    #[derive(Debug)]
+    pub struct FuturesRead<R> {
+        #[pin]
+        reader: R,
+    }
+}
+
+impl<R> FuturesRead<R> {
+    accessors!(reader: R);
+}
+
+impl<R> Splice for FuturesRead<R> {}
+
+impl<R: AsyncRead + Send + 'static> ByteSource for FuturesRead<R> {
+    type Error = io::Error;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, Then)>> {
+        self.project().reader.poll_read(cx, buf).map_ok(filled)
+    }
+}
