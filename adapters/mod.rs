@@ -44,6 +44,8 @@ mod io;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tracing")]
+mod tracing;
 
 #[cfg(feature = "codec")]
 pub use self::codec::*;
@@ -54,3 +56,5 @@ pub use self::http::*;
 pub use self::std::*;
 #[cfg(feature = "tokio")]
 pub use self::tokio::*;
+#[cfg(feature = "tracing")]
+pub use self::tracing::Traced;

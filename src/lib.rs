@@ -18,6 +18,7 @@ mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
+mod wit;
 
 // The adapters are what readers come for, so their folder stands at the top level, beside this one.
 #[path = "../adapters/mod.rs"]
@@ -29,10 +30,12 @@ pub mod contract {}
 pub use wasmtime;
 
 pub use self::adapters::*;
-pub use self::completion::{CancelHandle, Completed, Completing, Completion, StoreToken};
+pub use self::completion::{
+    CancelHandle, Completed, Completing, Completion, Drive, DriveError, Driven, StoreToken,
+};
 pub use self::consumer::{ByteConsumer, ItemConsumer};
 pub use self::deliver::{Deliver, Identity, Receive, With};
-pub use self::end::{End, Why};
+pub use self::end::{End, EndError, Why};
 pub use self::ends::{Inspect, Limit, Meter, Signals, Until};
 pub use self::producer::{ByteProducer, ItemProducer, Splice};
 pub use self::sink::{ByteSink, Flush, Halt, ItemSink, Take};

@@ -6,6 +6,7 @@
 //! itself cancel.
 
 mod completing;
+mod drive;
 mod slot;
 mod token;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 pub use self::completing::Completing;
+pub use self::drive::{Drive, DriveError, Driven};
 use self::slot::{Ended, Over, Slot};
 pub use self::token::StoreToken;
 use crate::{End, Flush, Halt, Signals, Why};

@@ -1,0 +1,95 @@
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::{Completed, Completion};
+use crate::oneshot::{Receiver, oneshot};
+
+/// What has to be run for a stream's end: it waits for the end, then flushes and closes a sink. For an executor.
+#[must_use = "nothing is flushed or closed until it is run"]
+pub struct Drive(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl fmt::Debug for Drive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drive").finish_non_exhaustive()
+    }
+}
+
+impl Future for Drive {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+/// A completion that something else drives; made by [`Completion::driven_by`]. It need not be awaited.
+#[derive(Debug)]
+pub struct Driven<S, E>(Receiver<Completed<S, E>>);
+
+impl<S, E> Future for Driven<S, E> {
+    type Output = Result<Completed<S, E>, DriveError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(DriveError))
+    }
+}
+
+/// What was to drive a completion was dropped before the stream's end, by a runtime that shut down, say: the sink was
+/// dropped with it, neither flushed nor closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriveError;
+
+impl fmt::Display for DriveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the executor dropped the task that was to close the stream")
+    }
+}
+
+impl Error for DriveError {}
+
+impl<S, E> Completion<S, E>
+where
+    S: Unpin + Send + 'static,
+    E: Send + 'static,
+{
+    /// Has the completion driven by an executor, whether or not anybody awaits it: a sink is then flushed and shut down
+    /// after the guest's last write in any case.
+    ///
+    /// `spawn` gets the task, on the calling thread: `|task| { tokio::spawn(task); }`. It must run it; if the task is dropped
+    /// instead, that is told by [`DriveError`]. What is returned is for who wants to know the end.
+    ///
+    /// ```
+    /// use wasmtime::{Engine, Store, component::StreamReader};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> wasmtime::Result<()> {
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// # let stream = StreamReader::new(&mut store, wasmtime_streams::tokio_read(&b"hello"[..]))?;
+    /// let (mut reader, writer) = tokio::io::simplex(64);
+    /// let (writer, done) = wasmtime_streams::tokio_write(writer).with_completion();
+    /// stream.pipe(&mut store, writer)?;
+    /// drop(done.driven_by(|task| drop(tokio::spawn(task))));
+    ///
+    /// // The writer is shut down though nobody awaits its completion.
+    /// let text = store.run_concurrent(async |_| {
+    ///     let mut text = String::new();
+    ///     tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut text).await.map(|_| text)
+    /// });
+    /// assert_eq!(text.await??, "hello");
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
+    pub fn driven_by(self, spawn: impl FnOnce(Drive)) -> Driven<S, E> {
+        let (tx, rx) = oneshot();
+        spawn(Drive(Box::pin(async move {
+            // Nobody has to wait for it.
+            let _ = tx.send(self.await);
+        })));
+        Driven(rx)
+    }
+}

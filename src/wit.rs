@@ -1,0 +1,204 @@
+//! The shape that interfaces give a stream that can fail: the stream, and a `future<result<_, E>>` that says how it ended.
+
+use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
+use wasmtime::{AsContextMut, Result};
+
+use crate::{
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, Completion, Deliver, DriveError, End,
+    ItemConsumer, ItemProducer, ItemSink, ItemSource, Receive, future,
+};
+
+/// What the future of an interface carries.
+type Outcome<W> = std::result::Result<(), W>;
+
+/// Resolves as soon as the end is known, whether or not the guest has dropped its stream.
+fn ended<S, E, W>(
+    store: impl AsContextMut,
+    completion: Completion<S, E>,
+    map: impl FnOnce(End<E>) -> Outcome<W> + Send + 'static,
+) -> Result<FutureReader<Outcome<W>>>
+where
+    S: Unpin + Send + 'static,
+    E: Send + 'static,
+    W: ComponentType + Lower + Lift + Send + Sync + 'static,
+{
+    FutureReader::new(store, future(async move { map(completion.await.end) }))
+}
+
+/// The same, where something else drives the completion.
+fn driven<S, E, W>(
+    store: impl AsContextMut,
+    completion: Completion<S, E>,
+    drive: impl FnOnce(crate::Drive),
+    map: impl FnOnce(Result<End<E>, DriveError>) -> Outcome<W> + Send + 'static,
+) -> Result<FutureReader<Outcome<W>>>
+where
+    S: Unpin + Send + 'static,
+    E: Send + 'static,
+    W: ComponentType + Lower + Lift + Send + Sync + 'static,
+{
+    let done = completion.driven_by(drive);
+    let done = async move { map(done.await.map(|done| done.end)) };
+    FutureReader::new(store, future(done))
+}
+
+impl<S: ByteSource + Unpin> ByteProducer<S> {
+    /// The stream, and the future that says how it ended: `tuple<stream<u8>, future<result<_, W>>>`, say.
+    ///
+    /// `map` makes the interface's own result of the end; [`End::into_result`] helps. The future resolves once, as soon as
+    /// the end is known, also where the guest drops the stream first. A guest need not read it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StreamReader::new`], if the store's table is full.
+    ///
+    /// ```
+    /// use wasmtime::{Engine, Store};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> wasmtime::Result<()> {
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// // The interface's error is a string here.
+    /// let (stream, ended) = wasmtime_streams::tokio_read(&b"hello"[..])
+    ///     .into_wit(&mut store, |end| end.into_result().map_err(|error| error.to_string()))?;
+    /// # let (sink, done) = wasmtime_streams::collect_bytes(100).with_completion();
+    /// # stream.pipe(&mut store, sink)?; // a guest would get both
+    /// # let ended = wasmtime_streams::lift::value(&mut store, ended)?;
+    /// # let run = store.run_concurrent(async |_| (done.await, ended.await)).await?;
+    /// # assert_eq!(run.1, Ok(Ok(())));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
+    pub fn into_wit<W>(
+        self,
+        mut store: impl AsContextMut,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
+    ) -> Result<(StreamReader<u8>, FutureReader<Outcome<W>>)>
+    where
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (producer, completion) = self.with_completion();
+        let stream = StreamReader::new(store.as_context_mut(), producer)?;
+        Ok((stream, ended(store, completion, map)?))
+    }
+}
+
+impl<S: ItemSource + Unpin, V> ItemProducer<S, V> {
+    /// The stream, and the future that says how it ended; see [`ByteProducer::into_wit`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StreamReader::new`], if the store's table is full.
+    pub fn into_wit<D, W>(
+        self,
+        mut store: impl AsContextMut<Data = D>,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
+    ) -> Result<(StreamReader<V::Wire>, FutureReader<Outcome<W>>)>
+    where
+        D: 'static,
+        V: Deliver<D, S::Item>,
+        V::Wire: Lower + Lift + Send + Sync + 'static,
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (producer, completion) = self.with_completion();
+        let stream = StreamReader::new(store.as_context_mut(), producer)?;
+        Ok((stream, ended(store, completion, map)?))
+    }
+}
+
+impl<S: ByteSink + Unpin> ByteConsumer<S> {
+    /// Pipes a guest's stream, and gives the future that says how it ended: a `future<result<_, W>>`.
+    ///
+    /// The sink is flushed and closed before the future resolves, and that is done when the guest reads it: a guest that
+    /// does not read it gets its sink dropped as it is. [`pipe_wit_on`](Self::pipe_wit_on) closes it in any case.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`].
+    pub fn pipe_wit<W>(
+        self,
+        mut store: impl AsContextMut,
+        stream: StreamReader<u8>,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
+    ) -> Result<FutureReader<Outcome<W>>>
+    where
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (consumer, completion) = self.with_completion();
+        stream.pipe(store.as_context_mut(), consumer)?;
+        ended(store, completion, map)
+    }
+
+    /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
+    /// [`Completion::driven_by`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`pipe_wit`](Self::pipe_wit).
+    pub fn pipe_wit_on<W>(
+        self,
+        mut store: impl AsContextMut,
+        stream: StreamReader<u8>,
+        drive: impl FnOnce(crate::Drive),
+        map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
+    ) -> Result<FutureReader<Outcome<W>>>
+    where
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (consumer, completion) = self.with_completion();
+        stream.pipe(store.as_context_mut(), consumer)?;
+        driven(store, completion, drive, map)
+    }
+}
+
+impl<S, X, V> ItemConsumer<S, X, V>
+where
+    S: ItemSink + Unpin,
+    X: Lift + Send + Sync + 'static,
+{
+    /// Pipes a guest's stream, and gives the future that says how it ended; see [`ByteConsumer::pipe_wit`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`].
+    pub fn pipe_wit<D, W>(
+        self,
+        mut store: impl AsContextMut<Data = D>,
+        stream: StreamReader<X>,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
+    ) -> Result<FutureReader<Outcome<W>>>
+    where
+        D: 'static,
+        V: Receive<D, X, Item = S::Item>,
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (consumer, completion) = self.with_completion();
+        stream.pipe(store.as_context_mut(), consumer)?;
+        ended(store, completion, map)
+    }
+
+    /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
+    /// [`Completion::driven_by`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`pipe_wit`](Self::pipe_wit).
+    pub fn pipe_wit_on<D, W>(
+        self,
+        mut store: impl AsContextMut<Data = D>,
+        stream: StreamReader<X>,
+        drive: impl FnOnce(crate::Drive),
+        map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
+    ) -> Result<FutureReader<Outcome<W>>>
+    where
+        D: 'static,
+        V: Receive<D, X, Item = S::Item>,
+        W: ComponentType + Lower + Lift + Send + Sync + 'static,
+    {
+        let (consumer, completion) = self.with_completion();
+        stream.pipe(store.as_context_mut(), consumer)?;
+        driven(store, completion, drive, map)
+    }
+}
