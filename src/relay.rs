@@ -3,7 +3,7 @@
 //! Both stores have to run, on any threads. What waits between them is bounded by the capacity, and the reason of an end
 //! passes on: if one side is cut short, the completion of the other says why.
 //!
-//! [`bytes`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
+//! [`bytes()`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
 //! [`byte_parts`] and [`item_parts`]. A stream that the first guest only passed on needs no relay: [`splice`] takes the
 //! host's own object back out of it, and hands it to the second store.
 
@@ -114,7 +114,7 @@ where
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
 }
 
-/// The two parts of [`bytes`]: where the first store's stream goes, and where the second's comes from.
+/// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
 pub fn byte_parts(capacity: usize) -> (ByteConsumer<ToHost<u8>>, ByteProducer<FromHost<u8>>) {
     let (writer, reader) = handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), ByteProducer::new(FromHost::new(reader)))
