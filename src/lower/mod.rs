@@ -20,7 +20,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-pub use self::sink::{HostSink, item_producer, sink};
+pub use self::sink::{HostSink, Unsent, item_producer, sink};
 pub use self::source::FromHost;
 pub use self::value::{HostValue, OrTrapDropped, value};
 pub use self::writer::{HostWriter, producer, writer};
