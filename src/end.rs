@@ -20,10 +20,14 @@ pub enum Why {
 pub enum End<E> {
     /// The end of the data: the source had no more, or, of a sink, the guest dropped its end.
     ///
-    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink.
+    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink,
+    /// unless a completion [watches the store](crate::Completion::watch_store).
     Finished,
     /// The guest dropped its end of a source before the end of the data.
     PeerDropped,
+    /// The store was dropped with the stream in it: the guest trapped, or it never dropped its end. Only a completion that
+    /// [watches the store](crate::Completion::watch_store) can tell.
+    Abandoned,
     /// The host cancelled it.
     Cancelled,
     /// It took longer than the host allowed.
@@ -48,6 +52,7 @@ impl<E> End<E> {
         match self {
             End::Finished => End::Finished,
             End::PeerDropped => End::PeerDropped,
+            End::Abandoned => End::Abandoned,
             End::Cancelled => End::Cancelled,
             End::TimedOut => End::TimedOut,
             End::LimitReached => End::LimitReached,

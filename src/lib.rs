@@ -23,7 +23,7 @@ pub mod contract {}
 pub use wasmtime;
 
 pub use self::adapters::*;
-pub use self::completion::{CancelHandle, Completed, Completing, Completion};
+pub use self::completion::{CancelHandle, Completed, Completing, Completion, StoreToken};
 pub use self::consumer::{ByteConsumer, ItemConsumer};
 pub use self::deliver::{Deliver, Identity, Receive, With};
 pub use self::end::{End, Why};

@@ -9,12 +9,14 @@ use crate::{Halt, ItemConsumer, ItemSink, Take, Why};
 /// The inverse is [`iter`](crate::iter). For bytes there is [`collect_bytes`](crate::collect_bytes). The
 /// [completion](crate::ItemConsumer::with_completion) says how it came out, and has the `Vec`:
 /// [`End::Finished`](crate::End::Finished) if the guest dropped its end,
-/// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`.
+/// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`, and
+/// [`End::Abandoned`](crate::End::Abandoned) if the store went away, where it [is
+/// watched](crate::Completion::watch_store).
 ///
 /// # Partial writes
 /// A guest's write is taken whole, up to the limit and to 65,536 items an operation. Exactly `limit` items are taken; what
-/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, and the `Vec` never
-/// has room for more than twice that, or for more than `limit`.
+/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, by doubling, and not
+/// beyond `limit`.
 ///
 /// # Cancellation
 /// Nothing is ever under way.

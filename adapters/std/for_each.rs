@@ -59,8 +59,8 @@ where
 
 /// Calls `call` with the items of a guest's `stream<T>`, a batch at a time, with store access.
 ///
-/// The inverse is [`iter`](crate::iter). It is several times faster than [`for_each`] where `call` can make use of a whole
-/// batch, which is never empty.
+/// The inverse is [`iter`](crate::iter). It is faster than [`for_each`] where `call` can make use of a whole batch, which
+/// is never empty.
 ///
 /// # Partial writes
 /// As for [`for_each`]: a guest's write is one batch, or several if it is larger than the

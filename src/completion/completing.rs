@@ -26,7 +26,11 @@ impl<S, E> Completing<S, E> {
 
 impl<S, E> Drop for Completing<S, E> {
     fn drop(&mut self) {
-        self.slot.end(self.last.take().unwrap_or_else(self.dropped));
+        let end = self.last.take();
+        self.slot.end(end.unwrap_or_else(|| match self.slot.store_is_gone() {
+            true => End::Abandoned,
+            false => (self.dropped)(),
+        }));
     }
 }
 

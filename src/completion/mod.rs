@@ -7,6 +7,7 @@
 
 mod completing;
 mod slot;
+mod token;
 
 use std::fmt;
 use std::future::Future;
@@ -16,6 +17,7 @@ use std::task::{Context, Poll, ready};
 
 pub use self::completing::Completing;
 use self::slot::{Ended, Slot};
+pub use self::token::StoreToken;
 use crate::{End, Halt, Why};
 
 /// What a [`Completion`] resolves with.
@@ -43,7 +45,8 @@ pub struct Completed<S, E> {
 /// wait hands it to an executor (`tokio::spawn(completion)`). If neither is done, the sink is dropped as it is: what its
 /// own buffer holds is lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
 ///
-/// A sink that the host cancelled or that failed is handed back as it is, without closing it.
+/// A sink that the host cancelled, that failed, or that is known to be [abandoned](Self::watch_store) is handed back as it
+/// is, without closing it.
 ///
 /// Dropping a `Completion` does not disturb the stream. Once it has resolved it must not be polled again.
 ///
@@ -62,6 +65,13 @@ impl<S, E> Completion<S, E> {
     /// Ends the stream: see [`CancelHandle::cancel`].
     pub fn cancel(&self) {
         self.slot.cancel();
+    }
+
+    /// Tells a store that was dropped with the stream in it from a guest that dropped its end: the end is then
+    /// [`End::Abandoned`], and a sink is not closed. `token` is one that the store's data holds; see [`StoreToken`].
+    pub fn watch_store(self, token: &StoreToken) -> Self {
+        self.slot.watch(token.downgrade());
+        self
     }
 
     /// A handle that can cancel while the completion is awaited elsewhere.

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::End;
@@ -27,6 +27,8 @@ struct State<S, E> {
     parked: Option<Waker>,
     /// The host's completion.
     waiting: Option<Waker>,
+    /// Lives as long as the store's data.
+    store: Option<Weak<()>>,
 }
 
 pub(super) struct Slot<S, E> {
@@ -54,6 +56,7 @@ impl<S, E> Slot<S, E> {
                 cancelled: false,
                 parked: None,
                 waiting: None,
+                store: None,
             }),
         }
     }
@@ -61,6 +64,15 @@ impl<S, E> Slot<S, E> {
     fn lock(&self) -> MutexGuard<'_, State<S, E>> {
         // Nothing is run under the lock that could leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn watch(&self, store: Weak<()>) {
+        let stale = self.lock().store.replace(store);
+        drop(stale);
+    }
+
+    pub(super) fn store_is_gone(&self) -> bool {
+        self.lock().store.as_ref().is_some_and(|store| store.strong_count() == 0)
     }
 
     /// Takes the object out for a visit; `None` if the stream has ended.

@@ -26,6 +26,7 @@ macro_rules! unbuffered {
     };
 }
 
+mod abandoned;
 mod auto_traits;
 mod completion;
 mod consuming;
