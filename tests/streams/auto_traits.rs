@@ -5,8 +5,9 @@ use std::marker::PhantomPinned;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, CancelHandle, Chunks, Completing, Completion, End, ItemConsumer,
-    ItemProducer, SinkItems, StreamItems, TokioRead, TokioWrite, ValueConsumer, ValueProducer,
+    ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completing, Completion, End,
+    ItemConsumer, ItemProducer, IterItems, Job, SinkItems, StdRead, StdWrite, StreamItems,
+    TokioRead, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
 };
 
 use crate::support::script::Writer;
@@ -26,6 +27,9 @@ fn producers_and_consumers_can_move_between_threads() {
     send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
     send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
     send::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
+    send::<ByteProducer<StdRead<std::fs::File>>>();
+    send::<ByteConsumer<StdWrite<std::fs::File>>>();
+    send::<Job>();
     send::<CancelHandle>();
     sync::<CancelHandle>();
     sync::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
@@ -40,4 +44,9 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();
     unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
+    unpin::<IterItems<Pinned>>();
+    unpin::<TryIterItems<Pinned>>();
+    unpin::<Collect<Pinned>>();
+    unpin::<StdRead<Pinned>>();
+    unpin::<StdWrite<Pinned>>();
 }

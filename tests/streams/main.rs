@@ -28,11 +28,15 @@ macro_rules! unbuffered {
 
 mod abandoned;
 mod auto_traits;
+mod blocking;
+mod closures;
+mod collecting;
 mod completion;
 mod consuming;
 mod consuming_items;
 mod custom_sinks;
 mod host_to_host;
+mod iterators;
 mod producing;
 mod producing_ends;
 mod producing_items;
