@@ -2,6 +2,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use ::tokio::runtime::Handle;
+
 use super::net::is_of_one_peer;
 use super::socket::SocketAccept;
 use crate::{ItemProducer, ItemSource, Splice, Then};
@@ -10,7 +12,7 @@ use crate::{ItemProducer, ItemSource, Splice, Then};
 ///
 /// A connection is no WIT type: it becomes one when it is delivered, by
 /// [`deliver_with`](crate::ItemProducer::deliver_with), usually a resource in the store's table. Its `peer_addr` says
-/// whose it is. There is no inverse.
+/// whose it is. There is no inverse. Call this where tokio's runtime is entered: the connections belong to it.
 ///
 /// # Partial writes
 /// Each guest read takes the connections that are waiting, no more than it asks for and than a
@@ -67,13 +69,15 @@ where
     L: SocketAccept + Send + 'static,
     L::Connection: Send + 'static,
 {
-    ItemProducer::new(TokioAccept { listener, skipped: 0 })
+    ItemProducer::new(TokioAccept { listener, runtime: Handle::try_current().ok(), skipped: 0 })
 }
 
 /// The source of [`tokio_accept`].
 #[derive(Debug)]
 pub struct TokioAccept<L> {
     listener: L,
+    // A connection is registered with the runtime in which it is accepted; the store may be polled elsewhere.
+    runtime: Option<Handle>,
     skipped: u64,
 }
 
@@ -106,6 +110,7 @@ where
         out: &mut Vec<L::Connection>,
     ) -> Poll<io::Result<Then>> {
         let this = self.get_mut();
+        let _entered = this.runtime.as_ref().map(Handle::enter);
         for _ in 0..max {
             match ready!(this.listener.poll_accept(cx)) {
                 Ok(connection) => out.push(connection),

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use ::tokio::io::ReadBuf;
 use ::tokio::net::UdpSocket;
 
-use super::net::{is_of_one_peer, poll_receivable};
-use crate::{ItemProducer, ItemSource, Splice, Then};
+use super::net::{ROUNDS, is_of_one_peer, is_read_closed, poll_receivable};
+use crate::{ItemProducer, ItemSource, Splice, Then, Why};
 
 /// As large as a datagram can be.
 const LARGEST: usize = 64 * 1024;
@@ -32,7 +31,8 @@ const LARGEST: usize = 64 * 1024;
 /// # Errors
 /// What the network reports of a datagram that was sent earlier (an ICMP message: "connection refused") concerns no
 /// datagram that is received: it is passed over and [counted](TokioDatagrams::skipped). Any other error ends the stream,
-/// after the datagrams before it, and is [`End::Failed`](crate::End::Failed) in the completion.
+/// after the datagrams before it, and is [`End::Failed`](crate::End::Failed) in the completion. The stream has no end of
+/// its own, unless the host shuts the socket down for reading.
 ///
 /// # Drop
 /// The socket is dropped with the stream, or handed back by the completion. Nothing is kept while the stream waits: a
@@ -121,10 +121,24 @@ where
         // An allocation only where something is likely to come.
         ready!(socket.poll_recv_ready(cx))?;
         let mut scratch = Vec::with_capacity(LARGEST);
-        for _ in 0..max {
-            let mut datagram = ReadBuf::uninit(scratch.spare_capacity_mut());
-            match ready!(socket.poll_recv_from(cx, &mut datagram)) {
-                Ok(from) => out.push((datagram.filled().to_vec(), from)),
+        let (mut got, mut rounds) = (0, 0);
+        while got < max {
+            scratch.clear();
+            match socket.try_recv_buf_from(&mut scratch) {
+                Ok((_, from)) => {
+                    out.push((scratch.as_slice().to_vec(), from));
+                    got += 1;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && rounds < ROUNDS => {
+                    ready!(socket.poll_recv_ready(cx))?;
+                    rounds += 1;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if is_read_closed(socket) {
+                        return Poll::Ready(Ok(Then::End(Why::Finished)));
+                    }
+                    break;
+                }
                 Err(error) if is_of_one_peer(&error) => {
                     this.skipped += 1;
                     // The core bounds how often that may happen in one poll.

@@ -1,19 +1,20 @@
 //! What the adapters for sockets share: whether one is really ready, and whom an error concerns.
 
+use std::future::Future;
 use std::io;
 #[cfg(unix)]
 use std::os::fd::AsFd;
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
-#[cfg(unix)]
 use ::tokio::io::Interest;
 use ::tokio::net::UdpSocket;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How often in one poll tokio's word is checked. Twice will do: once it was wrong it is corrected, and the waker is
-/// registered. More often only where tokio holds one direction for closed, which it never takes back: after an ICMP
-/// error on a UDP socket.
+/// How often in one poll tokio's word is tried. Twice will do: once it was wrong it is corrected, and the waker is
+/// registered. More often only where tokio holds one direction for closed, which it never takes back: a UDP socket that
+/// had an ICMP error, or that is shut down. There tokio's own `poll_recv_from` and `poll_send_to` would spin.
 pub(super) const ROUNDS: usize = 4;
 
 /// Waits until tokio says ready and `check` agrees.
@@ -79,6 +80,13 @@ pub(super) fn poll_sendable(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io
     // Elsewhere tokio's word is all there is.
     #[cfg(not(unix))]
     socket.poll_send_ready(cx)
+}
+
+/// Whether a UDP socket is shut down for reading, of which receiving tells nothing.
+pub(super) fn is_read_closed(socket: &UdpSocket) -> bool {
+    let ready = pin!(socket.ready(Interest::READABLE));
+    let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
+    matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }
 
 /// Whether an error of a socket that serves many peers concerns only one of them, or the way to it: a connection that

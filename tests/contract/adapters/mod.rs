@@ -178,13 +178,25 @@ fn say(name: &str, report: Report) {
     writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
 }
 
+#[cfg(unix)]
+mod files;
 mod futures;
+#[cfg(unix)]
+mod listeners;
+#[cfg(unix)]
+mod reactor;
+#[cfg(unix)]
+mod sockets;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [futures::ROWS, tokio::ROWS, values::ROWS].into_iter().flatten().copied()
+    #[cfg(unix)]
+    let unix = [files::ROWS, listeners::ROWS, sockets::ROWS];
+    #[cfg(not(unix))]
+    let unix = [];
+    [futures::ROWS, tokio::ROWS, values::ROWS].into_iter().chain(unix).flatten().copied()
 }
 
 /// The names of the public functions in `path` and below.
