@@ -158,7 +158,18 @@ impl<D: Send + 'static> Setup<D> {
         executor::try_run(self.drive(script))
     }
 
-    async fn drive<T: Item, R>(self, script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R) -> Result<R> {
+    /// Like [`Setup::run`], on whatever polls it: for a test with real peers, on their runtime.
+    ///
+    /// It does not notice that nothing can run any more, and what asks for that ([`executor::idle`], [`Guest::parked`])
+    /// waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// The trap, if the guest traps.
+    pub async fn drive<T: Item, R>(
+        self,
+        script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R,
+    ) -> Result<R> {
         let (tx, rx) = mpsc::unbounded();
         let shared = Arc::new(Shared {
             commands: lock::Mutex::new(rx),
