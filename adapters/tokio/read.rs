@@ -14,7 +14,8 @@ use crate::{ByteProducer, ByteSource, Splice, Then, Why};
 /// can answer zero-length reads truly.
 ///
 /// A tokio `File` never blocks the executor: it reads on a thread of the runtime's pool, at most what one guest read asks
-/// for, and at most 2 MiB. What it reads for a guest that has cancelled meanwhile stays in it, for the next read.
+/// for, and at most 2 MiB. What it reads for a guest that has cancelled meanwhile stays in it, for the next read. The
+/// store has to be polled within the runtime then.
 ///
 /// # Partial writes
 /// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking

@@ -12,7 +12,8 @@ use crate::{ByteConsumer, ByteSink, Halt};
 /// The inverse is [`tokio_read`](crate::tokio_read). A socket or pipe is better given to
 /// [`tokio_socket_write`](crate::tokio_socket_write), which can answer zero-length writes truly.
 ///
-/// A tokio `File` never blocks the executor: it writes on a thread of the runtime's pool.
+/// A tokio `File` never blocks the executor: it writes on a thread of the runtime's pool. The store has to be polled
+/// within the runtime then.
 ///
 /// # Partial writes
 /// The guest is told exactly how many bytes the writer accepted; the writer is asked again while it makes progress.

@@ -260,6 +260,27 @@ fn a_socket_that_the_guest_gives_up_is_handed_back_and_still_works() {
 }
 
 #[test]
+fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
+    // Rule "The end belongs to the completion": the peer sees the end while the socket is still open.
+    with_guest::<u8, _>(async |guest| {
+        let (socket, mut peer) = tcp().await;
+        let (consumer, done) = tokio_socket_write(socket).with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, b"question").await, Code::Completed(8));
+        guest.drop_writable(stream).await;
+        let done = done.await;
+        assert!(done.end.is_finished(), "{:?}", done.end);
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"question");
+        peer.write_all(b"42").await.unwrap();
+        let mut answer = [0; 2];
+        done.inner.into_inner().read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"42");
+    });
+}
+
+#[test]
 fn a_write_half_without_a_completion_is_shut_down_by_its_drop() {
     // Rule "The end belongs to the completion": tokio's halves are kinder than that.
     with_guest::<u8, _>(async |guest| {

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, CancelHandle, Chunks, Completing, Completion, End, ItemConsumer,
-    ItemProducer, SinkItems, StreamItems, TokioRead, TokioWrite, ValueConsumer, ValueProducer,
+    ItemProducer, SinkItems, StreamItems, TokioAccept, TokioDatagrams, TokioRead, TokioSendTo,
+    TokioSocketRead, TokioSocketWrite, TokioWrite, ValueConsumer, ValueProducer,
 };
 
 use crate::support::script::Writer;
@@ -23,6 +24,11 @@ struct Pinned(#[allow(dead_code)] PhantomPinned);
 fn producers_and_consumers_can_move_between_threads() {
     send::<ByteProducer<TokioRead<tokio::fs::File>>>();
     send::<ByteConsumer<TokioWrite<tokio::fs::File>>>();
+    send::<ByteProducer<TokioSocketRead<tokio::net::TcpStream>>>();
+    send::<ByteConsumer<TokioSocketWrite<tokio::net::TcpStream>>>();
+    send::<ItemProducer<TokioAccept<tokio::net::TcpListener>>>();
+    send::<ItemProducer<TokioDatagrams<tokio::net::UdpSocket>>>();
+    send::<ItemConsumer<TokioSendTo<tokio::net::UdpSocket>>>();
     send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
     send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
     send::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
@@ -40,4 +46,7 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();
     unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
+    unpin::<TokioAccept<Pinned>>();
+    unpin::<TokioDatagrams<Pinned>>();
+    unpin::<TokioSendTo<Pinned>>();
 }
