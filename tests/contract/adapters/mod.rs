@@ -180,18 +180,37 @@ fn say(name: &str, report: Report) {
 
 mod channels;
 mod codec;
+#[cfg(unix)]
+mod files;
 mod futures;
 mod http;
+#[cfg(unix)]
+mod listeners;
+#[cfg(unix)]
+mod reactor;
+#[cfg(unix)]
+mod sockets;
 mod std;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [channels::ROWS, codec::ROWS, futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        channels::ROWS,
+        codec::ROWS,
+        files::ROWS,
+        futures::ROWS,
+        http::ROWS,
+        listeners::ROWS,
+        sockets::ROWS,
+        std::ROWS,
+        tokio::ROWS,
+        values::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The names of the public functions in `path` and below.
