@@ -252,11 +252,6 @@ impl<T, E> Reader<T, E> {
         let state = self.shared.lock();
         state.filling.is_empty() && matches!(state.closed, Some(Ok(())))
     }
-
-    /// Takes a whole chunk, with its memory; empty at the end.
-    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
-        self.poll_chunk(cx).map_ok(|chunk| mem::take(chunk).into())
-    }
 }
 
 impl<E> Reader<u8, E> {
