@@ -52,6 +52,7 @@ mod timeouts;
 mod until;
 mod values;
 mod watching;
+mod wit;
 
 use support::guest::{Code, Guest};
 use support::script::Step;
