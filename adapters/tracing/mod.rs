@@ -197,7 +197,8 @@ impl<S: ItemSource> ItemSource for Traced<S> {
             (Err(undelivered), _) => this.events.undeliverable(undelivered),
             (Ok(()), Some(None)) => this.events.failed(),
             (Ok(()), Some(Some(why))) => this.events.ended(why),
-            (Ok(()), None) => this.events.ended(Why::Finished),
+            // Something outside of it has ended it, and knows why.
+            (Ok(()), None) => {}
         }
         this.inner.ended(delivered);
     }

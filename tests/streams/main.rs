@@ -54,6 +54,7 @@ mod splice;
 mod timeouts;
 mod until;
 mod values;
+mod wakers;
 mod watching;
 mod wit;
 

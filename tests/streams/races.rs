@@ -46,7 +46,7 @@ fn seeds(runs: u64) -> std::ops::Range<u64> {
 }
 
 /// Runs `work` on a thread of its own. That it hangs is a failure, not the end of all tests.
-pub(crate) fn in_time<R: Send + 'static>(
+fn in_time<R: Send + 'static>(
     seed: &Arc<AtomicU64>,
     work: impl FnOnce() -> R + Send + 'static,
 ) -> R {
@@ -62,6 +62,11 @@ pub(crate) fn in_time<R: Send + 'static>(
             std::panic::resume_unwind(thread.join().expect_err("it has panicked"))
         }
     }
+}
+
+/// The same, where there is no seed: a deadlock is a failure.
+pub(crate) fn no_deadlock<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    in_time(&Arc::new(AtomicU64::new(0)), work)
 }
 
 /// An object that is ready, or pending, or pending for ever.

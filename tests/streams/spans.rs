@@ -300,6 +300,8 @@ fn the_object_works_inside_of_the_span() {
             let stream = guest.source(items(source).traced(span.clone()).limit(2)).await;
             let id = span.id().unwrap().into_u64() as u8;
             assert_eq!(guest.recv(stream, 9).await.1, [id, id]);
+            guest.drop_readable(stream).await;
+            assert_eq!(recorder.events(span), ["dropped moved=2"]);
 
             let consumer =
                 ByteConsumer::new(Inside(recorder.clone(), span.clone())).traced(span.clone());
