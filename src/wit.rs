@@ -11,7 +11,7 @@ use crate::{
 /// What the future of an interface carries.
 type Outcome<W> = std::result::Result<(), W>;
 
-/// Resolves as soon as the end is known, whether or not the guest has dropped its stream.
+/// A future that resolves as soon as the end is known, whether or not the guest has dropped its stream.
 fn ended<S, E, W>(
     store: impl AsContextMut,
     completion: Completion<S, E>,
@@ -23,6 +23,21 @@ where
     W: ComponentType + Lower + Lift + Send + Sync + 'static,
 {
     FutureReader::new(store, future(async move { map(completion.await.end) }))
+}
+
+/// Both, or none: a reader that is only dropped would stay in the store's table.
+fn both<T, W>(
+    store: impl AsContextMut,
+    mut stream: StreamReader<T>,
+    ended: Result<FutureReader<Outcome<W>>>,
+) -> Result<(StreamReader<T>, FutureReader<Outcome<W>>)> {
+    match ended {
+        Ok(ended) => Ok((stream, ended)),
+        Err(error) => {
+            stream.close(store)?;
+            Err(error)
+        }
+    }
 }
 
 /// The same, where something else drives the completion.
@@ -81,7 +96,8 @@ impl<S: ByteSource + Unpin> ByteProducer<S> {
     {
         let (producer, completion) = self.with_completion();
         let stream = StreamReader::new(store.as_context_mut(), producer)?;
-        Ok((stream, ended(store, completion, map)?))
+        let ended = ended(store.as_context_mut(), completion, map);
+        both(store, stream, ended)
     }
 }
 
@@ -104,7 +120,8 @@ impl<S: ItemSource + Unpin, V> ItemProducer<S, V> {
     {
         let (producer, completion) = self.with_completion();
         let stream = StreamReader::new(store.as_context_mut(), producer)?;
-        Ok((stream, ended(store, completion, map)?))
+        let ended = ended(store.as_context_mut(), completion, map);
+        both(store, stream, ended)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Spans of the tracing crate around what a source or sink does.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,8 +10,8 @@ use pin_project_lite::pin_project;
 
 use crate::ends::forward::{forward_sink, forward_source};
 use crate::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, Flush, Halt, ItemConsumer, ItemProducer,
-    ItemSink, ItemSource, Take, Then, Undelivered, Why,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, Halt, ItemConsumer, ItemProducer, ItemSink,
+    ItemSource, Take, Then, Undelivered, Why,
 };
 
 pin_project! {
@@ -18,23 +19,13 @@ pin_project! {
     pub struct Traced<S> {
         #[pin]
         inner: S,
-        span: Span,
-        moved: u64,
-        ended: bool,
-    }
-
-    impl<S> PinnedDrop for Traced<S> {
-        fn drop(this: Pin<&mut Self>) {
-            if !this.ended {
-                debug!(parent: &this.span, moved = this.moved, "dropped");
-            }
-        }
+        events: Events,
     }
 }
 
 impl<S> Traced<S> {
     fn new(inner: S, span: Span) -> Self {
-        Self { inner, span, moved: 0, ended: false }
+        Self { inner, events: Events { span, moved: 0, last: None, ended: false } }
     }
 
     /// The source or sink under it.
@@ -47,9 +38,14 @@ impl<S> Traced<S> {
         &mut self.inner
     }
 
+    /// The source or sink under it.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
     /// The span.
     pub fn span(&self) -> &Span {
-        &self.span
+        &self.events.span
     }
 }
 
@@ -59,13 +55,87 @@ impl<S: fmt::Debug> fmt::Debug for Traced<S> {
     }
 }
 
+/// Says, once, how the stream ended.
+struct Events {
+    span: Span,
+    moved: u64,
+    /// The end of an item source, until its last items are delivered; `None` in it is a failure.
+    last: Option<Option<Why>>,
+    ended: bool,
+}
+
+impl Events {
+    fn moved(&mut self, n: usize) {
+        self.moved += n as u64;
+    }
+
+    /// Whether the end is still to be said.
+    fn end(&mut self) -> bool {
+        !mem::replace(&mut self.ended, true)
+    }
+
+    fn ended(&mut self, why: Why) {
+        if self.end() {
+            debug!(parent: &self.span, moved = self.moved, ?why, "ended");
+        }
+    }
+
+    fn failed(&mut self) {
+        if self.end() {
+            debug!(parent: &self.span, moved = self.moved, "failed");
+        }
+    }
+
+    fn undeliverable(&mut self, Undelivered { error, lost }: &Undelivered) {
+        if self.end() {
+            let moved = self.moved.saturating_sub(*lost as u64);
+            debug!(parent: &self.span, moved, lost, %error, "undeliverable");
+        }
+    }
+
+    fn then<E>(&mut self, answer: Result<Then, &E>) {
+        match answer {
+            Ok(Then::End(why)) => self.ended(why),
+            Err(_) => self.failed(),
+            Ok(Then::Stop | Then::More) => {}
+        }
+    }
+
+    fn halt<E>(&mut self, halt: &Halt<E>) {
+        match halt {
+            Halt::Ended(why) => self.ended(*why),
+            Halt::Failed(_) => self.failed(),
+        }
+    }
+
+    /// Closing comes after the end.
+    fn closed<E>(&mut self, answer: &Result<(), Halt<E>>) {
+        self.ended = true;
+        let (moved, parent) = (self.moved, &self.span);
+        match answer {
+            Ok(()) => debug!(parent: parent, moved, "closed"),
+            Err(Halt::Ended(why)) => debug!(parent: parent, moved, ?why, "not closed"),
+            Err(Halt::Failed(_)) => debug!(parent: parent, moved, "failed to close"),
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if self.end() {
+            debug!(parent: &self.span, moved = self.moved, "dropped");
+        }
+    }
+}
+
 macro_rules! traced {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
         impl<S: $bound $(, $rest)*> $type<S $(, $rest)*> {
-            /// Lets the source or sink work inside of `span`, and says there, as an event of the level `DEBUG`, how the
-            /// stream ended and how much had moved.
+            /// Lets the source or sink work inside of `span`, and says there, as one event of the level `DEBUG`, how the
+            /// stream ended and how much had `moved`; of a sink that is closed, that too.
             ///
-            /// An error's own text is not known here: it is in the completion.
+            /// An error's own text is not known here: it is in the completion. Nor is what ends a source from outside of
+            /// it: that is told as `dropped`, when the source is.
             pub fn traced(self, span: Span) -> $type<Traced<S> $(, $rest)*> {
                 self.map(|inner| Traced::new(inner, span))
             }
@@ -78,24 +148,6 @@ traced!(ItemProducer<S, V>: ItemSource);
 traced!(ByteConsumer<S>: ByteSink);
 traced!(ItemConsumer<S, W, V>: ItemSink);
 
-/// Says how it ended, in the span that is entered.
-fn then<E>(answer: &Result<Then, E>, moved: u64, ended: &mut bool) {
-    match answer {
-        Ok(Then::End(why)) => debug!(moved, ?why, "ended"),
-        Err(_) => debug!(moved, "failed"),
-        Ok(Then::Stop | Then::More) => return,
-    }
-    *ended = true;
-}
-
-fn halt<E>(halt: &Halt<E>, moved: u64, ended: &mut bool) {
-    match halt {
-        Halt::Ended(why) => debug!(moved, ?why, "ended"),
-        Halt::Failed(_) => debug!(moved, "failed"),
-    }
-    *ended = true;
-}
-
 impl<S: ByteSource> ByteSource for Traced<S> {
     type Error = S::Error;
 
@@ -105,13 +157,12 @@ impl<S: ByteSource> ByteSource for Traced<S> {
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), S::Error>> {
         let this = self.project();
-        let _entered = this.span.enter();
-        this.inner.poll_read(cx, buf).map(|answer| {
-            *this.moved += answer.as_ref().map_or(0, |(n, _)| *n as u64);
-            let said = answer.as_ref().map(|(_, then)| *then);
-            then(&said, *this.moved, this.ended);
-            answer
-        })
+        let answer = this.events.span.in_scope(|| this.inner.poll_read(cx, buf));
+        if let Poll::Ready(answer) = &answer {
+            this.events.moved(answer.as_ref().map_or(0, |(n, _)| *n));
+            this.events.then(answer.as_ref().map(|(_, then)| *then));
+        }
+        answer
     }
 
     forward_source!(poll_readable, signals);
@@ -128,21 +179,26 @@ impl<S: ItemSource> ItemSource for Traced<S> {
         out: &mut Vec<S::Item>,
     ) -> Poll<Result<Then, S::Error>> {
         let this = self.project();
-        let _entered = this.span.enter();
         let before = out.len();
-        let answer = this.inner.poll_items(cx, max, out);
-        *this.moved += (out.len() - before) as u64;
-        if let Poll::Ready(answer) = &answer {
-            then(answer, *this.moved, this.ended);
+        let answer = this.events.span.in_scope(|| this.inner.poll_items(cx, max, out));
+        this.events.moved(out.len() - before);
+        match &answer {
+            Poll::Ready(Ok(Then::End(why))) => this.events.last = Some(Some(*why)),
+            Poll::Ready(Err(_)) => this.events.last = Some(None),
+            _ => {}
         }
         answer
     }
 
     fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
         let this = self.project();
-        if let Err(Undelivered { error, lost }) = &delivered {
-            debug!(parent: &*this.span, moved = *this.moved, lost, %error, "undeliverable");
-            *this.ended = true;
+        let last = this.events.last.take();
+        match (&delivered, last) {
+            (Err(undelivered), _) => this.events.undeliverable(undelivered),
+            (Ok(()), Some(None)) => this.events.failed(),
+            (Ok(()), Some(Some(why))) => this.events.ended(why),
+            // Something outside of it has ended it, and knows why.
+            (Ok(()), None) => {}
         }
         this.inner.ended(delivered);
     }
@@ -157,11 +213,11 @@ macro_rules! sink_methods {
             cx: &mut Context<'_>,
         ) -> Poll<Result<(), Halt<S::Error>>> {
             let this = self.project();
-            let _entered = this.span.enter();
-            this.inner.poll_flush(cx).map_err(|error| {
-                halt(&error, *this.moved, this.ended);
-                error
-            })
+            let answer = this.events.span.in_scope(|| this.inner.poll_flush(cx));
+            if let Poll::Ready(Err(halt)) = &answer {
+                this.events.halt(halt);
+            }
+            answer
         }
 
         fn poll_close(
@@ -169,26 +225,17 @@ macro_rules! sink_methods {
             cx: &mut Context<'_>,
         ) -> Poll<Result<(), Halt<S::Error>>> {
             let this = self.project();
-            let _entered = this.span.enter();
-            let answer = this.inner.poll_close(cx);
-            match &answer {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => debug!(moved = *this.moved, "closed"),
-                Poll::Ready(Err(error)) => halt(error, *this.moved, this.ended),
+            let answer = this.events.span.in_scope(|| this.inner.poll_close(cx));
+            if let Poll::Ready(answer) = &answer {
+                this.events.closed(answer);
             }
             answer
         }
 
         fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
             let this = self.project();
-            let why = cut.unwrap_or(Why::Finished);
-            debug!(parent: &*this.span, moved = *this.moved, ?why, "ended");
-            *this.ended = true;
+            this.events.ended(cut.unwrap_or(Why::Finished));
             this.inner.stream_ended(cut);
-        }
-
-        fn flush_policy(&mut self, policy: Flush) {
-            self.inner.flush_policy(policy);
         }
     };
 }
@@ -202,18 +249,17 @@ impl<S: ByteSink> ByteSink for Traced<S> {
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<S::Error>>> {
         let this = self.project();
-        let _entered = this.span.enter();
-        this.inner.poll_write(cx, buf).map(|answer| {
-            match &answer {
-                Ok(n) => *this.moved += *n as u64,
-                Err(error) => halt(error, *this.moved, this.ended),
-            }
-            answer
-        })
+        let answer = this.events.span.in_scope(|| this.inner.poll_write(cx, buf));
+        match &answer {
+            Poll::Ready(Ok(n)) => this.events.moved(*n),
+            Poll::Ready(Err(halt)) => this.events.halt(halt),
+            Poll::Pending => {}
+        }
+        answer
     }
 
     sink_methods!();
-    forward_sink!(poll_writable, op_cancelled, signals);
+    forward_sink!(poll_writable, op_cancelled, flush_policy, signals);
 }
 
 impl<S: ItemSink> ItemSink for Traced<S> {
@@ -226,16 +272,23 @@ impl<S: ItemSink> ItemSink for Traced<S> {
         items: &mut dyn Take<S::Item>,
     ) -> Poll<Result<(), Halt<S::Error>>> {
         let this = self.project();
-        let _entered = this.span.enter();
         let before = items.taken();
-        let answer = this.inner.poll_accept(cx, items);
-        *this.moved += (items.taken() - before) as u64;
-        if let Poll::Ready(Err(error)) = &answer {
-            halt(error, *this.moved, this.ended);
+        let answer = this.events.span.in_scope(|| this.inner.poll_accept(cx, items));
+        this.events.moved(items.taken() - before);
+        if let Poll::Ready(Err(halt)) = &answer {
+            this.events.halt(halt);
         }
         answer
     }
 
+    fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
+        let this = self.project();
+        if this.events.end() {
+            debug!(parent: &this.events.span, moved = this.events.moved, %error, "undeliverable");
+        }
+        this.inner.delivery_failed(error);
+    }
+
     sink_methods!();
-    forward_sink!(poll_writable, op_cancelled, delivery_failed, signals);
+    forward_sink!(poll_writable, op_cancelled, flush_policy, signals);
 }

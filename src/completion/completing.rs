@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use super::slot::{Slot, Step};
 use crate::{
-    ByteSink, ByteSource, End, Flush, Halt, ItemSink, ItemSource, Take, Then, Undelivered, Why,
+    ByteSink, ByteSource, End, Flush, Halt, ItemSink, ItemSource, Signals, Take, Then, Undelivered,
+    Why,
 };
 
 /// A source or sink with a [`Completion`](super::Completion): the half that stays with the stream.
@@ -53,6 +54,19 @@ const HALTED: Halt<Infallible> = Halt::Ended(Why::Finished);
 
 /// What a readiness method answers: `None` if the object cannot tell.
 type Readiness<E> = Option<Poll<Result<(), E>>>;
+
+macro_rules! signals {
+    () => {
+        fn signals(&self, signals: &mut Signals) {
+            self.slot.tell(|object| object.signals(signals));
+        }
+    };
+}
+
+/// For the object's own ears: the completion gets the error itself.
+fn copy(error: &wasmtime::Error) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("{error:?}"))
+}
 
 impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
     /// Asks for readiness. To a source whose stream has ended the end is what is ready; a sink's `ended` is a halt.
@@ -145,6 +159,8 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Infallible> {
         self.readiness(cx, |source, cx| source.poll_readable(cx), End::Failed, || Ok(()))
     }
+
+    signals!();
 }
 
 impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
@@ -181,13 +197,20 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
     fn ended(mut self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
         let last = self.last.take();
         match delivered {
-            Ok(()) => self.slot.end(last.unwrap_or(End::Finished), None),
+            Ok(()) => {
+                self.slot.tell(|source| source.ended(Ok(())));
+                self.slot.end(last.unwrap_or(End::Finished), None);
+            }
             Err(Undelivered { error, lost }) => {
+                let told = Undelivered { error: copy(&error), lost };
+                self.slot.tell(|source| source.ended(Err(told)));
                 self.slot.undo(lost);
                 self.slot.end(End::Undeliverable(error), None);
             }
         }
     }
+
+    signals!();
 }
 
 impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
@@ -242,7 +265,10 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
 
     fn flush_policy(&mut self, policy: Flush) {
         self.flush = policy;
+        self.slot.tell(|sink| sink.get_mut().flush_policy(policy));
     }
+
+    signals!();
 }
 
 impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
@@ -299,9 +325,14 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
 
     fn flush_policy(&mut self, policy: Flush) {
         self.flush = policy;
+        self.slot.tell(|sink| sink.get_mut().flush_policy(policy));
     }
 
+    signals!();
+
     fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
+        let told = copy(&error);
+        self.slot.tell(|sink| sink.delivery_failed(told));
         self.slot.end(End::Undeliverable(error), Some(Why::Cancelled));
     }
 }

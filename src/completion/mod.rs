@@ -13,7 +13,7 @@ mod token;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 pub use self::completing::Completing;
@@ -86,7 +86,8 @@ impl<S, E> Completion<S, E> {
         S: Send + 'static,
         E: Send + 'static,
     {
-        CancelHandle { slot: self.slot.clone() }
+        let slot: Arc<dyn slot::Cancel> = self.slot.clone();
+        CancelHandle { slot: Arc::downgrade(&slot) }
     }
 }
 
@@ -104,10 +105,11 @@ impl<S: Unpin, E> Future for Completion<S, E> {
         let Some(ended) = &mut this.closing else { return Poll::Pending };
         let in_order = matches!(ended.end, End::Finished | End::LimitReached);
         if let (Some(close), true) = (this.close, in_order) {
-            match ready!(close(Pin::new(&mut ended.object), cx)) {
-                Ok(()) => {}
-                Err(Halt::Failed(error)) => ended.end = End::Failed(error),
-                Err(Halt::Ended(why)) => ended.end = why.into(),
+            match close(Pin::new(&mut ended.object), cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(Halt::Failed(error))) => ended.end = End::Failed(error),
+                Poll::Ready(Err(Halt::Ended(why))) => ended.end = why.into(),
+                Poll::Pending => ended.end = ready!(this.slot.poll_wanted(cx)).into(),
             }
         }
         match this.closing.take() {
@@ -127,20 +129,22 @@ impl<S, E> fmt::Debug for Completion<S, E> {
     }
 }
 
-/// Cancels a stream from anywhere.
+/// Cancels a stream from anywhere. It keeps nothing of the stream alive.
 #[derive(Clone)]
 pub struct CancelHandle {
-    slot: Arc<dyn slot::Cancel>,
+    slot: Weak<dyn slot::Cancel>,
 }
 
 impl CancelHandle {
-    /// Ends the stream as [`End::Cancelled`], unless it has ended.
+    /// Ends the stream as [`End::Cancelled`], unless it has ended and nothing is left to be done for it.
     ///
     /// The completion resolves at once and hands the source or sink back; nothing that it holds is lost, and a sink is
     /// not closed. A guest's operation that is parked is woken and sees the other end dropped, with what had moved; else
-    /// the guest learns it at its next operation.
+    /// the guest learns it at its next operation. A sink whose stream has ended and whose close hangs is handed back too.
     pub fn cancel(&self) {
-        self.slot.cancel();
+        if let Some(slot) = self.slot.upgrade() {
+            slot.cancel();
+        }
     }
 }
 

@@ -32,8 +32,6 @@ struct State<S, E> {
     object: Option<S>,
     end: Option<End<E>>,
     moved: u64,
-    /// Lives as long as the store's data.
-    store: Option<Weak<()>>,
 }
 
 #[derive(Default)]
@@ -50,6 +48,8 @@ pub(super) struct Slot<S, E> {
     wanted: AtomicBool,
     why: Mutex<Option<Why>>,
     wakers: Mutex<Wakers>,
+    /// Lives as long as the store's data.
+    store: Mutex<Option<Weak<()>>>,
     over: Option<Over<S>>,
 }
 
@@ -71,12 +71,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<S, E> Slot<S, E> {
     pub(super) fn new(object: S, over: Option<Over<S>>) -> Self {
-        let state = State { object: Some(object), end: None, moved: 0, store: None };
+        let state = State { object: Some(object), end: None, moved: 0 };
         Self {
             state: Mutex::new(state),
             wanted: AtomicBool::new(false),
             why: Mutex::new(None),
             wakers: Mutex::default(),
+            store: Mutex::new(None),
             over,
         }
     }
@@ -109,14 +110,11 @@ impl<S, E> Slot<S, E> {
     }
 
     pub(super) fn watch(&self, store: Weak<()>) {
-        let mut state = locked(&self.state);
-        let stale = state.store.replace(store);
-        self.release(state);
-        drop(stale);
+        *locked(&self.store) = Some(store);
     }
 
     pub(super) fn store_is_gone(&self) -> bool {
-        locked(&self.state).store.as_ref().is_some_and(|store| store.strong_count() == 0)
+        locked(&self.store).as_ref().is_some_and(|store| store.strong_count() == 0)
     }
 
     /// Takes back what was counted for items that did not reach the guest.
@@ -153,13 +151,13 @@ impl<S, E> Slot<S, E> {
             return Some(answer);
         }
         let stale = match answer {
-            Poll::Pending => locked(&self.wakers).parked.replace(cx.waker().clone()),
+            Poll::Pending => {
+                let waker = cx.waker().clone();
+                locked(&self.wakers).parked.replace(waker)
+            }
             Poll::Ready(_) => None,
         };
-        match self.wanted() {
-            Some(why) => self.finish(state, why.into(), Some(why)),
-            None => drop(state),
-        }
+        self.let_go(state);
         // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
         drop(stale);
         Some(answer)
@@ -176,7 +174,15 @@ impl<S, E> Slot<S, E> {
         {
             tell(Pin::new(object));
         }
-        self.release(state);
+        self.let_go(state);
+    }
+
+    /// Lets go of the lock, after the object's own code has run under it: word may have been left meanwhile.
+    fn let_go(&self, state: MutexGuard<'_, State<S, E>>) {
+        match self.wanted() {
+            Some(why) => self.finish(state, why.into(), Some(why)),
+            None => self.release(state),
+        }
     }
 
     /// Ends the stream, unless it has ended; the object hears of it, outside of the lock.
@@ -210,10 +216,22 @@ impl<S, E> Slot<S, E> {
         }
     }
 
+    /// Registers the host's completion.
+    fn wait(&self, cx: &mut Context<'_>) {
+        let waker = cx.waker().clone();
+        let stale = locked(&self.wakers).waiting.replace(waker);
+        drop(stale);
+    }
+
+    /// After the end, while the object is closed: waits for word that it is not to be waited for.
+    pub(super) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<Why> {
+        self.wait(cx);
+        self.wanted().map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// Hands the object over once the stream has ended.
     pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended<S, E>> {
-        let stale = locked(&self.wakers).waiting.replace(cx.waker().clone());
-        drop(stale);
+        self.wait(cx);
         let Some(mut state) = self.try_lock() else {
             if self.wanted.load(Ordering::Acquire) {
                 cx.waker().wake_by_ref();

@@ -146,6 +146,7 @@ impl<S: ItemSink, F: FnMut(&S::Item) + Send + 'static> ItemSink for Inspect<S, F
         poll_close,
         op_cancelled,
         stream_ended,
+        flush_policy,
         delivery_failed,
         signals
     );

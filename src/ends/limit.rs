@@ -58,7 +58,16 @@ impl<S: ByteSource> ByteSource for Limit<S> {
         this.inner.poll_read(cx, &mut buf[..max]).map_ok(|(n, then)| (n, after(this.left, n, then)))
     }
 
-    forward_source!(poll_readable, signals);
+    fn poll_readable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), S::Error>>> {
+        let this = self.project();
+        // The end is what is ready.
+        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
+    }
+
+    forward_source!(signals);
 }
 
 impl<S: ItemSource> ItemSource for Limit<S> {
@@ -89,7 +98,15 @@ impl<S: ItemSource> ItemSource for Limit<S> {
         }
     }
 
-    forward_source!(poll_readable, ended, signals);
+    fn poll_readable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), S::Error>>> {
+        let this = self.project();
+        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
+    }
+
+    forward_source!(ended, signals);
 }
 
 impl<S: ByteSink> ByteSink for Limit<S> {
@@ -113,15 +130,16 @@ impl<S: ByteSink> ByteSink for Limit<S> {
         })
     }
 
-    forward_sink!(
-        poll_writable,
-        poll_flush,
-        poll_close,
-        op_cancelled,
-        stream_ended,
-        flush_policy,
-        signals
-    );
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+        let this = self.project();
+        // A write would be answered at once: with the end.
+        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_writable(cx) }
+    }
+
+    forward_sink!(poll_flush, poll_close, op_cancelled, stream_ended, flush_policy, signals);
 }
 
 /// Shows the sink no more than it may take.
@@ -170,12 +188,20 @@ impl<S: ItemSink> ItemSink for Limit<S> {
         this.inner.poll_accept(cx, &mut Limited { items, left: this.left })
     }
 
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+        let this = self.project();
+        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_writable(cx) }
+    }
+
     forward_sink!(
-        poll_writable,
         poll_flush,
         poll_close,
         op_cancelled,
         stream_ended,
+        flush_policy,
         delivery_failed,
         signals
     );

@@ -118,7 +118,7 @@ impl<S: ItemSource> ItemSource for Until<S> {
     signals!();
 }
 
-/// The signal first, then what the sink says: also where only flushing or closing hangs.
+/// The signal first, then what the sink says: also where only flushing hangs.
 macro_rules! or_signal {
     ($this:ident, $cx:ident, $poll:expr) => {{
         if let Poll::Ready(why) = $this.signal.poll($cx) {
@@ -160,7 +160,11 @@ macro_rules! sink_methods {
             cx: &mut Context<'_>,
         ) -> Poll<Result<(), Halt<S::Error>>> {
             let this = self.project();
-            or_signal!(this, cx, this.inner.poll_close(cx))
+            // That the stream is over was said before this.
+            if let Poll::Ready(why) = this.signal.poll(cx) {
+                return Poll::Ready(Err(Halt::Ended(why)));
+            }
+            this.inner.poll_close(cx)
         }
 
         signals!();

@@ -268,7 +268,12 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
     ///
     /// Where [`FutureReader::new`] fails.
     pub async fn future_source(&self, producer: impl FutureProducer<D, Item = T>) -> u32 {
-        let reader = self.with(|store| FutureReader::new(store, producer)).expect("a future");
+        let reader = self.with(|store| FutureReader::new(store, producer));
+        self.take_future(reader.expect("a future")).await
+    }
+
+    /// Hands a future to the guest and returns its handle.
+    pub async fn take_future(&self, reader: FutureReader<T>) -> u32 {
         locked(&self.shared.futures).push_back(reader);
         self.command(28, 0, 0, 0).await.0
     }

@@ -40,7 +40,7 @@ impl Heap {
 
 /// Items that a [`Guest`](super::Guest) can read and write.
 ///
-/// Here for bytes, scalars, strings, `tuple<u32, string>` and resources; a record of your own takes a few lines:
+/// Here for bytes, scalars, strings, `tuple<u32, string>`, `result<_, u32>` and resources; a record of your own takes a few lines:
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, Resource};
@@ -145,6 +145,27 @@ impl Item for String {
         let (at, len) = bytes.split_at_checked(4)?;
         let text = heap.get(u32::load(at, heap)?, u32::load(len, heap)?)?;
         String::from_utf8(text.to_vec()).ok()
+    }
+}
+
+/// What the future beside a stream carries in many interfaces.
+impl Item for Result<(), u32> {
+    type Value = Self;
+    const TYPE: &'static str = "(result (error u32))";
+    const SIZE: u32 = 8;
+
+    fn store(value: &Self, heap: &mut Heap, out: &mut Vec<u8>) {
+        u32::store(&value.is_err().into(), heap, out);
+        u32::store(&value.err().unwrap_or(0), heap, out);
+    }
+
+    fn load(bytes: &[u8], heap: &Heap) -> Option<Self> {
+        // Behind the byte that tells them apart stands what was there before.
+        match bytes.split_first()? {
+            (0, _) => Some(Ok(())),
+            (1, _) => Some(Err(u32::load(bytes.get(4..)?, heap)?)),
+            _ => None,
+        }
     }
 }
 

@@ -216,7 +216,7 @@ impl Wake for Woken {
 }
 
 /// Whether whoever awaits `done` is woken by what `end` does.
-async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Output = ()>) -> bool {
+pub(crate) async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Output = ()>) -> bool {
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let waker = Waker::from(woken.clone());
     assert!(Pin::new(done).poll(&mut Context::from_waker(&waker)).is_pending());

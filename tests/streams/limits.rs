@@ -1,0 +1,261 @@
+//! How much may move: limits in both directions, and with whom the rest stays.
+
+use std::sync::{Arc, Mutex};
+
+use futures::channel::mpsc;
+use futures::{StreamExt as _, stream};
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{
+    End, Flush, chunk_sink, chunks, sink, stream as items, tokio_buf_read, tokio_read, tokio_write,
+};
+
+use crate::support::guest::{Code, with_guest};
+use crate::support::script::{ChunkWriter, Reader, Script, Step, Writer};
+
+#[test]
+fn a_source_ends_with_the_last_byte_of_its_limit() {
+    // Rule "Completion": exact, and what is over is still in the host object.
+    for (limit, buffer) in [(1_u64, 9_u32), (3, 9), (3, 3), (4, 2), (5, 9), (5, 5)] {
+        with_guest::<u8, _>(async |guest| {
+            let (producer, done) = tokio_read(&b"12345"[..]).limit(limit).with_completion();
+            let stream = guest.source(producer).await;
+            let mut got = Vec::new();
+            let code = loop {
+                let (code, bytes) = guest.recv(stream, buffer).await;
+                got.extend(bytes);
+                if !matches!(code, Code::Completed(_)) {
+                    break code;
+                }
+            };
+            // In the same answer as the last byte.
+            assert!(matches!(code, Code::Dropped(1..)), "{code:?}");
+            assert_eq!(got, b"12345"[..limit as usize]);
+            let done = done.await;
+            assert!(matches!(done.end, End::LimitReached), "{:?}", done.end);
+            assert_eq!((done.moved, done.inner.left()), (limit, 0));
+            assert_eq!(done.inner.into_inner().into_inner(), &b"12345"[limit as usize..]);
+        });
+    }
+}
+
+#[test]
+fn a_limit_that_the_data_do_not_reach_changes_nothing() {
+    // Rule "Completion": bytes and items, in both directions.
+    with_guest::<u8, _>(async |guest| {
+        let (producer, done) = tokio_read(&b"12345"[..]).limit(6).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 9).await, (Code::Completed(5), b"12345".to_vec()));
+        assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+        let done = done.await;
+        assert!(done.end.is_finished());
+        assert_eq!((done.moved, done.inner.left()), (5, 1));
+
+        let (producer, done) = items(stream::iter([1_u8, 2])).limit(3).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
+        assert!(done.await.end.is_finished());
+
+        let (consumer, done) = tokio_write(Vec::new()).limit(5).with_completion();
+        let stream = guest.sink(consumer).await;
+        // A sink ends only when more arrives: not by what just fits.
+        assert_eq!(guest.send(stream, b"12345").await, Code::Completed(5));
+        guest.drop_writable(stream).await;
+        let done = done.await;
+        assert!(done.end.is_finished());
+        assert_eq!(done.inner.into_inner().into_inner(), b"12345");
+
+        let writer = Writer::new(Script::new([]));
+        let log = writer.log();
+        let (consumer, done) = sink::<_, u8>(writer).limit(2).with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        guest.drop_writable(stream).await;
+        assert!(done.await.end.is_finished());
+        assert_eq!(log.accepted(), [1, 2]);
+    });
+}
+
+#[test]
+fn items_that_are_over_stay_in_the_host_object() {
+    // Rule "Completion".
+    for limit in 1..=5 {
+        with_guest::<u8, _>(async |guest| {
+            let (producer, done) = items(stream::iter(1..=5_u8)).limit(limit).with_completion();
+            let stream = guest.source(producer).await;
+            let (code, bytes) = guest.recv(stream, 9).await;
+            assert_eq!(code, Code::Dropped(limit as u32));
+            assert_eq!(bytes, (1..=limit as u8).collect::<Vec<_>>());
+            let done = done.await;
+            assert!(matches!(done.end, End::LimitReached), "{:?}", done.end);
+            assert_eq!(done.moved, limit);
+            let rest = done.inner.into_inner().into_inner().collect::<Vec<_>>().await;
+            assert_eq!(rest, (limit as u8 + 1..=5).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
+fn a_limit_ends_a_source_that_has_nothing_more_at_the_moment() {
+    // Rule "Completion": with items beside `Pending`, and with a chunk that is cut.
+    with_guest::<u8, _>(async |guest| {
+        let (tx, rx) = mpsc::unbounded();
+        tx.unbounded_send(1_u8).unwrap();
+        tx.unbounded_send(2).unwrap();
+        let (producer, done) = items(rx).limit(2).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
+        assert!(matches!(done.await.end, End::LimitReached));
+        drop(tx);
+
+        let chunk = stream::iter([&b"12345"[..]]).chain(stream::pending());
+        let (producer, done) = chunks(chunk).limit(2).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), b"12".to_vec()));
+        assert_eq!(done.await.inner.into_inner().into_parts().1.unwrap(), &b"345"[..]);
+    });
+}
+
+#[test]
+fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
+    // Rule "Exact count": told in the same write, and the sink is closed with what it has.
+    for split in [5, 3, 2] {
+        with_guest::<u8, _>(async |guest| {
+            let writer = Writer::new(Script::new([Step::Accept(1)]));
+            let log = writer.log();
+            let (consumer, done) = tokio_write(writer).limit(3).with_completion();
+            let stream = guest.sink(consumer).await;
+            let mut wrote = 0;
+            let code = loop {
+                let rest = &b"12345"[wrote..];
+                let code = guest.send(stream, &rest[..split.min(rest.len())]).await;
+                wrote += code.count() as usize;
+                if !matches!(code, Code::Completed(_)) {
+                    break code;
+                }
+            };
+            assert!(matches!(code, Code::Dropped(_)), "{code:?}");
+            assert_eq!((wrote, log.accepted()), (3, b"123".to_vec()));
+            let done = done.await;
+            assert!(matches!(done.end, End::LimitReached), "{:?}", done.end);
+            assert_eq!(done.moved, 3);
+            assert!(log.look(|written| written.closed && written.flushed == 3));
+        });
+    }
+}
+
+#[test]
+fn items_over_the_limit_of_a_sink_are_never_taken() {
+    // Rule "Exact count": also where the sink takes a batch and holds the write.
+    for held in [false, true] {
+        with_guest::<u8, _>(async |guest| {
+            let writer = Writer::new(match held {
+                true => Script::new([Step::Accept(1), Step::Hold, Step::Accept(1)]),
+                false => Script::new([]),
+            });
+            let (log, dropped) = (writer.log(), Arc::new(Mutex::new(Vec::new())));
+            let looked = dropped.clone();
+            let (consumer, done) = sink::<_, u8>(writer)
+                .inspect(move |n| looked.lock().unwrap().push(*n))
+                .limit(3)
+                .with_completion();
+            let stream = guest.sink(consumer).await;
+            guest.load(&[1, 2, 3, 4, 5]).await;
+            let code = match guest.write(stream, 5).await {
+                Code::Blocked => {
+                    let mut wait = Box::pin(guest.wait(stream));
+                    // The limit is reached, but what was taken before is still to be sent.
+                    assert_eq!(guest.parked(&mut wait).await, None);
+                    done.cancel();
+                    wait.await
+                }
+                code => code,
+            };
+            assert_eq!(*dropped.lock().unwrap(), [1, 2, 3]);
+            if held {
+                assert_eq!(code, Code::Dropped(3));
+                let (_, unsent) = done.await.inner.into_inner().into_inner().into_parts();
+                assert_eq!((log.accepted(), unsent.into()), (vec![1], vec![2, 3]));
+            } else {
+                assert_eq!(code, Code::Completed(3));
+                assert_eq!(guest.send(stream, &[4, 5]).await, Code::Dropped(0));
+                assert!(matches!(done.await.end, End::LimitReached));
+                assert_eq!(log.accepted(), [1, 2, 3]);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
+    // Rule "Exact count".
+    with_guest::<u8, _>(async |guest| {
+        let script = Script::new([Step::Accept(1), Step::Hold, Step::Accept(1), Step::Accept(1)]);
+        let control = script.control();
+        let writer = Writer::new(script);
+        let log = writer.log();
+        let (consumer, done) = sink::<_, u8>(writer).limit(3).with_completion();
+        let stream = guest.sink(consumer).await;
+        guest.load(&[1, 2, 3, 4, 5]).await;
+        assert_eq!(guest.write(stream, 5).await, Code::Blocked);
+        idle().await;
+        control.release();
+        assert_eq!(guest.wait(stream).await, Code::Completed(3));
+        assert_eq!(log.accepted(), [1, 2, 3]);
+        guest.drop_writable(stream).await;
+        assert!(done.await.end.is_finished());
+    });
+}
+
+#[test]
+fn a_limit_of_zero_takes_nothing() {
+    // Rule "Zero-length reads" and "Zero-length writes": what is ready is the end, and no write waits for room.
+    with_guest::<u8, _>(async |guest| {
+        let script = Script::new([Step::Hold, Step::Data(vec![1])]);
+        let control = script.control();
+        let (producer, done) = tokio_buf_read(Reader::new(script)).limit(0).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
+        assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+        assert!(matches!(done.await.end, End::LimitReached));
+        assert_eq!(control.steps(), 0);
+
+        let (producer, done) = items(stream::iter([1_u8])).limit(0).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+        assert_eq!(done.await.inner.into_inner().into_inner().collect::<Vec<_>>().await, [1]);
+
+        for chunk in [true, false] {
+            let writer = Writer::new(Script::new([Step::Hold]));
+            let log = writer.log();
+            let (stream, end) = if chunk {
+                let (consumer, done) = chunk_sink(ChunkWriter(writer)).limit(0).with_completion();
+                (guest.sink(consumer).await, Box::pin(async { done.await.end }) as _)
+            } else {
+                let (consumer, done) = sink::<_, u8>(writer).limit(0).with_completion();
+                let end: futures::future::LocalBoxFuture<'_, _> =
+                    Box::pin(async { done.await.end });
+                (guest.sink(consumer).await, end)
+            };
+            assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
+            assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
+            assert!(matches!(end.await, End::LimitReached));
+            assert!(log.look(|written| written.accepted.is_empty() && written.closed));
+        }
+    });
+}
+
+#[test]
+fn a_combinator_hands_the_flush_policy_on() {
+    // Rule "Flush policy": `OnClose` said on the outside reaches a sink that flushes by itself.
+    with_guest::<u8, _>(async |guest| {
+        let writer = Writer::new(Script::new([]));
+        let log = writer.log();
+        let (consumer, done) = sink::<_, u8>(writer).limit(9).with_completion();
+        let stream = guest.sink(consumer.flush(Flush::OnClose)).await;
+        guest.send_all(stream, &[1, 2]).await;
+        assert_eq!(log.look(|written| written.flushed), 0);
+        guest.drop_writable(stream).await;
+        assert!(done.await.end.is_finished());
+        assert_eq!(log.look(|written| written.flushed), 2);
+    });
+}

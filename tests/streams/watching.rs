@@ -1,0 +1,174 @@
+//! What the host sees of a stream while it runs: counts, and the data themselves.
+
+use std::sync::{Arc, Mutex};
+
+use futures::stream;
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{Meter, sink, stream as items, tokio_read, tokio_write};
+
+use crate::support::guest::{Code, with_guest};
+use crate::support::script::{Reader, Script, Step, Writer};
+
+fn counts(meter: &Meter) -> (u64, u64) {
+    (meter.moved(), meter.operations())
+}
+
+#[test]
+fn a_meter_counts_what_the_guest_gets_and_its_reads() {
+    // A read that gets nothing is none: neither the end, nor one that is cancelled, nor a zero-length one.
+    with_guest::<u8, _>(async |guest| {
+        let meter = Meter::new();
+        let script = Script::new([Step::Data(vec![1, 2, 3]), Step::Hold, Step::Data(vec![4, 5])]);
+        let control = script.control();
+        let (producer, done) = tokio_read(Reader::new(script)).metered(&meter).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
+        assert_eq!(counts(&meter), (0, 0));
+        guest.recv(stream, 2).await;
+        assert_eq!(counts(&meter), (2, 1));
+        guest.recv(stream, 2).await;
+        assert_eq!(counts(&meter), (3, 2));
+        assert_eq!(guest.read(stream, 2).await, Code::Blocked);
+        idle().await;
+        assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
+        assert_eq!(counts(&meter), (3, 2));
+        control.release();
+        guest.recv(stream, 9).await;
+        assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+        assert_eq!((counts(&meter), done.await.moved), ((5, 3), 5));
+    });
+    with_guest::<u32, _>(async |guest| {
+        let meter = Meter::new();
+        let stream = guest.source(items(stream::iter(0..5_u32)).metered(&meter)).await;
+        guest.recv(stream, 2).await;
+        assert_eq!(counts(&meter), (2, 1));
+        guest.recv(stream, 9).await;
+        assert_eq!(counts(&meter), (5, 2));
+    });
+}
+
+#[test]
+fn a_meter_counts_what_the_sink_takes_and_the_guests_writes() {
+    with_guest::<u8, _>(async |guest| {
+        let meter = Meter::new();
+        let script = Script::new([Step::Accept(2), Step::Hold, Step::Accept(1)]);
+        let control = script.control();
+        let (consumer, done) = tokio_write(Writer::new(script)).metered(&meter).with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
+        // Short: the rest is another write of the guest's.
+        assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(2));
+        assert_eq!(counts(&meter), (2, 1));
+        assert_eq!(guest.write(stream, 1).await, Code::Blocked);
+        idle().await;
+        assert_eq!(counts(&meter), (2, 1));
+        control.release();
+        assert_eq!(guest.wait(stream).await, Code::Completed(1));
+        assert_eq!(counts(&meter), (3, 2));
+        guest.drop_writable(stream).await;
+        assert_eq!((counts(&meter), done.await.moved), ((3, 2), 3));
+    });
+}
+
+#[test]
+fn a_write_that_is_held_is_one_however_often_the_sink_takes_of_it() {
+    // And the counts can be read while it is held.
+    with_guest::<u8, _>(async |guest| {
+        let meter = Meter::new();
+        let accept = Step::Accept(1);
+        let more = [accept.clone(), accept.clone(), Step::Hold, accept.clone(), accept.clone()];
+        let script = Script::new([&[accept, Step::Hold][..], &more].concat());
+        let control = script.control();
+        let consumer = sink::<_, u8>(Writer::new(script)).batch(2).metered(&meter);
+        let (consumer, done) = consumer.with_completion();
+        let stream = guest.sink(consumer).await;
+        guest.load(&[1, 2, 3, 4, 5]).await;
+        assert_eq!(guest.write(stream, 5).await, Code::Blocked);
+        idle().await;
+        assert_eq!(counts(&meter), (2, 1), "one batch is taken, and half of it is sent");
+        control.release();
+        idle().await;
+        assert_eq!(counts(&meter), (4, 1), "the second batch");
+        control.release();
+        assert_eq!(guest.wait(stream).await, Code::Completed(5));
+        assert_eq!(counts(&meter), (5, 1));
+        guest.drop_writable(stream).await;
+        assert_eq!(done.await.moved, 5);
+    });
+}
+
+#[test]
+fn streams_that_share_a_meter_are_counted_together() {
+    with_guest::<u8, _>(async |guest| {
+        let meter = Meter::new();
+        for producer in [&b"12"[..], b"345"].map(tokio_read) {
+            let stream = guest.source(producer.metered(&meter).limit(9)).await;
+            guest.recv(stream, 9).await;
+        }
+        let stream = guest.sink(tokio_write(Vec::new()).metered(&meter.clone())).await;
+        guest.send_all(stream, b"6789").await;
+        assert_eq!(counts(&meter), (9, 3));
+    });
+}
+
+/// A list, and what writes into it.
+fn list<T>() -> (Arc<Mutex<Vec<T>>>, Arc<Mutex<Vec<T>>>) {
+    let list = Arc::new(Mutex::new(Vec::new()));
+    (list.clone(), list)
+}
+
+#[test]
+fn an_inspection_sees_the_bytes_that_move_and_no_others() {
+    // Rule "Once and in order": not what was offered, nor what stands behind it in the buffer.
+    with_guest::<u8, _>(async |guest| {
+        let (seen, look) = list();
+        let parts = [Step::Data(vec![1, 2]), Step::Pending, Step::Data(vec![3])];
+        let producer = tokio_read(Reader::new(Script::new(parts)))
+            .inspect(move |bytes| look.lock().unwrap().push(bytes.to_vec()));
+        let stream = guest.source(producer).await;
+        while let Code::Completed(_) = guest.recv(stream, 9).await.0 {}
+        assert_eq!(*seen.lock().unwrap(), [vec![1, 2], vec![3]]);
+
+        let (seen, look) = list();
+        let script = Script::new([Step::Accept(2), Step::Pending, Step::Accept(1), Step::Fail]);
+        let writer = Writer::new(script);
+        let log = writer.log();
+        let consumer =
+            tokio_write(writer).inspect(move |bytes| look.lock().unwrap().extend_from_slice(bytes));
+        let stream = guest.sink(consumer).await;
+        guest.send_all(stream, &[1, 2, 3, 4, 5]).await;
+        assert_eq!((&*seen.lock().unwrap(), log.accepted()), (&vec![1, 2, 3], vec![1, 2, 3]));
+    });
+}
+
+#[test]
+fn an_inspection_sees_the_items_that_move_and_no_others() {
+    // Rule "Once and in order".
+    with_guest::<u32, _>(async |guest| {
+        let (seen, look) = list();
+        let producer = items(stream::iter(1..=5_u32))
+            .inspect(move |item: &u32| look.lock().unwrap().push(*item));
+        let stream = guest.source(producer).await;
+        guest.recv(stream, 2).await;
+        assert_eq!(*seen.lock().unwrap(), [1, 2], "nothing ahead of the guest");
+        guest.recv(stream, 1).await;
+        guest.drop_readable(stream).await;
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
+    });
+    for batch in [1, 2, 9] {
+        with_guest::<u8, _>(async |guest| {
+            let (seen, look) = list();
+            let writer = Writer::new(Script::new([Step::Accept(1), Step::Accept(1), Step::Fail]));
+            let consumer = sink::<_, u8>(writer)
+                .batch(batch)
+                .inspect(move |item: &u8| look.lock().unwrap().push(*item));
+            let (consumer, done) = consumer.with_completion();
+            let stream = guest.sink(consumer).await;
+            guest.send_all(stream, &[1, 2, 3, 4, 5]).await;
+            let seen = seen.lock().unwrap().clone();
+            let moved = done.await.moved;
+            assert_eq!(seen, (1..=moved as u8).collect::<Vec<_>>());
+            assert!(moved >= 2, "{moved}");
+        });
+    }
+}
