@@ -24,12 +24,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio_util::sync::PollSender;
 use wasmtime::{Engine, Result, StoreContextMut};
 use wasmtime_streams as ours;
 
 use crate::across::{TaskSide, lifted, relayed};
 use crate::by_hand::{DirectRead, DirectWrite, OneRead, OneWrite};
-use crate::channel::ChannelSide;
+use crate::channel::{ChannelSide, items};
 use crate::guest::{Guest, Load};
 use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
 use crate::measure::{Row, Subject};
@@ -75,7 +76,7 @@ impl Counts {
         println!("{row}");
     }
 
-    /// A row of allocations; `own` is what Wasmtime takes itself.
+    /// A row of allocations; `own` is what Wasmtime takes itself, and a channel.
     fn allocations(
         &mut self,
         name: &str,
@@ -138,6 +139,8 @@ impl Counts {
         self.allocations("stream-completion", own, 1.0, |ops| {
             guest.read(load(ops), |n| ours::stream(numbers(n)).with_completion().0)
         })?;
+        // With what the channel takes, and what it takes to wait for it: one by one, that is for 256 operations.
+        let own = allocations(|ops| channel.read(256 * ops, |r| OneRead(items(r))))? - 255.0 * own;
         self.allocations("tokio_receiver", own, 1.0, |ops| {
             channel.read(256 * ops, ours::tokio_receiver)
         })?;
@@ -171,6 +174,8 @@ impl Counts {
                 (ours::for_each_batch(call), counted)
             })
         })?;
+        let sender = |sender| OneWrite::new(PollSender::new(sender));
+        let own = allocations(|ops| channel.write(256 * ops, sender))? - 255.0 * own;
         self.allocations("tokio_sender", own, 1.0, |ops| {
             channel.write(256 * ops, ours::tokio_sender)
         })

@@ -145,8 +145,11 @@ pub(crate) fn chunks(
     length: usize,
     bytes: u64,
 ) -> impl Stream<Item = Bytes> + Unpin + Send + 'static {
-    static BYTES: [u8; 64 << 10] = [0x5a; 64 << 10];
-    let chunk = Bytes::from_static(&BYTES[..length]);
+    /// Where it stands must not depend on the build.
+    #[repr(align(64))]
+    struct Aligned([u8; 64 << 10]);
+    static BYTES: Aligned = Aligned([0x5a; 64 << 10]);
+    let chunk = Bytes::from_static(&BYTES.0[..length]);
     stream::iter((0..bytes / length as u64).map(move |_| chunk.clone()))
 }
 

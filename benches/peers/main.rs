@@ -4,41 +4,55 @@
 //! Each row runs the same guest over the same data with both sides in turn, and prints the medians. A `ratio` is the
 //! peer's figure, with what is allowed beside it, by ours: 2 means that this crate takes half of it. A row under its floor
 //! says `below=yes`, and the exit status is 1.
+//!
+//! With `--instructions` it only runs what `.ci/instructions` counts.
+//!
+//! A run of all rows writes them into docs/performance.md, and the plot beside it; with `--quick`, into the target
+//! directory.
 
 mod across;
 mod by_hand;
 mod channel;
 mod guest;
 mod host;
+mod instructions;
 #[allow(dead_code, reason = "the rest is for counts.rs")]
 mod many;
 #[allow(dead_code, reason = "the rest is for counts.rs")]
 mod measure;
+mod report;
 mod rows;
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 
-use wasmtime::{Engine, Result};
+use wasmtime::error::Context as _;
+use wasmtime::{Engine, Result, ensure};
 
 use crate::measure::{Effort, Row, Side, Subject};
 
 fn main() -> Result<ExitCode> {
-    let mut effort = Effort::FULL;
+    let mut quick = false;
     let mut part = String::new();
     for arg in std::env::args().skip(1) {
         match arg.as_str() {
             // Given by cargo.
             "--bench" => {}
-            "--quick" => effort = Effort::QUICK,
+            "--quick" => quick = true,
+            "--instructions" => {
+                instructions::run()?;
+                return Ok(ExitCode::SUCCESS);
+            }
             name if !name.starts_with('-') => part = name.to_owned(),
             _ => {
                 eprintln!(
-                    "peers: no such argument: {arg}\nusage: peers [--quick] [PART-OF-A-NAME]"
+                    "peers: no such argument: {arg}\nusage: peers [--quick | --instructions] [PART-OF-A-NAME]"
                 );
                 return Ok(ExitCode::from(2));
             }
         }
     }
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let mut bench = Bench { engine: Engine::default(), effort, part, rows: Vec::new() };
     rows::bytes(&mut bench)?;
     rows::items(&mut bench)?;
@@ -47,6 +61,14 @@ fn main() -> Result<ExitCode> {
     rows::tcp(&mut bench)?;
     rows::completions(&mut bench)?;
     rows::growth(&mut bench)?;
+    bench.counts()?;
+    if bench.part.is_empty() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        report::write(
+            &bench.rows,
+            Path::new(if quick { env!("CARGO_TARGET_TMPDIR") } else { docs }),
+        )?;
+    }
     let below = bench.rows.iter().any(Row::is_below);
     Ok(if below { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -68,6 +90,23 @@ impl Bench {
     fn add(&mut self, row: Row) {
         println!("{row}");
         self.rows.push(row);
+    }
+
+    /// The rows of counts.rs, a program of its own since its allocator counts.
+    fn counts(&mut self) -> Result<()> {
+        let cargo = std::env::var_os("CARGO").context("run it by cargo bench")?;
+        let output = Command::new(cargo)
+            .args(["bench", "--quiet", "--bench", "counts", "--", &self.part])
+            .stderr(Stdio::null())
+            .output()?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut rows = 0;
+        for row in lines.lines().filter_map(Row::parse) {
+            self.add(row);
+            rows += 1;
+        }
+        ensure!(rows > 0 || !self.part.is_empty(), "`cargo bench --bench counts` failed: run it");
+        Ok(())
     }
 
     /// A row of two sides that take a number of operations.

@@ -152,6 +152,34 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Of a line that another program printed.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let mut fields =
+                line.strip_prefix("ROW ")?.split(' ').filter_map(|f| f.split_once('='));
+            fields.find(|(field, _)| *field == name).map(|(_, value)| value)
+        };
+        // As `12.50ns/op`.
+        let figure = |value: &str| {
+            let (figure, unit) = value.split_once('/')?;
+            let end = figure.find(char::is_alphabetic).unwrap_or(figure.len());
+            Some((figure[..end].parse().ok()?, figure[end..].to_owned(), unit.to_owned()))
+        };
+        let (ours, measure, unit) = figure(field("ours")?)?;
+        let (peer, theirs) = field("peer")?.split_once(':')?;
+        let allowed = field("allowed").and_then(figure).map_or(0.0, |(allowed, ..)| allowed);
+        let subject = Subject {
+            name: field("name")?.to_owned(),
+            peer: peer.to_owned(),
+            unit,
+            floor: field("floor")?.parse().ok()?,
+            allowed,
+            measure,
+        };
+        let ratio = field("ratio")?.parse().ok()?;
+        Some(Self { subject, ours, peer: figure(theirs)?.0, ratio })
+    }
+
     pub(crate) fn is_below(&self) -> bool {
         self.ratio < self.subject.floor
     }
