@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, Result, StoreContextMut};
 use wasmtime_streams as ours;
 
-use crate::across::{TaskSide, lifted, relayed};
+use crate::across::{TaskSide, lifted};
 use crate::channel::ChannelSide;
 use crate::guest::{Guest, Load};
 use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
@@ -66,8 +66,7 @@ fn bytes(engine: &Engine) -> Result<()> {
         })
     })?;
     let side = TaskSide::new(engine, 4 << 10)?;
-    path("lift-reader", |ops| side.read_here(ops, lifted))?;
-    path("relay", |ops| side.relay_here(ops, relayed))
+    path("lift-reader", |ops| side.read_here(ops, lifted))
 }
 
 fn items(engine: &Engine) -> Result<()> {
