@@ -40,16 +40,20 @@ mod consuming_items;
 mod custom_sinks;
 mod host_to_host;
 mod iterators;
+mod lift;
+mod lower;
 mod peekable;
 mod producing;
 mod producing_ends;
 mod producing_items;
+mod relay;
 mod resources;
 mod splice;
 mod values;
 
-use support::guest::{Code, Guest};
+use support::guest::Code;
 use support::script::Step;
+use wasmtime_streams::testing;
 
 /// The guest's buffer sizes.
 const BUFFERS: [u32; 6] = [1, 2, 7, 4096, 65536, 1 << 20];
@@ -90,7 +94,11 @@ fn interleaved(data: &[u8], mask: usize, between: Step) -> Vec<Step> {
 }
 
 /// Reads until the stream ends, `buffer` bytes at a time.
-async fn read_to_end(guest: &Guest<'_, u8>, stream: u32, buffer: u32) -> Vec<u8> {
+async fn read_to_end<D: Send + 'static>(
+    guest: &testing::Guest<'_, D, u8>,
+    stream: u32,
+    buffer: u32,
+) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         let (code, bytes) = guest.recv(stream, buffer).await;
