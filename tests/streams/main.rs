@@ -26,6 +26,15 @@ macro_rules! unbuffered {
     };
 }
 
+/// Starts a write that stays parked, whatever can run.
+macro_rules! parked {
+    ($wait:ident, $guest:ident.write($stream:ident, $len:expr)) => {
+        assert_eq!($guest.write($stream, $len).await, Code::Blocked);
+        let mut $wait = Box::pin($guest.wait($stream));
+        assert_eq!($guest.parked(&mut $wait).await, None);
+    };
+}
+
 mod abandoned;
 mod auto_traits;
 mod blocking;
@@ -41,12 +50,15 @@ mod custom_sinks;
 mod host_to_host;
 mod iterators;
 mod lift;
+mod lift_ends;
+mod lifted_values;
 mod lower;
 mod peekable;
 mod producing;
 mod producing_ends;
 mod producing_items;
 mod relay;
+mod relay_ends;
 mod resources;
 mod splice;
 mod values;
