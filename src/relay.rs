@@ -9,16 +9,21 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use wasmtime::component::{Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
 use crate::completion::Completing;
-use crate::handoff::handoff;
+use crate::ends::forward::forward_source;
+use crate::handoff::{Refusal, handoff};
 use crate::lift::ToHost;
 use crate::lower::FromHost;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, Splice,
+    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, ItemSource,
+    Splice, StoreToken, Then, Why,
 };
 
 /// A stream that was connected to another store.
@@ -30,6 +35,18 @@ pub struct Relayed<T> {
     pub from: Completion<ToHost<T>, Infallible>,
     /// How the second guest's stream ended. It may be dropped.
     pub to: Completion<FromHost<T>, Infallible>,
+}
+
+impl<T> Relayed<T> {
+    /// Tells a store that was dropped with its stream in it, as after a trap, from a guest that dropped its end: the
+    /// completions on both sides then say [`Abandoned`](crate::End::Abandoned). Each token is one that the data of its store
+    /// holds; see [`StoreToken`]. Without it what a guest wrote before it trapped looks like all there is.
+    ///
+    /// It holds on when the completions are dropped.
+    pub fn watch_stores(self, from: &StoreToken, to: &StoreToken) -> Self {
+        let Self { stream, from: one, to: two } = self;
+        Self { stream, from: one.watch_store(from), to: two.watch_store(to) }
+    }
 }
 
 impl<T> fmt::Debug for Relayed<T> {
@@ -79,7 +96,9 @@ pub fn bytes(
 ) -> Result<Relayed<u8>> {
     let (consumer, producer) = byte_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
+    let refusal = producer.get_ref().refusal();
     let (producer, to_done) = producer.with_completion();
+    let producer = producer.map(|inner| Refusing { inner, _refusal: refusal });
     let relayed = StreamReader::new(to, producer)?;
     stream.pipe(from, consumer.inspect(look))?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
@@ -106,12 +125,54 @@ where
 {
     let (consumer, producer) = item_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
+    let refusal = producer.get_ref().refusal();
     let (producer, to_done) = producer.with_completion();
+    let producer = producer.map(|inner| Refusing { inner, _refusal: refusal });
     let relayed = StreamReader::new(to, producer)?;
     let consumer: ItemConsumer<Completing<_, _>, T, _> =
         consumer.receive_with(move |_: wasmtime::StoreContextMut<'_, D>, item| Ok(map(item)));
     stream.pipe(from, consumer)?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
+}
+
+pin_project! {
+    /// A source whose writer learns at once that the second guest is gone. Without it the writer would learn that only when
+    /// the completion, which shares the reader, is awaited or dropped.
+    struct Refusing<S, T> {
+        #[pin]
+        inner: S,
+        _refusal: Refusal<T, Why>,
+    }
+}
+
+impl<S: ByteSource> ByteSource for Refusing<S, u8> {
+    type Error = S::Error;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<(usize, Then), S::Error>> {
+        self.project().inner.poll_read(cx, buf)
+    }
+
+    forward_source!(poll_readable, signals);
+}
+
+impl<S: ItemSource, T: Send + 'static> ItemSource for Refusing<S, T> {
+    type Item = S::Item;
+    type Error = S::Error;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<S::Item>,
+    ) -> Poll<Result<Then, S::Error>> {
+        self.project().inner.poll_items(cx, max, out)
+    }
+
+    forward_source!(poll_readable, ended, signals);
 }
 
 /// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
@@ -165,4 +226,22 @@ where
 {
     let source = stream.try_into::<S>(from)?;
     Ok(StreamReader::new(to, ByteProducer::new(source).spliceable()))
+}
+
+/// The same for items.
+///
+/// # Errors
+///
+/// As for [`splice`].
+pub fn splice_items<T, S>(
+    from: impl AsContextMut,
+    stream: StreamReader<T>,
+    to: impl AsContextMut,
+) -> Result<Result<StreamReader<T>>, StreamReader<T>>
+where
+    T: Lower + Lift + Send + Sync + 'static,
+    S: ItemSource<Item = T> + Splice + Unpin,
+{
+    let source = stream.try_into::<S>(from)?;
+    Ok(StreamReader::new(to, ItemProducer::new(source).spliceable()))
 }

@@ -22,7 +22,7 @@ use std::io;
 
 pub use self::sink::{HostSink, Unsent, item_producer, sink};
 pub use self::source::FromHost;
-pub use self::value::{HostValue, OrTrapDropped, value};
+pub use self::value::{FromHostValue, HostValue, OrTrapDropped, value, value_producer};
 pub use self::writer::{HostWriter, producer, writer};
 use crate::handoff::ReaderGone;
 

@@ -10,10 +10,13 @@ mod cooperation;
 mod datagrams;
 #[cfg(unix)]
 mod files;
+mod handoffs;
 mod http;
+mod lifted;
 #[cfg(unix)]
 mod listeners;
 mod relay;
+mod relayed;
 #[cfg(unix)]
 mod sockets;
 mod transform;
