@@ -18,7 +18,7 @@ use wasmtime::{AsContextMut, Result};
 
 use crate::completion::Completing;
 use crate::ends::forward::forward_source;
-use crate::handoff::{Refusal, handoff};
+use crate::handoff::{Refusal, byte_handoff, handoff};
 use crate::lift::ToHost;
 use crate::lower::FromHost;
 use crate::{
@@ -177,7 +177,7 @@ impl<S: ItemSource, T: Send + 'static> ItemSource for Refusing<S, T> {
 
 /// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
 pub fn byte_parts(capacity: usize) -> (ByteConsumer<ToHost<u8>>, ByteProducer<FromHost<u8>>) {
-    let (writer, reader) = handoff(capacity);
+    let (writer, reader) = byte_handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), ByteProducer::new(FromHost::new(reader)))
 }
 

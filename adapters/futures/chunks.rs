@@ -106,6 +106,9 @@ where
     ByteProducer::new(TryChunks { stream, rest: None })
 }
 
+/// How many bytes of chunks are taken in one look.
+const AT_ONCE: usize = 64 * 1024;
+
 pin_project! {
     /// The source of [`chunks()`].
     #[derive(Debug)]
@@ -139,14 +142,32 @@ where
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
-        let this = self.project();
+        let mut this = self.project();
+        let mut filled = 0;
         if let Some(chunk) = this.rest.take() {
-            return Poll::Ready(Ok(split(chunk, buf, this.rest)));
+            (filled, _) = split(chunk, buf, this.rest);
         }
-        this.stream.poll_next(cx).map(|next| match next {
-            Some(chunk) => Ok(split(chunk, buf, this.rest)),
-            None => Ok((0, Then::End(Why::Finished))),
-        })
+        // All that is there in one look, up to a bound after which the core is asked whether to go on.
+        while filled < buf.len().min(AT_ONCE) {
+            match this.stream.as_mut().poll_next(cx) {
+                Poll::Ready(Some(mut chunk)) => {
+                    let (n, room) = (chunk.remaining(), buf.len() - filled);
+                    if n <= room {
+                        chunk.copy_to_slice(&mut buf[filled..filled + n]);
+                        filled += n;
+                        if n == 0 {
+                            break;
+                        }
+                    } else {
+                        filled += split(chunk, &mut buf[filled..], this.rest).0;
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok((filled, Then::End(Why::Finished)))),
+                Poll::Pending if filled == 0 => return Poll::Pending,
+                Poll::Pending => return Poll::Ready(Ok((filled, Then::Stop))),
+            }
+        }
+        Poll::Ready(Ok((filled, Then::More)))
     }
 }
 

@@ -89,8 +89,6 @@ impl<S: Sink<T>, T> SinkItems<S, T> {
                 this.sink.as_mut().start_send(item).map_err(Halt::Failed)?;
             }
         }
-        // An idle stream holds no storage.
-        *this.held = VecDeque::new();
         Poll::Ready(Ok(()))
     }
 
@@ -121,13 +119,18 @@ where
         loop {
             // What is held is sent before anything is taken, and before the operation completes.
             ready!(self.as_mut().poll_sent(cx))?;
-            if items.remaining() == 0 {
+            let room = match items.remaining() {
+                0 => false,
+                _ => match self.as_mut().poll_room(cx) {
+                    Poll::Ready(room) => room.map(|()| true)?,
+                    Poll::Pending if items.taken() > 0 => false,
+                    Poll::Pending => return Poll::Pending,
+                },
+            };
+            if !room {
+                // A stream that waits for its guest keeps no memory.
+                *self.project().held = VecDeque::new();
                 return Poll::Ready(Ok(()));
-            }
-            match self.as_mut().poll_room(cx) {
-                Poll::Ready(room) => room?,
-                Poll::Pending if items.taken() > 0 => return Poll::Ready(Ok(())),
-                Poll::Pending => return Poll::Pending,
             }
             if items.remaining() == 1 {
                 // There is room for it, so it need not be held.

@@ -11,7 +11,7 @@ use crate::{ItemConsumer, Why};
 
 /// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
 ///
-/// `capacity` is in items: half of it may wait to be taken while the other half is being taken; it is at least 2.
+/// `capacity` is in items: so many may wait to be taken or be in the hands of the reader; it is at least 2.
 ///
 /// # Errors
 ///

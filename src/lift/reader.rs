@@ -4,13 +4,13 @@ use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
 use super::{Cut, ToHost};
-use crate::handoff::{Reader, handoff};
+use crate::handoff::{Reader, byte_handoff};
 use crate::{ByteConsumer, Why};
 
 /// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
 /// futures crate with `futures`.
 ///
-/// `capacity` is in bytes: half of it may wait to be read while the other half is being read; it is at least 2.
+/// `capacity` is in bytes: so many may wait to be read or be in the hands of the reader; it is at least 2.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ pub fn reader(
 ///
 /// If one of them cuts the stream short, the reader says so with a [`Cut`], after what came before it.
 pub fn consumer(capacity: usize) -> (ByteConsumer<ToHost<u8>>, GuestReader) {
-    let (writer, reader) = handoff(capacity);
+    let (writer, reader) = byte_handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), GuestReader { reader })
 }
 

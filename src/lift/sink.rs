@@ -34,7 +34,7 @@ macro_rules! common {
     () => {
         type Error = Infallible;
 
-        fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Answer<()>> {
+        fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Answer<()>> {
             Some(self.writer.poll_room(cx).map_err(gone))
         }
 
@@ -58,7 +58,7 @@ macro_rules! common {
 impl ByteSink for ToHost<u8> {
     common!();
 
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Answer<usize> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Answer<usize> {
         self.writer.poll_write(cx, buf).map_err(gone)
     }
 }
@@ -69,12 +69,13 @@ impl<T: Send + 'static> ItemSink for ToHost<T> {
     common!();
 
     fn poll_accept(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
     ) -> Answer<()> {
         while items.remaining() > 0 {
-            match self.writer.poll_fill(cx, |buffer, room| items.take(room, buffer)) {
+            let wanted = items.remaining();
+            match self.writer.poll_fill(cx, wanted, |buffer, room| items.take(room, buffer)) {
                 Poll::Ready(taken) => taken.map_err(gone)?,
                 Poll::Pending if items.taken() > 0 => break,
                 Poll::Pending => return Poll::Pending,

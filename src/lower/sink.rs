@@ -12,7 +12,7 @@ use crate::{ItemProducer, Why};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
-/// `capacity` is in items: half of it may wait to be read while the other half is being read; it is at least 2. Sending
+/// `capacity` is in items: so many may wait to be read or be in the hands of the reader; it is at least 2. Sending
 /// waits while that is full. Closing the sink, or dropping it, is the end of the data.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ impl<T> HostSink<T> {
         let mut items = VecDeque::from(batch);
         while !items.is_empty() {
             let sent = poll_fn(|cx| {
-                self.writer.poll_fill(cx, |buffer, room| {
+                self.writer.poll_fill(cx, items.len(), |buffer, room| {
                     buffer.extend(items.drain(..room.min(items.len())));
                 })
             });

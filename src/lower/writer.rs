@@ -4,13 +4,13 @@ use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
 use super::{FromHost, PeerDropped};
-use crate::handoff::{Writer, handoff};
+use crate::handoff::{Writer, byte_handoff};
 use crate::{ByteProducer, Why};
 
 /// A writer of the host's and the `stream<u8>` that a guest reads from it: tokio's `AsyncWrite` with the feature `tokio`,
 /// that of the futures crate with `futures`.
 ///
-/// `capacity` is in bytes: half of it may wait to be read while the other half is being read; it is at least 2. A write
+/// `capacity` is in bytes: so many may wait to be read or be in the hands of the reader; it is at least 2. A write
 /// waits while that is full. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is the
 /// end of the data.
 ///
@@ -49,7 +49,7 @@ pub fn writer(store: impl AsContextMut, capacity: usize) -> Result<(HostWriter, 
 
 /// The two parts of [`writer`], for a producer with limits, timeouts, a completion.
 pub fn producer(capacity: usize) -> (HostWriter, ByteProducer<FromHost<u8>>) {
-    let (writer, reader) = handoff(capacity);
+    let (writer, reader) = byte_handoff(capacity);
     (HostWriter { writer }, ByteProducer::new(FromHost::new(reader)))
 }
 
