@@ -253,6 +253,15 @@ impl<T, E> Reader<T, E> {
         state.filling.is_empty() && matches!(state.closed, Some(Ok(())))
     }
 
+    /// Says that nothing more is read. What was written stays to be read.
+    pub(crate) fn close(&self) {
+        let mut state = self.shared.lock();
+        state.reader_gone = true;
+        let waiting = state.writer.take();
+        drop(state);
+        wake(waiting);
+    }
+
     /// Takes a whole chunk, with its memory; empty at the end.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
         self.poll_chunk(cx).map_ok(|chunk| mem::take(chunk).into())

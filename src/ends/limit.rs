@@ -33,11 +33,14 @@ fn at_most(left: u64, n: usize) -> usize {
     n.min(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
-fn after(left: &mut u64, n: usize, then: Then) -> Then {
+/// What comes after `n` more. A limit on a source ends it with its last byte or item, unless the data ends there by itself.
+fn after(left: &mut u64, n: usize, then: Then, reached: impl FnOnce(Option<Why>)) -> Then {
     *left = left.saturating_sub(n as u64);
     match then {
-        // A limit on a source ends it with its last byte or item, unless the data ends there by itself.
-        Then::Stop | Then::More if *left == 0 => Then::End(Why::LimitReached),
+        Then::Stop | Then::More if *left == 0 => {
+            reached(Some(Why::LimitReached));
+            Then::End(Why::LimitReached)
+        }
         then => then,
     }
 }
@@ -50,12 +53,15 @@ impl<S: ByteSource> ByteSource for Limit<S> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), S::Error>> {
-        let this = self.project();
+        let mut this = self.project();
         let max = at_most(*this.left, buf.len());
-        if max == 0 {
-            return Poll::Ready(Ok((0, Then::End(Why::LimitReached))));
-        }
-        this.inner.poll_read(cx, &mut buf[..max]).map_ok(|(n, then)| (n, after(this.left, n, then)))
+        let answer = match max {
+            0 => Poll::Ready(Ok((0, Then::Stop))),
+            _ => this.inner.as_mut().poll_read(cx, &mut buf[..max]),
+        };
+        answer.map_ok(|(n, then)| {
+            (n, after(this.left, n, then, |why| this.inner.as_mut().stream_ended(why)))
+        })
     }
 
     fn poll_readable(
@@ -67,7 +73,7 @@ impl<S: ByteSource> ByteSource for Limit<S> {
         if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
     }
 
-    forward_source!(signals);
+    forward_source!(stream_ended, signals);
 }
 
 impl<S: ItemSource> ItemSource for Limit<S> {
@@ -80,21 +86,23 @@ impl<S: ItemSource> ItemSource for Limit<S> {
         max: usize,
         out: &mut Vec<S::Item>,
     ) -> Poll<Result<Then, S::Error>> {
-        let this = self.project();
+        let mut this = self.project();
         let max = at_most(*this.left, max);
-        if max == 0 {
-            return Poll::Ready(Ok(Then::End(Why::LimitReached)));
-        }
         let before = out.len();
-        let answer = this.inner.poll_items(cx, max, out);
+        let answer = match max {
+            0 => Poll::Ready(Ok(Then::Stop)),
+            _ => this.inner.as_mut().poll_items(cx, max, out),
+        };
         let n = out.len() - before;
+        let mut next =
+            |then| after(this.left, n, then, |why| this.inner.as_mut().stream_ended(why));
         match answer {
             // Items beside it: the operation completes with them.
-            Poll::Pending => {
-                let then = after(this.left, n, Then::Stop);
-                if then == Then::Stop { Poll::Pending } else { Poll::Ready(Ok(then)) }
-            }
-            Poll::Ready(ready) => Poll::Ready(ready.map(|then| after(this.left, n, then))),
+            Poll::Pending => match next(Then::Stop) {
+                Then::Stop => Poll::Pending,
+                then => Poll::Ready(Ok(then)),
+            },
+            Poll::Ready(ready) => Poll::Ready(ready.map(next)),
         }
     }
 
@@ -106,7 +114,7 @@ impl<S: ItemSource> ItemSource for Limit<S> {
         if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
     }
 
-    forward_source!(ended, signals);
+    forward_source!(ended, stream_ended, signals);
 }
 
 impl<S: ByteSink> ByteSink for Limit<S> {

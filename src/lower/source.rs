@@ -35,6 +35,10 @@ macro_rules! common {
         ) -> Option<Poll<Result<(), Infallible>>> {
             Some(self.reader.poll_ready(cx).map(Ok))
         }
+
+        fn stream_ended(self: Pin<&mut Self>, _: Option<Why>) {
+            self.reader.close();
+        }
     };
 }
 
