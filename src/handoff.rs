@@ -13,22 +13,27 @@ use std::task::{Context, Poll, Waker, ready};
 struct State<T, E> {
     /// What the reader takes next. It is away while the writer fills it.
     filling: Vec<T>,
-    /// Set once, by the writer: no more comes.
+    /// Set once, by the writer: no more comes. The error is gone once it was read.
     closed: Option<Result<(), E>>,
-    writer_gone: bool,
+    /// Nobody takes what is written any more, though the reader may still be there.
+    refused: bool,
+    /// It was refused before it was closed.
+    left_early: bool,
     reader_gone: bool,
     writer: Option<Waker>,
     reader: Option<Waker>,
 }
 
 impl<T, E> State<T, E> {
-    fn close(&mut self, end: Result<(), E>) -> Option<Waker> {
-        if self.writer_gone {
-            return None;
-        }
-        self.writer_gone = true;
-        self.closed = Some(end);
-        self.reader.take()
+    /// Whether nothing can be written any more.
+    fn is_shut(&self) -> bool {
+        self.refused || self.closed.is_some()
+    }
+
+    fn refuse(&mut self) -> Option<Waker> {
+        self.refused = true;
+        self.left_early |= self.closed.is_none();
+        self.writer.take()
     }
 }
 
@@ -68,7 +73,8 @@ pub(crate) fn handoff<T, E>(capacity: usize) -> (Writer<T, E>, Reader<T, E>) {
         state: Mutex::new(State {
             filling: Vec::new(),
             closed: None,
-            writer_gone: false,
+            refused: false,
+            left_early: false,
             reader_gone: false,
             writer: None,
             reader: None,
@@ -91,7 +97,7 @@ impl<T, E> Writer<T, E> {
         fill: impl FnOnce(&mut Vec<T>, usize) -> R,
     ) -> Poll<Result<R, ReaderGone>> {
         let mut state = self.shared.lock();
-        if state.reader_gone || state.writer_gone {
+        if state.is_shut() {
             return Poll::Ready(Err(ReaderGone));
         }
         let room = self.shared.half.saturating_sub(state.filling.len());
@@ -109,7 +115,7 @@ impl<T, E> Writer<T, E> {
     /// Waits for room.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
         let mut state = self.shared.lock();
-        if state.reader_gone || state.writer_gone {
+        if state.is_shut() {
             return Poll::Ready(Err(ReaderGone));
         }
         if state.filling.len() < self.shared.half {
@@ -124,7 +130,7 @@ impl<T, E> Writer<T, E> {
     /// Appends one item, if there is room for it.
     pub(crate) fn push(&self, item: T) -> Result<(), T> {
         let mut state = self.shared.lock();
-        if state.reader_gone || state.writer_gone || state.filling.len() >= self.shared.half {
+        if state.is_shut() || state.filling.len() >= self.shared.half {
             return Err(item);
         }
         state.filling.push(item);
@@ -137,9 +143,21 @@ impl<T, E> Writer<T, E> {
     /// Ends it: what was written before is still read, then this. Only the first call counts.
     pub(crate) fn close(&self, end: Result<(), E>) {
         let mut state = self.shared.lock();
-        let waiting = state.close(end);
+        if state.closed.is_some() {
+            return;
+        }
+        state.closed = Some(end);
+        let waiting = state.reader.take();
+        // Nobody writes any more: it must not keep the task of the writer in memory.
+        let stale = state.writer.take();
         drop(state);
+        drop(stale);
         wake(waiting);
+    }
+
+    /// Whether the reader went away before this was closed.
+    pub(crate) fn was_left(&self) -> bool {
+        self.shared.lock().left_early
     }
 }
 
@@ -244,6 +262,20 @@ impl<T, E> Reader<T, E> {
         Poll::Ready(())
     }
 
+    /// Refuses what is written from now on; what was written before stays to be read.
+    pub(crate) fn refuse(&self) {
+        let waiting = self.shared.lock().refuse();
+        wake(waiting);
+    }
+
+    /// What was written and is not read.
+    pub(crate) fn into_unread(mut self) -> Vec<T> {
+        let mut unread = Vec::from(mem::take(&mut self.chunk));
+        let mut rest = mem::take(&mut self.shared.lock().filling);
+        unread.append(&mut rest);
+        unread
+    }
+
     /// Whether all was read and the writer has closed in order.
     pub(crate) fn is_at_end(&self) -> bool {
         if !self.chunk.is_empty() {
@@ -251,20 +283,6 @@ impl<T, E> Reader<T, E> {
         }
         let state = self.shared.lock();
         state.filling.is_empty() && matches!(state.closed, Some(Ok(())))
-    }
-
-    /// Says that nothing more is read. What was written stays to be read.
-    pub(crate) fn close(&self) {
-        let mut state = self.shared.lock();
-        state.reader_gone = true;
-        let waiting = state.writer.take();
-        drop(state);
-        wake(waiting);
-    }
-
-    /// Takes a whole chunk, with its memory; empty at the end.
-    pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, E>> {
-        self.poll_chunk(cx).map_ok(|chunk| mem::take(chunk).into())
     }
 }
 
@@ -279,11 +297,12 @@ impl<T, E> Drop for Reader<T, E> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.reader_gone = true;
+        let waiting = state.refuse();
         let unread = mem::take(&mut state.filling);
-        let wakers = [state.writer.take(), state.reader.take()];
+        let stale = state.reader.take();
         drop(state);
-        drop(unread);
-        wakers.into_iter().for_each(wake);
+        wake(waiting);
+        drop((unread, stale));
     }
 }
 

@@ -3,7 +3,7 @@
 //! Both stores have to run, on any threads. What waits between them is bounded by the capacity, and the reason of an end
 //! passes on: if one side is cut short, the completion of the other says why.
 //!
-//! [`bytes`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
+//! [`bytes()`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
 //! [`byte_parts`] and [`item_parts`]. A stream that the first guest only passed on needs no relay: [`splice`] takes the
 //! host's own object back out of it, and hands it to the second store.
 
@@ -18,7 +18,8 @@ use crate::handoff::handoff;
 use crate::lift::ToHost;
 use crate::lower::FromHost;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, Splice,
+    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, ItemSource,
+    Splice, StoreToken,
 };
 
 /// A stream that was connected to another store.
@@ -30,6 +31,18 @@ pub struct Relayed<T> {
     pub from: Completion<ToHost<T>, Infallible>,
     /// How the second guest's stream ended. It may be dropped.
     pub to: Completion<FromHost<T>, Infallible>,
+}
+
+impl<T> Relayed<T> {
+    /// Tells a store that was dropped with its stream in it, as after a trap, from a guest that dropped its end: the
+    /// completions on both sides then say [`Abandoned`](crate::End::Abandoned). Each token is one that the data of its store
+    /// holds; see [`StoreToken`]. Without it what a guest wrote before it trapped looks like all there is.
+    ///
+    /// It holds on when the completions are dropped.
+    pub fn watch_stores(self, from: &StoreToken, to: &StoreToken) -> Self {
+        let Self { stream, from: one, to: two } = self;
+        Self { stream, from: one.watch_store(from), to: two.watch_store(to) }
+    }
 }
 
 impl<T> fmt::Debug for Relayed<T> {
@@ -114,7 +127,7 @@ where
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
 }
 
-/// The two parts of [`bytes`]: where the first store's stream goes, and where the second's comes from.
+/// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
 pub fn byte_parts(capacity: usize) -> (ByteConsumer<ToHost<u8>>, ByteProducer<FromHost<u8>>) {
     let (writer, reader) = handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), ByteProducer::new(FromHost::new(reader)))
@@ -165,4 +178,22 @@ where
 {
     let source = stream.try_into::<S>(from)?;
     Ok(StreamReader::new(to, ByteProducer::new(source).spliceable()))
+}
+
+/// The same for items.
+///
+/// # Errors
+///
+/// As for [`splice`].
+pub fn splice_items<T, S>(
+    from: impl AsContextMut,
+    stream: StreamReader<T>,
+    to: impl AsContextMut,
+) -> Result<Result<StreamReader<T>>, StreamReader<T>>
+where
+    T: Lower + Lift + Send + Sync + 'static,
+    S: ItemSource<Item = T> + Splice + Unpin,
+{
+    let source = stream.try_into::<S>(from)?;
+    Ok(StreamReader::new(to, ItemProducer::new(source).spliceable()))
 }

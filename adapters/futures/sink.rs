@@ -89,6 +89,8 @@ impl<S: Sink<T>, T> SinkItems<S, T> {
                 this.sink.as_mut().start_send(item).map_err(Halt::Failed)?;
             }
         }
+        // An idle stream holds no storage.
+        *this.held = VecDeque::new();
         Poll::Ready(Ok(()))
     }
 

@@ -238,9 +238,10 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.project();
         if *this.state == State::Data {
-            match std::task::ready!(this.reader.poll_take(cx)) {
-                Ok(data) if data.is_empty() => *this.state = State::Trailers,
-                Ok(data) => {
+            match std::task::ready!(this.reader.poll_chunk(cx)) {
+                Ok(chunk) if chunk.is_empty() => *this.state = State::Trailers,
+                Ok(chunk) => {
+                    let data = Vec::from(std::mem::take(chunk));
                     *this.left = this.left.map(|left| left.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data.into()))));
                 }

@@ -15,8 +15,8 @@ use crate::{Halt, ItemConsumer, ItemSink, Take, Why};
 ///
 /// # Partial writes
 /// A guest's write is taken whole, up to the limit and to 65,536 items an operation. Exactly `limit` items are taken; what
-/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, and the `Vec` never
-/// has room for more than twice that, or for more than `limit`.
+/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, by doubling, and not
+/// beyond `limit`.
 ///
 /// # Cancellation
 /// Nothing is ever under way.

@@ -16,8 +16,7 @@ use crate::{ByteConsumer, ByteSink, Halt, Why};
 ///
 /// # Partial writes
 /// A guest's write is taken whole, up to the limit. Exactly `limit` bytes are taken; what is over stays with the guest,
-/// which sees the other end dropped. Memory grows with what arrives, and the `Vec` never has room for more than twice
-/// that, or for more than `limit`.
+/// which sees the other end dropped. Memory grows with what arrives, by doubling, and not beyond `limit`.
 ///
 /// # Cancellation
 /// Nothing is ever under way.

@@ -5,12 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, Join, ReadBuf, join};
+use ::tokio::task::coop;
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
 use crate::lift::{self, GuestReader};
 use crate::lower::{self, HostWriter};
 
+/// It takes part in tokio's cooperative budget, as tokio's own in-memory pipes do: a guest that is always ahead does not keep
+/// the thread from other tasks.
 impl AsyncRead for GuestReader {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -20,18 +23,23 @@ impl AsyncRead for GuestReader {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        let coop = ready!(coop::poll_proceed(cx));
         let this = self.get_mut();
         let bytes = ready!(this.poll_fill_buf(cx))?;
         let n = bytes.len().min(buf.remaining());
         buf.put_slice(&bytes[..n]);
         this.consume(n);
+        coop.made_progress();
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncBufRead for GuestReader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        GuestReader::poll_fill_buf(self.get_mut(), cx).map_err(Into::into)
+        let coop = ready!(coop::poll_proceed(cx));
+        let bytes = ready!(GuestReader::poll_fill_buf(self.get_mut(), cx));
+        coop.made_progress();
+        Poll::Ready(bytes.map_err(Into::into))
     }
 
     fn consume(self: Pin<&mut Self>, bytes: usize) {
@@ -46,7 +54,10 @@ impl AsyncWrite for HostWriter {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        HostWriter::poll_write(self.get_mut(), cx, buf).map_err(Into::into)
+        let coop = ready!(coop::poll_proceed(cx));
+        let written = ready!(HostWriter::poll_write(self.get_mut(), cx, buf));
+        coop.made_progress();
+        Poll::Ready(written.map_err(Into::into))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

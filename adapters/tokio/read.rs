@@ -11,7 +11,12 @@ use crate::{ByteProducer, ByteSource, Splice, Then};
 /// A `stream<u8>` that reads from a tokio [`AsyncRead`].
 ///
 /// The inverse is [`tokio_write`](crate::tokio_write). A reader with a buffer of its own is better given to
-/// [`tokio_buf_read`](crate::tokio_buf_read), which can answer zero-length reads truly.
+/// [`tokio_buf_read`](crate::tokio_buf_read), a socket or pipe to [`tokio_socket_read`](crate::tokio_socket_read): both
+/// can answer zero-length reads truly.
+///
+/// A tokio `File` never blocks the executor: it reads on a thread of the runtime's pool, at most what one guest read asks
+/// for, and at most 2 MiB. What it reads for a guest that has cancelled meanwhile stays in it, for the next read. The
+/// store has to be polled within the runtime then.
 ///
 /// # Partial writes
 /// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking

@@ -10,7 +10,11 @@ use crate::{ByteConsumer, ByteSink, Halt};
 
 /// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
 ///
-/// The inverse is [`tokio_read`](crate::tokio_read).
+/// The inverse is [`tokio_read`](crate::tokio_read). A socket or pipe is better given to
+/// [`tokio_socket_write`](crate::tokio_socket_write), which can answer zero-length writes truly.
+///
+/// A tokio `File` never blocks the executor: it writes on a thread of the runtime's pool. The store has to be polled
+/// within the runtime then.
 ///
 /// # Partial writes
 /// The guest is told exactly how many bytes the writer accepted; the writer is asked again while it makes progress.
@@ -75,7 +79,7 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for TokioWrite<W> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<io::Error>>> {
-        self.project().writer.poll_write(cx, buf).map(written)
+        poll_write(self.project().writer, cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
@@ -86,4 +90,13 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for TokioWrite<W> {
         // A shutdown implies a flush, by the contract of `AsyncWrite`.
         self.project().writer.poll_shutdown(cx).map_err(Halt::Failed)
     }
+}
+
+/// One write; none of the bytes accepted is an error.
+pub(super) fn poll_write<W: AsyncWrite>(
+    writer: Pin<&mut W>,
+    cx: &mut Context<'_>,
+    buf: &[u8],
+) -> Poll<Result<usize, Halt<io::Error>>> {
+    writer.poll_write(cx, buf).map(written)
 }

@@ -1,111 +1,179 @@
-//! The guest of all rows: one component that reads a stream to its end, or writes one.
+//! The guest of all rows: one component that reads a stream to its end, writes one, passes one on, or keeps many.
 
 use std::marker::PhantomData;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use wasmtime::component::{
-    Component, Lift, Linker, Lower, StreamConsumer, StreamProducer, StreamReader, TypedFunc,
+    Accessor, Component, Lift, Linker, Lower, StreamConsumer, StreamProducer, StreamReader,
+    TypedFunc,
 };
 use wasmtime::error::Context as _;
 use wasmtime::{Engine, Result, Store, ensure};
 
-/// How much moves in a run, in bytes or items, and what the time is divided by.
+/// What flows through the streams of a guest.
+pub(crate) trait Item: Lift + Lower + Send + Sync + 'static {
+    /// In WIT.
+    const NAME: &'static str;
+    /// What the guest does to have its buffer full of them.
+    const FILL: &'static str = "";
+}
+
+impl Item for u8 {
+    const NAME: &'static str = "u8";
+}
+
+impl Item for u32 {
+    const NAME: &'static str = "u32";
+}
+
+/// A record with a string.
+pub(crate) type Record = (u32, String);
+
+impl Item for Record {
+    const NAME: &'static str = "(tuple u32 string)";
+    const FILL: &'static str = "(call $fill (local.get $per-op))";
+}
+
+/// How much moves in a run, in bytes or items.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
+    /// What the guest asks for, or gives, in one operation.
     pub(crate) per_op: u32,
     pub(crate) total: u64,
-    pub(crate) units: u64,
 }
 
 impl Load {
-    fn nanos_a_unit(self, start: Instant) -> f64 {
-        start.elapsed().as_nanos() as f64 / self.units as f64
+    pub(crate) fn ops(ops: u64, per_op: u32) -> Self {
+        Self { per_op, total: ops * u64::from(per_op) }
+    }
+
+    /// What touches the guest's memory before the time is taken: to map its pages is nobody's work here.
+    fn warm_up(self) -> Self {
+        Self { total: self.total.min(u64::from(self.per_op)), ..self }
     }
 }
 
 /// The compiled component for streams of `T`.
+#[derive(Clone)]
 pub(crate) struct Guest<T> {
     component: Component,
     items: PhantomData<fn() -> T>,
 }
 
-impl<T: Lift + Lower + Send + Sync + 'static> Guest<T> {
+impl<T: Item> Guest<T> {
     pub(crate) fn new(engine: &Engine) -> Result<Self> {
-        let item = std::any::type_name::<T>();
-        let component = Component::new(engine, include_str!("guest.wat").replace("ITEM", item))?;
-        Ok(Self { component, items: PhantomData })
+        let text = include_str!("guest.wat").replace("ITEM", T::NAME).replace("FILL", T::FILL);
+        Ok(Self { component: Component::new(engine, text)?, items: PhantomData })
     }
 
-    /// How long a guest takes to read all that a producer has, in nanoseconds a unit. `producer` makes one that has so
-    /// much.
-    pub(crate) fn read<P>(&self, load: Load, producer: impl Fn(u64) -> P) -> Result<f64>
+    /// An instance in a store of its own.
+    pub(crate) fn instance(&self) -> Result<Instance<T>> {
+        let mut store = Store::new(self.component.engine(), ());
+        let linker = Linker::new(self.component.engine());
+        let instance = block_on(linker.instantiate_async(&mut store, &self.component))?;
+        Ok(Instance {
+            read: instance.get_typed_func(&mut store, "read")?,
+            write: instance.get_typed_func(&mut store, "write")?,
+            instance,
+            store,
+        })
+    }
+
+    /// How long a guest takes to read all that a producer has. `producer` makes one that has so much.
+    pub(crate) fn read<P>(&self, load: Load, producer: impl Fn(u64) -> P) -> Result<Duration>
     where
         P: StreamProducer<(), Item = T>,
     {
-        let mut instance = Instance::new(&self.component)?;
-        // Touches the guest's memory first: to map its pages is nobody's work here.
-        instance.read(producer(load.per_op.into()), load.per_op)?;
+        let mut instance = self.instance()?;
+        let warm = load.warm_up();
+        block_on(instance.read(warm, producer(warm.total)))?;
+        let producer = producer(load.total);
         let start = Instant::now();
-        let count = instance.read(producer(load.total), load.per_op)?;
-        let time = load.nanos_a_unit(start);
-        ensure!(count == load.total, "the guest got {count}: expected {}", load.total);
-        Ok(time)
+        block_on(instance.read(load, producer))?;
+        Ok(start.elapsed())
     }
 
-    /// How long a guest takes to write everything into a consumer, in nanoseconds a unit. `consumer` makes one, and what
-    /// says at its end how much arrived.
+    /// How long a guest takes to write everything into a consumer. `consumer` makes one, and what says at its end how
+    /// much arrived.
     pub(crate) fn write<C>(
         &self,
         load: Load,
         consumer: impl Fn() -> (C, oneshot::Receiver<u64>),
-    ) -> Result<f64>
+    ) -> Result<Duration>
     where
         C: StreamConsumer<(), Item = T>,
     {
-        let mut instance = Instance::new(&self.component)?;
-        instance.write(consumer(), Load { total: load.per_op.into(), ..load })?;
+        let mut instance = self.instance()?;
+        block_on(instance.write(load.warm_up(), consumer()))?;
+        let consumer = consumer();
         let start = Instant::now();
-        let count = instance.write(consumer(), load)?;
-        let time = load.nanos_a_unit(start);
-        ensure!(count == load.total, "the consumer got {count}: expected {}", load.total);
-        Ok(time)
+        block_on(instance.write(load, consumer))?;
+        Ok(start.elapsed())
     }
 }
 
 /// An instance in a store of its own.
-struct Instance<T: 'static> {
-    store: Store<()>,
-    read: TypedFunc<(StreamReader<T>, u32), (u64,)>,
-    write: TypedFunc<(u32, u64), (StreamReader<T>,)>,
+pub(crate) struct Instance<T: 'static> {
+    pub(crate) store: Store<()>,
+    pub(crate) instance: wasmtime::component::Instance,
+    pub(crate) read: TypedFunc<(StreamReader<T>, u32), (u64,)>,
+    pub(crate) write: TypedFunc<(u32, u64), (StreamReader<T>,)>,
 }
 
-impl<T: Lift + Lower + Send + Sync + 'static> Instance<T> {
-    fn new(component: &Component) -> Result<Self> {
-        let mut store = Store::new(component.engine(), ());
-        let linker = Linker::new(component.engine());
-        let instance = block_on(linker.instantiate_async(&mut store, component))?;
-        let read = instance.get_typed_func(&mut store, "read")?;
-        let write = instance.get_typed_func(&mut store, "write")?;
-        Ok(Self { store, read, write })
-    }
-
-    fn read(&mut self, from: impl StreamProducer<(), Item = T>, per_op: u32) -> Result<u64> {
+impl<T: Item> Instance<T> {
+    /// The guest reads all of it.
+    pub(crate) async fn read<P>(&mut self, load: Load, from: P) -> Result<()>
+    where
+        P: StreamProducer<(), Item = T>,
+    {
         let stream = StreamReader::new(&mut self.store, from)?;
-        let (count,) = block_on(self.read.call_async(&mut self.store, (stream, per_op)))?;
-        Ok(count)
+        self.read_stream(load, stream).await
     }
 
-    fn write<C>(&mut self, (into, count): (C, oneshot::Receiver<u64>), load: Load) -> Result<u64>
+    pub(crate) async fn read_stream(&mut self, load: Load, stream: StreamReader<T>) -> Result<()> {
+        let read = self.read;
+        let count = self
+            .store
+            .run_concurrent(async |store| read.call_concurrent(store, (stream, load.per_op)).await)
+            .await??;
+        ensure!(count == (load.total,), "the guest got {count:?}, not {}", load.total);
+        Ok(())
+    }
+
+    /// The guest writes into what `into` makes of its stream, and then what that makes of it is waited for: how much
+    /// arrived.
+    pub(crate) async fn write_to(
+        &mut self,
+        load: Load,
+        into: impl AsyncFnOnce(&Accessor<()>, StreamReader<T>) -> Result<u64>,
+    ) -> Result<()> {
+        let write = self.write;
+        let count = self
+            .store
+            .run_concurrent(async |store| {
+                let (stream,) = write.call_concurrent(store, (load.per_op, load.total)).await?;
+                into(store, stream).await
+            })
+            .await??;
+        ensure!(count == load.total, "the host got {count}, not {}", load.total);
+        Ok(())
+    }
+
+    /// The guest writes into a consumer.
+    pub(crate) async fn write<C>(
+        &mut self,
+        load: Load,
+        (into, count): (C, oneshot::Receiver<u64>),
+    ) -> Result<()>
     where
         C: StreamConsumer<(), Item = T>,
     {
-        let write = self.write;
-        block_on(self.store.run_concurrent(async |accessor| {
-            let (stream,) = write.call_concurrent(accessor, (load.per_op, load.total)).await?;
-            accessor.with(|store| stream.pipe(store, into))?;
+        self.write_to(load, async |store, stream| {
+            store.with(|store| stream.pipe(store, into))?;
             count.await.context("the consumer is gone without a count")
-        }))?
+        })
+        .await
     }
 }

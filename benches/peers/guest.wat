@@ -1,11 +1,22 @@
-;; A guest that does as little as possible itself. ITEM stands for `u8` or `u32`, filled in by guest.rs.
+;; A guest that does as little as possible itself. guest.rs replaces the words in capitals.
 (component
-  (core module $libc (memory (export "memory") 3))
+  (core module $libc
+    (memory (export "memory") 50)
+    ;; What the host lowers beside the items: strings. Old ones are overwritten, which nobody looks at.
+    (global $heap (mut i32) (i32.const 0x110000))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (if (i32.gt_u (i32.add (global.get $heap) (local.get 3)) (i32.const 0x310000))
+        (then (global.set $heap (i32.const 0x110000))))
+      (local.set $at (global.get $heap))
+      (global.set $heap (i32.add (local.get $at) (local.get 3)))
+      (local.get $at)))
   (core instance $libc (instantiate $libc))
 
   (type $items (stream ITEM))
   (core func $stream.new (canon stream.new $items))
-  (core func $stream.read (canon stream.read $items async (memory (core memory $libc "memory"))))
+  (core func $stream.read (canon stream.read $items async
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (core func $stream.write (canon stream.write $items async (memory (core memory $libc "memory"))))
   (core func $stream.drop-readable (canon stream.drop-readable $items))
   (core func $stream.drop-writable (canon stream.drop-writable $items))
@@ -15,7 +26,7 @@
   (core func $join (canon waitable.join))
 
   (core module $guest
-    (import "libc" "memory" (memory 3))
+    (import "libc" "memory" (memory 50))
     (import "" "stream.new" (func $stream.new (result i64)))
     (import "" "stream.read" (func $stream.read (param i32 i32 i32) (result i32)))
     (import "" "stream.write" (func $stream.write (param i32 i32 i32) (result i32)))
@@ -26,18 +37,44 @@
     (import "" "set.wait" (func $set.wait (param i32 i32) (result i32)))
     (import "" "join" (func $join (param i32 i32)))
 
-    ;; Page 0 is for events, the others are the buffer.
+    ;; Page 0 is for events and for the handles of kept streams, the buffer has 1 MiB, and the rest is libc's.
     (global $buffer i32 (i32.const 0x10000))
+    (global $kept-at i32 (i32.const 0x1000))
+    (global $kept (mut i32) (i32.const 0))
     (global $set (mut i32) (i32.const 0))
     (global $writer (mut i32) (i32.const 0))
     (global $per-op (mut i32) (i32.const 0))
     (global $left (mut i64) (i64.const 0))
+    (data (i32.const 0x800) "a name of twenty-four by")
+
+    ;; Makes the buffer hold records: a number, and a string of 24 bytes.
+    (func $fill (param $count i32)
+      (local $at i32)
+      (local.set $at (global.get $buffer))
+      (loop $next
+        (if (local.get $count)
+          (then
+            (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+            (i32.store (local.get $at) (local.get $count))
+            (i32.store (i32.add (local.get $at) (i32.const 4)) (i32.const 0x800))
+            (i32.store (i32.add (local.get $at) (i32.const 8)) (i32.const 24))
+            (local.set $at (i32.add (local.get $at) (i32.const 12)))
+            (br $next)))))
 
     ;; The set to wait on, with `stream` in it.
     (func $waiting-for (param $stream i32) (result i32)
       (if (i32.eqz (global.get $set)) (then (global.set $set (call $set.new))))
       (call $join (local.get $stream) (global.get $set))
       (global.get $set))
+
+    ;; Waits for an operation that has blocked.
+    (func $done (param $stream i32) (param $set i32) (param $code i32) (result i32)
+      (if (result i32) (i32.eq (local.get $code) (i32.const -1))
+        (then
+          (call $join (local.get $stream) (local.get $set))
+          (drop (call $set.wait (local.get $set) (i32.const 0)))
+          (i32.load (i32.const 4)))
+        (else (local.get $code))))
 
     ;; Reads until the end, and counts.
     (func (export "read") (param $stream i32) (param $per-op i32) (result i64)
@@ -59,6 +96,7 @@
     ;; Returns a stream, then writes `total` items into it.
     (func (export "write") (param $per-op i32) (param $total i64) (result i32)
       (local $ends i64)
+      FILL
       (local.set $ends (call $stream.new))
       (global.set $writer (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))))
       (global.set $per-op (local.get $per-op))
@@ -98,6 +136,94 @@
             (br $next))))
       (call $stream.drop-writable (global.get $writer))
       (i32.const 0)) ;; exit
+
+    ;; Returns a stream, then passes into it what comes from another one.
+    (func (export "pass") (param $from i32) (param $per-op i32) (result i32)
+      (local $ends i64) (local $to i32) (local $in i32) (local $out i32)
+      (local $read i32) (local $count i32) (local $sent i32) (local $code i32)
+      (local.set $in (call $set.new))
+      (local.set $out (call $set.new))
+      (local.set $ends (call $stream.new))
+      (local.set $to (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))))
+      (call $task.return (i32.wrap_i64 (local.get $ends)))
+      (loop $next
+        (local.set $read
+          (call $done (local.get $from) (local.get $in)
+            (call $stream.read (local.get $from) (global.get $buffer) (local.get $per-op))))
+        (local.set $count (i32.shr_u (local.get $read) (i32.const 4)))
+        (local.set $sent (i32.const 0))
+        (loop $rest
+          (if (i32.lt_u (local.get $sent) (local.get $count))
+            (then
+              (local.set $code
+                (call $done (local.get $to) (local.get $out)
+                  (call $stream.write (local.get $to)
+                    (i32.add (global.get $buffer) (local.get $sent))
+                    (i32.sub (local.get $count) (local.get $sent)))))
+              (local.set $sent
+                (i32.add (local.get $sent) (i32.shr_u (local.get $code) (i32.const 4))))
+              (br_if $rest (i32.eqz (i32.and (local.get $code) (i32.const 0xf)))))))
+        (br_if $next
+          (i32.eqz (i32.and (i32.or (local.get $read) (local.get $code)) (i32.const 0xf)))))
+      (call $stream.drop-readable (local.get $from))
+      (call $stream.drop-writable (local.get $to))
+      (i32.const 0)) ;; exit
+
+    ;; Many streams, which stay open: their readable or their writable ends.
+    (func $keep (export "keep") (param $end i32)
+      (i32.store
+        (i32.add (global.get $kept-at) (i32.mul (global.get $kept) (i32.const 4)))
+        (local.get $end))
+      (global.set $kept (i32.add (global.get $kept) (i32.const 1))))
+    (func (export "open") (result i32)
+      (local $ends i64)
+      (local.set $ends (call $stream.new))
+      (call $keep (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))))
+      (i32.wrap_i64 (local.get $ends)))
+    (func $end (param $index i32) (result i32)
+      (i32.load (i32.add (global.get $kept-at) (i32.mul (local.get $index) (i32.const 4)))))
+
+    ;; So many operations on each in turn, none of which may block. Counts the items.
+    (func (export "read-each") (param $per-op i32) (param $times i32) (result i64)
+      (local $index i32) (local $count i64)
+      (loop $next
+        (local.set $count
+          (i64.add (local.get $count)
+            (i64.extend_i32_u
+              (i32.shr_u
+                (call $stream.read
+                  (call $end (local.get $index)) (global.get $buffer) (local.get $per-op))
+                (i32.const 4)))))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (br_if $next (i32.lt_u (local.get $index) (global.get $kept)))
+        (local.set $index (i32.const 0))
+        (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+        (br_if $next (local.get $times)))
+      (local.get $count))
+    (func (export "write-each") (param $per-op i32) (param $times i32) (result i64)
+      (local $index i32) (local $count i64)
+      FILL
+      (loop $next
+        (local.set $count
+          (i64.add (local.get $count)
+            (i64.extend_i32_u
+              (i32.shr_u
+                (call $stream.write
+                  (call $end (local.get $index)) (global.get $buffer) (local.get $per-op))
+                (i32.const 4)))))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (br_if $next (i32.lt_u (local.get $index) (global.get $kept)))
+        (local.set $index (i32.const 0))
+        (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+        (br_if $next (local.get $times)))
+      (local.get $count))
+    (func (export "drop-readers")
+      (loop $next
+        (if (global.get $kept)
+          (then
+            (global.set $kept (i32.sub (global.get $kept) (i32.const 1)))
+            (call $stream.drop-readable (call $end (global.get $kept)))
+            (br $next)))))
   )
 
   (core instance $guest (instantiate $guest
@@ -117,4 +243,14 @@
     (canon lift (core func $guest "read")))
   (func (export "write") async (param "per-op" u32) (param "total" u64) (result (stream ITEM))
     (canon lift (core func $guest "write") async (callback (core func $guest "callback"))))
+  (func (export "pass") async (param "items" (stream ITEM)) (param "per-op" u32)
+    (result (stream ITEM))
+    (canon lift (core func $guest "pass") async (callback (core func $guest "callback"))))
+  (func (export "keep") async (param "items" (stream ITEM)) (canon lift (core func $guest "keep")))
+  (func (export "open") async (result (stream ITEM)) (canon lift (core func $guest "open")))
+  (func (export "read-each") async (param "per-op" u32) (param "times" u32) (result u64)
+    (canon lift (core func $guest "read-each")))
+  (func (export "write-each") async (param "per-op" u32) (param "times" u32) (result u64)
+    (canon lift (core func $guest "write-each")))
+  (func (export "drop-readers") async (canon lift (core func $guest "drop-readers")))
 )

@@ -1,25 +1,27 @@
-//! The host objects of all rows. They are always ready, and both sides get the same.
+//! The host objects of the rows. They are always ready, and both sides get the same.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::Sink;
+use bytes::Bytes;
 use futures::channel::oneshot;
+use futures::{Sink, Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// As long as the largest operation, so that the copying stays in the cache and the rows show what an operation costs.
-const BLOCK: usize = 64 * 1024;
+use crate::guest::{Load, Record};
 
-/// Reads `left` bytes out of one block, again and again.
+/// Reads `left` bytes out of one block, again and again. The block is as long as an operation, so that the copying stays
+/// in the cache and the rows show what an operation costs.
 pub(crate) struct Reader {
     block: Box<[u8]>,
     left: u64,
 }
 
 impl Reader {
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self { block: vec![0x5a; BLOCK].into(), left: bytes }
+    pub(crate) fn new(per_op: u32, bytes: u64) -> Self {
+        Self { block: vec![0x5a; per_op as usize].into(), left: bytes }
     }
 }
 
@@ -30,7 +32,7 @@ impl AsyncRead for Reader {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let n = buf.remaining().min(BLOCK).min(left);
+        let n = buf.remaining().min(self.block.len()).min(left);
         buf.put_slice(&self.block[..n]);
         self.left -= n as u64;
         Poll::Ready(Ok(()))
@@ -38,15 +40,19 @@ impl AsyncRead for Reader {
 }
 
 /// Says how much arrived when it is dropped: the one moment that a consumer of every kind has.
-struct Count {
+pub(crate) struct Count {
     arrived: u64,
     done: Option<oneshot::Sender<u64>>,
 }
 
 impl Count {
-    fn new() -> (Self, oneshot::Receiver<u64>) {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<u64>) {
         let (done, counted) = oneshot::channel();
         (Self { arrived: 0, done: Some(done) }, counted)
+    }
+
+    pub(crate) fn add(&mut self, n: usize) {
+        self.arrived += n as u64;
     }
 }
 
@@ -66,9 +72,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new() -> (Self, oneshot::Receiver<u64>) {
+    pub(crate) fn new(per_op: u32) -> (Self, oneshot::Receiver<u64>) {
         let (count, counted) = Count::new();
-        (Self { block: vec![0; BLOCK].into(), count }, counted)
+        (Self { block: vec![0; per_op as usize].into(), count }, counted)
     }
 }
 
@@ -78,9 +84,9 @@ impl AsyncWrite for Writer {
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let n = buf.len().min(BLOCK);
+        let n = buf.len().min(self.block.len());
         self.block[..n].copy_from_slice(&buf[..n]);
-        self.count.arrived += n as u64;
+        self.count.add(n);
         Poll::Ready(Ok(n))
     }
 
@@ -94,34 +100,64 @@ impl AsyncWrite for Writer {
 }
 
 /// A sink that only counts.
-pub(crate) struct Counter {
-    count: Count,
-}
+pub(crate) struct Counter(Count);
 
 impl Counter {
     pub(crate) fn new() -> (Self, oneshot::Receiver<u64>) {
         let (count, counted) = Count::new();
-        (Self { count }, counted)
+        (Self(count), counted)
     }
 }
 
-impl Sink<u32> for Counter {
-    type Error = std::convert::Infallible;
+impl<T> Sink<T> for Counter {
+    type Error = Infallible;
 
-    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(mut self: Pin<&mut Self>, _: u32) -> Result<(), Self::Error> {
-        self.count.arrived += 1;
+    fn start_send(mut self: Pin<&mut Self>, _: T) -> Result<(), Infallible> {
+        self.0.add(1);
         Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// So many numbers.
+pub(crate) fn numbers(items: u64) -> impl Stream<Item = u32> + Unpin + Send + 'static {
+    stream::iter((0..items).map(|n| n as u32))
+}
+
+/// So many records, each with a string of its own.
+pub(crate) fn records(items: u64) -> impl Stream<Item = Record> + Unpin + Send + 'static {
+    stream::iter((0..items).map(|n| (n as u32, "a name of twenty-four by".to_owned())))
+}
+
+/// So many bytes in chunks of one length, which cost nothing themselves.
+pub(crate) fn chunks(
+    length: usize,
+    bytes: u64,
+) -> impl Stream<Item = Bytes> + Unpin + Send + 'static {
+    /// Where it stands must not depend on the build.
+    #[repr(align(64))]
+    struct Aligned([u8; 64 << 10]);
+    static BYTES: Aligned = Aligned([0x5a; 64 << 10]);
+    let chunk = Bytes::from_static(&BYTES.0[..length]);
+    stream::iter((0..bytes / length as u64).map(move |_| chunk.clone()))
+}
+
+/// What it costs to copy the bytes of one operation after the other between two buffers, and nothing else.
+pub(crate) fn copy(load: Load) {
+    let from = vec![0x5a_u8; load.per_op as usize];
+    let mut to = vec![0_u8; load.per_op as usize];
+    for _ in 0..load.total / u64::from(load.per_op) {
+        std::hint::black_box(&mut to[..]).copy_from_slice(std::hint::black_box(&from));
     }
 }

@@ -1,126 +1,140 @@
-//! Measures this crate against what is written by hand without it: `cargo bench --bench peers [-- --quick]`.
+//! Measures this crate against what is written by hand without it, and against what cannot be beaten:
+//! `cargo bench --bench peers [-- --quick] [PART-OF-A-NAME]`.
 //!
 //! Each row runs the same guest over the same data with both sides in turn, and prints the medians. A `ratio` is the
-//! peer's time by ours: 2 means that this crate is twice as fast. A row under its floor says `below=yes`.
+//! peer's figure, with what is allowed beside it, by ours: 2 means that this crate takes half of it. A row under its floor
+//! says `below=yes`, and the exit status is 1.
+//!
+//! With `--instructions` it only runs what `.ci/instructions` counts.
+//!
+//! A run of all rows writes them into docs/performance.md, and the plot beside it; with `--quick`, into the target
+//! directory.
 
+mod across;
 mod by_hand;
+mod channel;
 mod guest;
 mod host;
+mod instructions;
+#[allow(dead_code, reason = "the rest is for counts.rs")]
+mod many;
+#[allow(dead_code, reason = "the rest is for counts.rs")]
 mod measure;
+mod report;
+mod rows;
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 
-use futures::stream;
-use wasmtime::{Engine, Result};
-use wasmtime_streams as ours;
+use wasmtime::error::Context as _;
+use wasmtime::{Engine, Result, ensure};
 
-use crate::by_hand::{DirectRead, DirectWrite, OneRead, OneWrite};
-use crate::guest::{Guest, Load};
-use crate::host::{Counter, Reader, Writer};
-use crate::measure::{Row, Subject};
-
-/// What the best code by hand is as fast as, but for noise.
-const AS_FAST: f64 = 0.9;
-/// What batches of 256 are worth against one item at a time.
-const BATCHED: f64 = 60.0;
+use crate::measure::{Effort, Row, Side, Subject};
 
 fn main() -> Result<ExitCode> {
     let mut quick = false;
+    let mut part = String::new();
     for arg in std::env::args().skip(1) {
         match arg.as_str() {
             // Given by cargo.
             "--bench" => {}
             "--quick" => quick = true,
+            "--instructions" => {
+                instructions::run()?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            name if !name.starts_with('-') => part = name.to_owned(),
             _ => {
-                eprintln!("peers: no such argument: {arg}\nusage: peers [--quick]");
+                eprintln!(
+                    "peers: no such argument: {arg}\nusage: peers [--quick | --instructions] [PART-OF-A-NAME]"
+                );
                 return Ok(ExitCode::from(2));
             }
         }
     }
-    let engine = Engine::default();
-    let bytes = Bytes { guest: Guest::new(&engine)?, quick };
-    let items = Items { guest: Guest::new(&engine)?, quick };
-    println!("{}", bytes.guest_reads("bytes-in-4k", 4 << 10)?);
-    println!("{}", bytes.guest_reads("bytes-in-64k", 64 << 10)?);
-    println!("{}", bytes.guest_writes("bytes-out-4k", 4 << 10)?);
-    println!("{}", bytes.guest_writes("bytes-out-64k", 64 << 10)?);
-    println!("{}", items.guest_reads("items-in-256", 256)?);
-    println!("{}", items.guest_writes("items-out-256", 256)?);
-    Ok(ExitCode::SUCCESS)
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let mut bench = Bench { engine: Engine::default(), effort, part, rows: Vec::new() };
+    rows::bytes(&mut bench)?;
+    rows::items(&mut bench)?;
+    rows::channels(&mut bench)?;
+    rows::tasks(&mut bench)?;
+    rows::tcp(&mut bench)?;
+    rows::completions(&mut bench)?;
+    rows::growth(&mut bench)?;
+    bench.counts()?;
+    if bench.part.is_empty() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        report::write(
+            &bench.rows,
+            Path::new(if quick { env!("CARGO_TARGET_TMPDIR") } else { docs }),
+        )?;
+    }
+    let below = bench.rows.iter().any(Row::is_below);
+    Ok(if below { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Bytes, against code that is as direct as it can be.
-struct Bytes {
-    guest: Guest<u8>,
-    quick: bool,
+/// What is measured, and what came of it.
+struct Bench {
+    engine: Engine,
+    effort: Effort,
+    /// Only rows whose names have this in them.
+    part: String,
+    rows: Vec<Row>,
 }
 
-impl Bytes {
-    fn subject(&self, name: &'static str, per_op: u32) -> (Subject, Load, usize) {
-        let ops = if per_op > 16 << 10 { 500 } else { 4000 };
-        let load = Load { per_op, total: ops * u64::from(per_op), units: ops };
-        let subject = Subject { name, peer: "direct", unit: "op", floor: AS_FAST };
-        (subject, load, if self.quick { 25 } else { 201 })
+impl Bench {
+    fn wants(&self, subject: &Subject) -> bool {
+        subject.name.contains(&self.part)
     }
 
-    fn guest_reads(&self, name: &'static str, per_op: u32) -> Result<Row> {
-        let (subject, load, pairs) = self.subject(name, per_op);
-        subject.measure(
-            pairs,
-            || self.guest.read(load, |bytes| ours::tokio_read(Reader::new(bytes))),
-            || self.guest.read(load, |bytes| DirectRead(Reader::new(bytes))),
-        )
+    fn add(&mut self, row: Row) {
+        println!("{row}");
+        self.rows.push(row);
     }
 
-    fn guest_writes(&self, name: &'static str, per_op: u32) -> Result<Row> {
-        let (subject, load, pairs) = self.subject(name, per_op);
-        let writer = || {
-            let (writer, count) = Writer::new();
-            (ours::tokio_write(writer), count)
-        };
-        let direct = || {
-            let (writer, count) = Writer::new();
-            (DirectWrite::new(writer), count)
-        };
-        subject.measure(pairs, || self.guest.write(load, writer), || self.guest.write(load, direct))
-    }
-}
-
-/// Items, against one at a time.
-struct Items {
-    guest: Guest<u32>,
-    quick: bool,
-}
-
-impl Items {
-    /// With a load for each side. The peer moves less, so that both take about as long: a busy machine would else
-    /// interrupt the longer runs only.
-    fn subject(&self, name: &'static str, per_op: u32) -> (Subject, [Load; 2], usize) {
-        let loads = [256 << 10, 4 << 10].map(|total| Load { per_op, total, units: total });
-        let subject = Subject { name, peer: "one-by-one", unit: "item", floor: BATCHED };
-        (subject, loads, if self.quick { 25 } else { 201 })
+    /// The rows of counts.rs, a program of its own since its allocator counts.
+    fn counts(&mut self) -> Result<()> {
+        let cargo = std::env::var_os("CARGO").context("run it by cargo bench")?;
+        let output = Command::new(cargo)
+            .args(["bench", "--quiet", "--bench", "counts", "--", &self.part])
+            .stderr(Stdio::null())
+            .output()?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut rows = 0;
+        for row in lines.lines().filter_map(Row::parse) {
+            self.add(row);
+            rows += 1;
+        }
+        ensure!(rows > 0 || !self.part.is_empty(), "`cargo bench --bench counts` failed: run it");
+        Ok(())
     }
 
-    fn guest_reads(&self, name: &'static str, per_op: u32) -> Result<Row> {
-        let (subject, [load, peer_load], pairs) = self.subject(name, per_op);
-        let numbers = |items: u64| stream::iter(0..items as u32);
-        subject.measure(
-            pairs,
-            || self.guest.read(load, |items| ours::stream(numbers(items))),
-            || self.guest.read(peer_load, |items| OneRead(numbers(items))),
-        )
+    /// A row of two sides that take a number of operations.
+    fn compare(
+        &mut self,
+        subject: Subject,
+        ours: &mut Side<'_>,
+        peer: &mut Side<'_>,
+    ) -> Result<()> {
+        if self.wants(&subject) {
+            let row = self.effort.compare(subject, ours, peer)?;
+            self.add(row);
+        }
+        Ok(())
     }
 
-    fn guest_writes(&self, name: &'static str, per_op: u32) -> Result<Row> {
-        let (subject, [load, peer_load], pairs) = self.subject(name, per_op);
-        let sink = || {
-            let (counter, count) = Counter::new();
-            (ours::sink(counter), count)
-        };
-        let one = || {
-            let (counter, count) = Counter::new();
-            (OneWrite(counter), count)
-        };
-        subject.measure(pairs, || self.guest.write(load, sink), || self.guest.write(peer_load, one))
+    /// A row of two sides that answer with nanoseconds.
+    fn values(
+        &mut self,
+        effort: Effort,
+        subject: Subject,
+        ours: impl FnMut() -> Result<f64>,
+        peer: impl FnMut() -> Result<f64>,
+    ) -> Result<()> {
+        if self.wants(&subject) {
+            let row = effort.values(subject, ours, peer)?;
+            self.add(row);
+        }
+        Ok(())
     }
 }

@@ -1,67 +1,200 @@
 //! Short alternating runs, and their medians.
 
 use std::fmt;
+use std::time::Duration;
 
 use wasmtime::Result;
 
 /// What a row is about.
+#[derive(Clone)]
 pub(crate) struct Subject {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// What the other side is called.
-    pub(crate) peer: &'static str,
-    /// What the times are divided by.
-    pub(crate) unit: &'static str,
-    /// The ratio, peer's time by ours, under which this crate is slower than it claims to be.
+    pub(crate) peer: String,
+    /// What the figures are divided by.
+    pub(crate) unit: String,
+    /// The ratio, of the peer's figure with what is allowed beside it to ours, under which this crate is worse than it
+    /// claims to be.
     pub(crate) floor: f64,
+    /// What may come on top of the peer's figure.
+    pub(crate) allowed: f64,
+    /// What is measured.
+    pub(crate) measure: String,
 }
 
 impl Subject {
-    /// Measures in `pairs` pairs of runs, which answer with nanoseconds a unit. The two of a pair stand close together in
-    /// time, and take turns in going first, so that what else the machine does meets both.
-    pub(crate) fn measure(
-        self,
-        pairs: usize,
-        mut ours: impl FnMut() -> Result<f64>,
-        mut peer: impl FnMut() -> Result<f64>,
-    ) -> Result<Row> {
-        let (mut times, mut peer_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for pair in 0..pairs {
-            let (ours, peer) = if pair % 2 == 0 {
-                let ours = ours()?;
-                (ours, peer()?)
-            } else {
-                let peer = peer()?;
-                (ours()?, peer)
-            };
-            times.push(ours);
-            peer_times.push(peer);
-            ratios.push(peer / ours);
+    /// Time an operation, against a peer's.
+    pub(crate) fn new(name: impl Into<String>, peer: impl Into<String>, floor: f64) -> Self {
+        Self {
+            name: name.into(),
+            peer: peer.into(),
+            unit: "op".into(),
+            floor,
+            allowed: 0.0,
+            measure: "ns".into(),
         }
-        let (ours, peer, ratio) = (median(times), median(peer_times), median(ratios));
-        Ok(Row { subject: self, ours, peer, ratio })
+    }
+
+    pub(crate) fn unit(self, unit: &str) -> Self {
+        Self { unit: unit.into(), ..self }
+    }
+
+    /// What we may cost more than the peer.
+    pub(crate) fn allow(self, allowed: f64) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// A figure that needs no repetition.
+    pub(crate) fn counted(self, measure: &str, ours: f64, peer: f64) -> Row {
+        let subject = Self { measure: measure.into(), ..self };
+        let ratio = (peer + subject.allowed) / ours;
+        Row { subject, ours, peer, ratio }
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// One side of a row: how long it takes for so many operations.
+pub(crate) type Side<'a> = dyn FnMut(u64) -> Result<Duration> + 'a;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    run: Duration,
+    pairs: usize,
+    repeats: usize,
+}
+
+impl Effort {
+    pub(crate) const FULL: Self = Self { run: Duration::from_millis(6), pairs: 75, repeats: 3 };
+    pub(crate) const QUICK: Self = Self { run: Duration::from_millis(2), pairs: 15, repeats: 3 };
+
+    /// Fewer, longer runs, for what involves several threads.
+    pub(crate) fn long(self) -> Self {
+        Self { run: self.run * 4, pairs: self.pairs / 3, ..self }
+    }
+
+    /// Only a few pairs, of runs that choose their length themselves.
+    pub(crate) fn few(self) -> Self {
+        Self { pairs: (self.pairs / 10).max(3), ..self }
+    }
+
+    /// So many operations that a run takes the time that it should.
+    fn calibrate(self, side: &mut Side<'_>) -> Result<u64> {
+        let mut ops = 16;
+        loop {
+            let time = side(ops)?;
+            if time * 4 >= self.run || ops > 1 << 40 {
+                let scale = self.run.as_secs_f64() / time.as_secs_f64();
+                return Ok(((ops as f64 * scale) as u64).max(1));
+            }
+            ops *= 4;
+        }
+    }
+
+    /// Measures in pairs of runs. The two of a pair stand close together in time and take about as long, and they take turns
+    /// in going first, so that what else the machine does meets both. Of three times the median, the worst one counts.
+    pub(crate) fn compare(
+        self,
+        subject: Subject,
+        ours: &mut Side<'_>,
+        peer: &mut Side<'_>,
+    ) -> Result<Row> {
+        let ops = [self.calibrate(ours)?, self.calibrate(peer)?];
+        let nanos = |time: Duration, ops| time.as_nanos() as f64 / ops as f64;
+        self.values(
+            subject,
+            || Ok(nanos(ours(ops[0])?, ops[0])),
+            || Ok(nanos(peer(ops[1])?, ops[1])),
+        )
+    }
+
+    /// The same of runs that answer with nanoseconds a unit.
+    pub(crate) fn values(
+        self,
+        subject: Subject,
+        mut ours: impl FnMut() -> Result<f64>,
+        mut peer: impl FnMut() -> Result<f64>,
+    ) -> Result<Row> {
+        let mut medians = Vec::new();
+        for _ in 0..self.repeats {
+            let (mut times, mut peer_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+            for pair in 0..self.pairs {
+                let (ours, peer) = if pair % 2 == 0 {
+                    let ours = ours()?;
+                    (ours, peer()?)
+                } else {
+                    let peer = peer()?;
+                    (ours()?, peer)
+                };
+                times.push(ours);
+                peer_times.push(peer);
+                // Steadier than the ratio of the medians.
+                ratios.push((peer + subject.allowed) / ours);
+            }
+            medians.push([median(ratios), median(times), median(peer_times)]);
+        }
+        medians.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let [ratio, ours, peer] = medians[0];
+        Ok(Row { subject, ours, peer, ratio })
+    }
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// One line of the result. It starts with `ROW`, for scripts.
 pub(crate) struct Row {
-    subject: Subject,
-    ours: f64,
-    peer: f64,
-    /// The median of the pairs' ratios, which is steadier than the ratio of the medians.
-    ratio: f64,
+    pub(crate) subject: Subject,
+    pub(crate) ours: f64,
+    pub(crate) peer: f64,
+    pub(crate) ratio: f64,
+}
+
+impl Row {
+    /// Of a line that another program printed.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let mut fields =
+                line.strip_prefix("ROW ")?.split(' ').filter_map(|f| f.split_once('='));
+            fields.find(|(field, _)| *field == name).map(|(_, value)| value)
+        };
+        // As `12.50ns/op`.
+        let figure = |value: &str| {
+            let (figure, unit) = value.split_once('/')?;
+            let end = figure.find(char::is_alphabetic).unwrap_or(figure.len());
+            Some((figure[..end].parse().ok()?, figure[end..].to_owned(), unit.to_owned()))
+        };
+        let (ours, measure, unit) = figure(field("ours")?)?;
+        let (peer, theirs) = field("peer")?.split_once(':')?;
+        let allowed = field("allowed").and_then(figure).map_or(0.0, |(allowed, ..)| allowed);
+        let subject = Subject {
+            name: field("name")?.to_owned(),
+            peer: peer.to_owned(),
+            unit,
+            floor: field("floor")?.parse().ok()?,
+            allowed,
+            measure,
+        };
+        let ratio = field("ratio")?.parse().ok()?;
+        Some(Self { subject, ours, peer: figure(theirs)?.0, ratio })
+    }
+
+    pub(crate) fn is_below(&self) -> bool {
+        self.ratio < self.subject.floor
+    }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subject, ours, peer, ratio } = self;
-        let Subject { name, unit, floor, .. } = subject;
-        write!(f, "ROW name={name} ours={ours:.2}ns/{unit} ")?;
-        write!(f, "peer={}:{peer:.2}ns/{unit} ratio={ratio:.2} floor={floor}", subject.peer)?;
-        if ratio < floor { f.write_str(" below=yes") } else { Ok(()) }
+        let Subject { name, unit, floor, measure, allowed, .. } = subject;
+        write!(f, "ROW name={name} ours={ours:.2}{measure}/{unit} ")?;
+        write!(f, "peer={}:{peer:.2}{measure}/{unit} ", subject.peer)?;
+        if *allowed > 0.0 {
+            write!(f, "allowed={allowed}{measure}/{unit} ")?;
+        }
+        write!(f, "ratio={ratio:.2} floor={floor:.2}")?;
+        if self.is_below() { f.write_str(" below=yes") } else { Ok(()) }
     }
 }

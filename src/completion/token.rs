@@ -4,8 +4,10 @@ use std::sync::{Arc, Weak};
 ///
 /// Wasmtime tells a producer or consumer of its end only by dropping it, and it does that too when a store is dropped in
 /// which a guest has trapped, or has never dropped its end. But a store's data is dropped before its streams, and with
-/// the data this token. So keep it there and nowhere else; data that is taken out by
-/// [`into_data`](wasmtime::Store::into_data) keeps it alive, and then nothing can be told.
+/// the data this token. So keep it there and nowhere else.
+///
+/// In two cases nothing can be told: if the data is taken out by [`into_data`](wasmtime::Store::into_data), which keeps
+/// the token alive, and by the source of a stream from host to host, without a guest, which is dropped first.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};

@@ -32,4 +32,4 @@ pub use self::items::{GuestItems, item_consumer, items};
 pub use self::reader::{GuestReader, consumer, reader};
 pub use self::run::{run, run_items};
 pub use self::sink::ToHost;
-pub use self::value::{GuestValue, NoValue, ToHostValue, value};
+pub use self::value::{GuestValue, NoValue, ToHostValue, value, value_consumer};

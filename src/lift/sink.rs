@@ -45,7 +45,8 @@ macro_rules! common {
 
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
             self.end(None);
-            Poll::Ready(Ok(()))
+            let left = self.writer.was_left();
+            Poll::Ready(if left { Err(Halt::Ended(Why::PeerDropped)) } else { Ok(()) })
         }
 
         fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {

@@ -34,9 +34,15 @@ pub fn value<T>(store: impl AsContextMut, future: FutureReader<T>) -> Result<Gue
 where
     T: Lift + Send + Sync + 'static,
 {
+    let (consumer, value) = value_consumer();
+    future.pipe(store, consumer)?;
+    Ok(value)
+}
+
+/// The two parts of [`value`], to pipe later.
+pub fn value_consumer<T: Send + 'static>() -> (ValueConsumer<T, ToHostValue<T>>, GuestValue<T>) {
     let (tx, rx) = oneshot();
-    future.pipe(store, ValueConsumer::new(ToHostValue(tx)))?;
-    Ok(GuestValue(rx))
+    (ValueConsumer::new(ToHostValue(tx)), GuestValue(rx))
 }
 
 /// The value of a guest's `future<T>`; made by [`value`].

@@ -20,9 +20,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-pub use self::sink::{HostSink, item_producer, sink};
+pub use self::sink::{HostSink, Unsent, item_producer, sink};
 pub use self::source::FromHost;
-pub use self::value::{HostValue, OrTrapDropped, value};
+pub use self::value::{FromHostValue, HostValue, OrTrapDropped, value, value_producer};
 pub use self::writer::{HostWriter, producer, writer};
 use crate::handoff::ReaderGone;
 

@@ -1,9 +1,10 @@
 use std::convert::Infallible;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::handoff::Reader;
-use crate::{ByteSource, ItemSource, Then, Why};
+use crate::{ByteSource, ItemSource, Splice, Then, Why};
 
 /// The source of what this module makes: it takes over from the host's end.
 #[derive(Debug)]
@@ -16,6 +17,11 @@ impl<T> FromHost<T> {
         Self { reader }
     }
 
+    /// What was written and did not reach the guest, first one first.
+    pub fn into_unread(self) -> Vec<T> {
+        self.reader.into_unread()
+    }
+
     /// The end goes with the last items if it is known by then.
     fn then(&self) -> Then {
         if self.reader.is_at_end() { Then::End(Why::Finished) } else { Then::More }
@@ -24,6 +30,8 @@ impl<T> FromHost<T> {
 
 // Nothing is pinned in it.
 impl<T> Unpin for FromHost<T> {}
+
+impl<T> Splice for FromHost<T> {}
 
 macro_rules! common {
     () => {
@@ -37,7 +45,7 @@ macro_rules! common {
         }
 
         fn stream_ended(self: Pin<&mut Self>, _: Option<Why>) {
-            self.reader.close();
+            self.reader.refuse();
         }
     };
 }
@@ -83,7 +91,9 @@ impl<T: Send + 'static> ItemSource for FromHost<T> {
             return Poll::Ready(Ok(Then::End(Why::Finished)));
         }
         if out.is_empty() && chunk.len() <= max {
-            *out = std::mem::take(chunk).into();
+            // The storage that came with the call goes back to the writer, and the batch needs no other.
+            let storage = mem::replace(out, mem::take(chunk).into());
+            *chunk = storage.into();
         } else {
             out.extend(chunk.drain(..chunk.len().min(max)));
         }

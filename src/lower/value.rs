@@ -1,7 +1,11 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use wasmtime::component::{FutureReader, Lift, Lower};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use crate::oneshot::{Sender, oneshot};
+use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::value::ValueProducer;
 use crate::{Deliver, future};
 
@@ -33,9 +37,27 @@ pub fn value<T>(store: impl AsContextMut) -> Result<(HostValue<T>, FutureReader<
 where
     T: Lower + Lift + Send + Sync + 'static,
 {
+    let (value, producer) = value_producer();
+    Ok((value, FutureReader::new(store, producer)?))
+}
+
+/// The two parts of [`value`], to be given to a store later.
+pub fn value_producer<T: Send + 'static>()
+-> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrapDropped>) {
     let (tx, rx) = oneshot();
-    let producer = ValueProducer::with_step(future(rx), OrTrapDropped);
-    Ok((HostValue(tx), FutureReader::new(store, producer)?))
+    (HostValue(tx), ValueProducer::with_step(future(FromHostValue(rx)), OrTrapDropped))
+}
+
+/// Resolves with what the sender of [`value`] sends, or with `None` if that is dropped.
+#[derive(Debug)]
+pub struct FromHostValue<T>(Receiver<T>);
+
+impl<T> Future for FromHostValue<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx)
+    }
 }
 
 /// The delivery step of [`value`]: the value, or a trap if its sender is gone.

@@ -6,6 +6,45 @@ mod blocking;
 mod channels;
 mod codec;
 mod cooperation;
+#[cfg(unix)]
+mod datagrams;
+#[cfg(unix)]
+mod files;
+mod handoffs;
 mod http;
+mod lifted;
+#[cfg(unix)]
+mod listeners;
 mod relay;
+mod relayed;
+#[cfg(unix)]
+mod sockets;
 mod transform;
+
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use wasmtime::component::{LinkerInstance, ResourceTable};
+use wasmtime_streams::testing::{self, Item, Setup};
+
+/// A scripted guest in a store with a table.
+type Guest<'a, T> = testing::Guest<'a, ResourceTable, T>;
+
+/// What ends by this hangs: everything here comes at once.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs `script` against a fresh guest on a runtime of one thread, with real I/O.
+fn with_guest<T: Item, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> R {
+    with_guest_and(|_| Ok(()), script)
+}
+
+/// The same, with further imports.
+fn with_guest_and<T: Item, R>(
+    link: impl Fn(&mut LinkerInstance<'_, ResourceTable>) -> wasmtime::Result<()> + 'static,
+    script: impl AsyncFnOnce(&Guest<'_, T>) -> R,
+) -> R {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let setup = Setup::new(ResourceTable::new()).link(link);
+    let script = async { tokio::time::timeout(DEADLINE, setup.drive(script)).await };
+    runtime.block_on(script).expect("nothing hangs").expect("the guest does not trap")
+}

@@ -38,5 +38,5 @@ pub async fn relay<R>(
         wasmtime::error::Ok(until.await)
     });
     // Not a wait for an event, but the end of a hang.
-    tokio::time::timeout(Duration::from_secs(120), run).await.expect("it hangs")?
+    tokio::time::timeout(Duration::from_secs(60), run).await.expect("it hangs")?
 }

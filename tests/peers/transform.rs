@@ -1,10 +1,14 @@
-//! A guest that makes what it reads upper case, in a store of its own.
+//! Guests that give what they make of their input, each in a store of its own.
 
-use wasmtime::component::{Accessor, Component, Linker, StreamReader, TypedFunc};
-use wasmtime::{Engine, Result, Store};
+use std::sync::LazyLock;
+
+use wasmtime::component::{Accessor, Component, Linker, StreamProducer, StreamReader, TypedFunc};
+use wasmtime::{Config, Engine, Result, Store};
+use wasmtime_streams::StoreToken;
 
 type Func = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
 
+/// A guest that makes what it reads upper case.
 pub struct Upper {
     pub store: Store<()>,
     transform: Func,
@@ -39,3 +43,61 @@ impl Upper {
         run.await.flatten().expect("the guest does not trap")
     }
 }
+
+/// A guest with `transform`, in a store that tells whether it still lives; it traps when it runs out of fuel.
+pub struct Transform {
+    pub store: Store<StoreToken>,
+    pub transform: Func,
+}
+
+static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(Config::new().consume_fuel(true)).expect("an engine"));
+
+impl Transform {
+    pub async fn upper() -> Self {
+        Self::load(include_str!("../../examples/guests/upper.wat")).await.expect("a guest")
+    }
+
+    pub async fn rot13() -> Self {
+        Self::load(include_str!("../../examples/guests/rot13.wat")).await.expect("a guest")
+    }
+
+    /// A guest that only passes on what it gets.
+    pub async fn pass() -> Self {
+        Self::load(PASS).await.expect("a guest")
+    }
+
+    async fn load(text: &str) -> Result<Self> {
+        let component = Component::new(&ENGINE, text)?;
+        let mut store = Store::new(&ENGINE, StoreToken::new());
+        store.set_fuel(u64::MAX)?;
+        let instance = Linker::new(&ENGINE).instantiate_async(&mut store, &component).await?;
+        let transform = instance.get_typed_func(&mut store, "transform")?;
+        Ok(Self { store, transform })
+    }
+
+    /// Calls the guest, and returns its output; it goes on whenever the store runs.
+    pub async fn call(
+        &mut self,
+        input: impl StreamProducer<StoreToken, Item = u8>,
+    ) -> StreamReader<u8> {
+        let input = StreamReader::new(&mut self.store, input).expect("a stream");
+        self.pass_to(input).await
+    }
+
+    /// The same, for a stream that stands in the store.
+    pub async fn pass_to(&mut self, input: StreamReader<u8>) -> StreamReader<u8> {
+        let Self { store, transform } = self;
+        let call = store.run_concurrent(async |accessor| {
+            transform.call_concurrent(accessor, (input,)).await.map(|(output,)| output)
+        });
+        call.await.flatten().expect("the guest does not trap")
+    }
+}
+
+const PASS: &str = r#"(component
+    (type $bytes (stream u8))
+    (core module $guest (func (export "transform") (param i32) (result i32) (local.get 0)))
+    (core instance $guest (instantiate $guest))
+    (func (export "transform") async (param "input" $bytes) (result $bytes)
+        (canon lift (core func $guest "transform"))))"#;

@@ -1,7 +1,8 @@
 //! A store that goes away with streams in it, told from a guest that drops its end.
 
 use futures::future::pending;
-use wasmtime::AsContext as _;
+use wasmtime::component::StreamReader;
+use wasmtime::{AsContext as _, Engine, Store};
 use wasmtime_streams::testing::executor;
 use wasmtime_streams::testing::{Guest, Setup};
 use wasmtime_streams::{Completion, End, StoreToken, collect, std_read, tokio_read, tokio_write};
@@ -84,6 +85,28 @@ fn a_stream_that_is_forgotten_in_a_store_is_abandoned_with_it() {
     let (sink, source) = kept.unwrap();
     assert!(matches!(executor::run(sink).end, End::Abandoned));
     assert!(matches!(executor::run(source).end, End::Abandoned));
+}
+
+#[test]
+fn of_a_pipe_between_hosts_the_sink_is_abandoned_with_the_store() {
+    // Rule "Completion": its source stands in a future, which Wasmtime drops before the store's data.
+    for run in [false, true] {
+        let mut store = Store::new(&Engine::default(), StoreToken::new());
+        let (reader, _writer) = tokio::io::simplex(8);
+        let (producer, source) = tokio_read(reader).with_completion();
+        let (consumer, sink) = collect::<u8>(9).with_completion();
+        let source = source.watch_store(store.data());
+        let sink = sink.watch_store(store.data());
+        let stream = StreamReader::new(&mut store, producer).unwrap();
+        stream.pipe(&mut store, consumer).unwrap();
+        if run {
+            let forever = store.run_concurrent(async |_| pending::<()>().await);
+            assert_eq!(executor::try_run(forever).0.unwrap_err(), executor::Stalled);
+        }
+        drop(store);
+        assert!(matches!(executor::run(source).end, End::PeerDropped));
+        assert!(matches!(executor::run(sink).end, End::Abandoned));
+    }
 }
 
 #[test]

@@ -8,8 +8,9 @@ use tokio_util::codec::LinesCodec;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completing, Completion, End,
     FramedReadItems, FramedWriteItems, ItemConsumer, ItemProducer, IterItems, Job, PeekableItems,
-    SinkItems, StdRead, StdWrite, StreamItems, TokioBroadcastReceiver, TokioBroadcastSender,
-    TokioRead, TokioReceiver, TokioSender, TokioUnboundedReceiver, TokioUnboundedSender,
+    SinkItems, StdRead, StdWrite, StreamItems, TokioAccept, TokioBroadcastReceiver,
+    TokioBroadcastSender, TokioDatagrams, TokioRead, TokioReceiver, TokioSendTo, TokioSender,
+    TokioSocketRead, TokioSocketWrite, TokioUnboundedReceiver, TokioUnboundedSender,
     TokioWatchReceiver, TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
 };
 
@@ -27,6 +28,11 @@ struct Pinned(#[allow(dead_code)] PhantomPinned);
 fn producers_and_consumers_can_move_between_threads() {
     send::<ByteProducer<TokioRead<tokio::fs::File>>>();
     send::<ByteConsumer<TokioWrite<tokio::fs::File>>>();
+    send::<ByteProducer<TokioSocketRead<tokio::net::TcpStream>>>();
+    send::<ByteConsumer<TokioSocketWrite<tokio::net::TcpStream>>>();
+    send::<ItemProducer<TokioAccept<tokio::net::TcpListener>>>();
+    send::<ItemProducer<TokioDatagrams<tokio::net::UdpSocket>>>();
+    send::<ItemConsumer<TokioSendTo<tokio::net::UdpSocket>>>();
     send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
     send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
     send::<ItemProducer<PeekableItems<BoxStream<'static, u32>>>>();
@@ -70,4 +76,7 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<Collect<Pinned>>();
     unpin::<StdRead<Pinned>>();
     unpin::<StdWrite<Pinned>>();
+    unpin::<TokioAccept<Pinned>>();
+    unpin::<TokioDatagrams<Pinned>>();
+    unpin::<TokioSendTo<Pinned>>();
 }

@@ -109,7 +109,7 @@ fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
 fn an_iterator_comes_back_from_a_guest_that_passes_it_along() {
     // Rule "Splice": nothing is held beside the iterator.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(iter([1_u8, 2, 3].into_iter()).spliceable()).await;
+        let stream = guest.source(iter([1_u8, 2, 3]).spliceable()).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         let reader: StreamReader<u8> = guest.give(stream).await;
         let source: IterItems<std::array::IntoIter<u8, 3>> =

@@ -26,6 +26,15 @@ macro_rules! unbuffered {
     };
 }
 
+/// Starts a write that stays parked, whatever can run.
+macro_rules! parked {
+    ($wait:ident, $guest:ident.write($stream:ident, $len:expr)) => {
+        assert_eq!($guest.write($stream, $len).await, Code::Blocked);
+        let mut $wait = Box::pin($guest.wait($stream));
+        assert_eq!($guest.parked(&mut $wait).await, None);
+    };
+}
+
 mod abandoned;
 mod auto_traits;
 mod blocking;
@@ -41,13 +50,19 @@ mod custom_sinks;
 mod forwarding;
 mod host_to_host;
 mod iterators;
+mod lift;
+mod lift_ends;
+mod lifted_values;
 mod limits;
+mod lower;
 mod peekable;
 mod producing;
 mod producing_ends;
 mod producing_items;
 mod races;
 mod reentrancy;
+mod relay;
+mod relay_ends;
 mod resources;
 mod spans;
 mod splice;
@@ -58,8 +73,9 @@ mod wakers;
 mod watching;
 mod wit;
 
-use support::guest::{Code, Guest};
+use support::guest::Code;
 use support::script::Step;
+use wasmtime_streams::testing;
 
 /// The guest's buffer sizes.
 const BUFFERS: [u32; 6] = [1, 2, 7, 4096, 65536, 1 << 20];
@@ -100,7 +116,11 @@ fn interleaved(data: &[u8], mask: usize, between: Step) -> Vec<Step> {
 }
 
 /// Reads until the stream ends, `buffer` bytes at a time.
-async fn read_to_end(guest: &Guest<'_, u8>, stream: u32, buffer: u32) -> Vec<u8> {
+async fn read_to_end<D: Send + 'static>(
+    guest: &testing::Guest<'_, D, u8>,
+    stream: u32,
+    buffer: u32,
+) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         let (code, bytes) = guest.recv(stream, buffer).await;

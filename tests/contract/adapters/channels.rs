@@ -17,7 +17,11 @@ use wasmtime_streams::testing::{self, Made, Report};
 use super::{ITEMS, add, completed, names};
 
 /// Sends two items a step, and goes away in a step of its own. The guest may be gone by then.
-fn sending<T, S>(sender: S, items: Vec<T>, send: impl Fn(&S, T) -> bool) -> impl FnMut() -> bool {
+pub(super) fn sending<T, S>(
+    sender: S,
+    items: Vec<T>,
+    send: impl Fn(&S, T) -> bool,
+) -> impl FnMut() -> bool {
     let mut items = items.into_iter();
     let mut sender = Some(sender);
     move || {
@@ -52,7 +56,7 @@ macro_rules! receiver {
 }
 
 /// The host's receiver behind a sink: gives an item, or says whether the channel is at its end.
-type Receive<T> = Box<dyn FnMut() -> Result<T, bool>>;
+pub(super) type Receive<T> = Box<dyn FnMut() -> Result<T, bool>>;
 
 fn bounded<T: 'static>(room: usize) -> (mpsc::Sender<T>, Receive<T>) {
     let (tx, mut rx) = mpsc::channel(room);
@@ -71,7 +75,7 @@ fn broadcasting() -> (broadcast::Sender<u8>, Receive<u8>) {
 
 /// How a receiver behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Peer {
+pub(super) enum Peer {
     /// It receives when all is over.
     Last,
     /// It receives an item a step.
@@ -88,6 +92,14 @@ fn received<X, S, T>(
 ) -> Made<X, T>
 where
     S: Unpin + 'static,
+    T: Clone + 'static,
+{
+    observed(completed(Made::new(consumer), completion), receive, peer)
+}
+
+/// The same, with what is already said of the consumer.
+pub(super) fn observed<X, T>(made: Made<X, T>, receive: Receive<T>, peer: Peer) -> Made<X, T>
+where
     T: Clone + 'static,
 {
     struct State<T> {
@@ -113,7 +125,7 @@ where
     let state = State { receive: Some(receive), got: Vec::new(), over: false };
     let state = Rc::new(RefCell::new(state));
     let (step, closed) = (state.clone(), state.clone());
-    let made = completed(Made::new(consumer), completion)
+    let made = made
         .received(move || {
             let mut state = state.borrow_mut();
             while state.receive() {}

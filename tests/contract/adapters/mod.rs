@@ -3,7 +3,6 @@
 //! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
 
 use ::std::collections::BTreeSet;
-use ::std::fmt::Display;
 use ::std::fs;
 use ::std::io::Write as _;
 use ::std::path::Path;
@@ -88,16 +87,29 @@ impl Kind {
 fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
-    E: Display + 'static,
+    E: 'static,
+{
+    completed_as(made, completion, |end| match end {
+        End::Failed(_) => Reported::Failed,
+        _ => Reported::Ended,
+    })
+}
+
+/// The same, for ends that mean something else.
+fn completed_as<X, V, S, E>(
+    made: Made<X, V>,
+    completion: Completion<S, E>,
+    report: fn(End<E>) -> Reported,
+) -> Made<X, V>
+where
+    S: Unpin + 'static,
+    E: 'static,
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let said = reports.clone();
     made.drive(async move {
         let done = completion.await;
-        said.lock().unwrap().push(match done.end {
-            End::Failed(_) => Reported::Failed,
-            _ => Reported::Ended,
-        });
+        said.lock().unwrap().push(report(done.end));
     })
     .reports(move || reports.lock().unwrap().clone())
 }
@@ -180,42 +192,78 @@ fn say(name: &str, report: Report) {
 
 mod channels;
 mod codec;
+#[cfg(unix)]
+mod files;
 mod futures;
+mod handoff;
 mod http;
+#[cfg(unix)]
+mod listeners;
+#[cfg(unix)]
+mod reactor;
+#[cfg(unix)]
+mod sockets;
 mod std;
 mod tokio;
 mod values;
 
 /// The names of all rows.
 fn rows() -> impl Iterator<Item = &'static str> {
-    [channels::ROWS, codec::ROWS, futures::ROWS, http::ROWS, std::ROWS, tokio::ROWS, values::ROWS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        channels::ROWS,
+        codec::ROWS,
+        files::ROWS,
+        futures::ROWS,
+        handoff::ROWS,
+        http::ROWS,
+        listeners::ROWS,
+        sockets::ROWS,
+        std::ROWS,
+        tokio::ROWS,
+        values::ROWS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
-/// The names of the public functions in `path` and below.
-fn constructors(path: &Path, names: &mut BTreeSet<String>) {
+/// The names of the public functions in `path` and below, each with `prefix` before it.
+fn constructors(path: &Path, prefix: &str, names: &mut BTreeSet<String>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            constructors(&entry.unwrap().path(), names);
+            constructors(&entry.unwrap().path(), prefix, names);
         }
         return;
     }
     for line in fs::read_to_string(path).unwrap().lines() {
         if let Some(name) = line.strip_prefix("pub fn ") {
-            names.insert(name.split(['<', '(']).next().unwrap().to_owned());
+            names.insert(format!("{prefix}{}", name.split(['<', '(']).next().unwrap()));
         }
     }
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// The names of all constructors.
 pub(crate) fn public_constructors() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = BTreeSet::new();
-    constructors(&root.join("adapters"), &mut names);
-    constructors(&root.join("src/value.rs"), &mut names);
+    constructors(&root().join("adapters"), "", &mut names);
+    constructors(&root().join("src/value.rs"), "", &mut names);
     assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+/// Those of the modules `lift`, `lower` and `relay`, with the name of the module before them.
+fn handoffs() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    constructors(&root().join("src/lift"), "lift_", &mut names);
+    constructors(&root().join("src/lower"), "lower_", &mut names);
+    constructors(&root().join("src/relay.rs"), "relay_", &mut names);
+    for name in handoff::IN_A_STORE {
+        assert!(names.remove(*name), "there is no {name}");
+    }
     names
 }
 
@@ -225,6 +273,7 @@ fn no_adapter_is_missing_from_the_table() {
     let table: BTreeSet<_> = rows().map(str::to_owned).collect();
     // Two streams at once, made of what has rows of its own.
     names.remove("tokio_duplex");
+    names.append(&mut handoffs());
     let missing: Vec<_> = names.difference(&table).collect();
     assert!(missing.is_empty(), "no row is named {missing:?}");
     let strays: Vec<_> = table

@@ -1,13 +1,12 @@
-//! The other side of the rows: what is written by hand without this crate.
+//! Bytes, straight to and from the guest's memory.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures::{Sink, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wasmtime::component::{
-    Destination, Lift, Lower, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
+    Destination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{Result, StoreContextMut};
 
@@ -99,66 +98,6 @@ impl<D: 'static, W: AsyncWrite + Unpin + Send + 'static> StreamConsumer<D> for D
         }
         ready!(Pin::new(&mut me.writer).poll_flush(cx))?;
         me.flushing = false;
-        Poll::Ready(Ok(StreamResult::Completed))
-    }
-}
-
-/// Items to the guest as nearly everybody does it: one an operation.
-pub(crate) struct OneRead<S>(pub(crate) S);
-
-impl<D, S> StreamProducer<D> for OneRead<S>
-where
-    D: 'static,
-    S: Stream<Item: Lift + Lower + Send + Sync + 'static> + Unpin + Send + 'static,
-{
-    type Item = S::Item;
-    type Buffer = Option<S::Item>;
-
-    fn poll_produce<'a>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        _: StoreContextMut<'a, D>,
-        mut destination: Destination<'a, S::Item, Option<S::Item>>,
-        finish: bool,
-    ) -> Poll<Result<StreamResult>> {
-        match Pin::new(&mut self.get_mut().0).poll_next(cx) {
-            Poll::Ready(Some(item)) => {
-                destination.set_buffer(Some(item));
-                Poll::Ready(Ok(StreamResult::Completed))
-            }
-            Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// Items from the guest as nearly everybody does it: one an operation.
-pub(crate) struct OneWrite<S>(pub(crate) S);
-
-impl<D, S> StreamConsumer<D> for OneWrite<S>
-where
-    D: 'static,
-    S: Sink<u32, Error: Into<wasmtime::Error>> + Unpin + Send + 'static,
-{
-    type Item = u32;
-
-    fn poll_consume(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        store: StoreContextMut<'_, D>,
-        mut source: Source<'_, u32>,
-        finish: bool,
-    ) -> Poll<Result<StreamResult>> {
-        let mut sink = Pin::new(&mut self.get_mut().0);
-        if sink.as_mut().poll_ready(cx).map_err(Into::into)?.is_pending() {
-            return if finish { Poll::Ready(Ok(StreamResult::Cancelled)) } else { Poll::Pending };
-        }
-        let mut item = None;
-        source.read(store, &mut item)?;
-        if let Some(item) = item {
-            sink.start_send(item).map_err(Into::into)?;
-        }
         Poll::Ready(Ok(StreamResult::Completed))
     }
 }

@@ -1,0 +1,127 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::runtime::Handle;
+
+use super::net::is_of_one_peer;
+use super::socket::SocketAccept;
+use crate::{ItemProducer, ItemSource, Splice, Then};
+
+/// A stream of the connections that a tokio `TcpListener` or `UnixListener` accepts.
+///
+/// A connection is no WIT type: it becomes one when it is delivered, by
+/// [`deliver_with`](crate::ItemProducer::deliver_with), usually a resource in the store's table. Its `peer_addr` says
+/// whose it is. There is no inverse. Call this where tokio's runtime is entered: the connections belong to it.
+///
+/// # Partial writes
+/// Each guest read takes the connections that are waiting, no more than it asks for and than a
+/// [batch](crate::ItemProducer::batch), 64 by default. The others stay in the listener's backlog, so the guest's reads
+/// bound the file descriptors that are in use.
+///
+/// # Cancellation
+/// Answered at once. Nothing is accepted for a read that is cancelled.
+///
+/// # Zero-length operations
+/// A listener cannot tell whether somebody waits without accepting: they complete at once.
+///
+/// # Errors
+/// What concerns one connection only (the peer was gone before it was accepted, its network is down) is passed over and
+/// [counted](TokioAccept::skipped). Any other error, such as no more file descriptors, ends the stream, after the
+/// connections before it, and is [`End::Failed`](crate::End::Failed) in the completion; the listener that it hands back
+/// can be used again.
+///
+/// # Drop
+/// The listener is closed with the stream, or handed back by the completion. Connections that could not be delivered are
+/// closed.
+///
+/// ```
+/// use tokio::net::{TcpListener, TcpStream};
+/// use wasmtime::{Engine, Store, StoreContextMut, component::StreamReader};
+///
+/// # #[cfg(not(feature = "futures"))] fn main() {}
+/// # #[cfg(feature = "futures")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let peer = TcpStream::connect(listener.local_addr()?).await?;
+///
+/// let mut store = Store::new(&Engine::default(), Vec::new());
+/// let connections = wasmtime_streams::tokio_accept(listener).deliver_with(
+///     // With a `ResourceTable` in the store: `Ok(store.data_mut().table.push(connection)?)`.
+///     |mut store: StoreContextMut<'_, Vec<TcpStream>>, connection| {
+///         store.data_mut().push(connection);
+///         Ok(store.data().len() as u32)
+///     },
+/// );
+/// let reader = StreamReader::new(&mut store, connections)?;
+///
+/// let (tx, mut rx) = futures::channel::mpsc::unbounded();
+/// reader.pipe(&mut store, wasmtime_streams::sink(tx))?;
+/// let first = store.run_concurrent(async |_| futures::StreamExt::next(&mut rx).await).await?;
+/// assert_eq!(first, Some(1));
+/// assert_eq!(store.data()[0].peer_addr()?, peer.local_addr()?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_accept<L>(listener: L) -> ItemProducer<TokioAccept<L>>
+where
+    L: SocketAccept + Send + 'static,
+    L::Connection: Send + 'static,
+{
+    ItemProducer::new(TokioAccept { listener, runtime: Handle::try_current().ok(), skipped: 0 })
+}
+
+/// The source of [`tokio_accept`].
+#[derive(Debug)]
+pub struct TokioAccept<L> {
+    listener: L,
+    // A connection is registered with the runtime in which it is accepted; the store may be polled elsewhere.
+    runtime: Option<Handle>,
+    skipped: u64,
+}
+
+impl<L> TokioAccept<L> {
+    accessors!(listener: L);
+
+    /// How many connections failed before they could be accepted.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+// The listener is never pinned.
+impl<L> Unpin for TokioAccept<L> {}
+
+impl<L> Splice for TokioAccept<L> {}
+
+impl<L> ItemSource for TokioAccept<L>
+where
+    L: SocketAccept + Send + 'static,
+    L::Connection: Send + 'static,
+{
+    type Item = L::Connection;
+    type Error = io::Error;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<L::Connection>,
+    ) -> Poll<io::Result<Then>> {
+        let this = self.get_mut();
+        let _entered = this.runtime.as_ref().map(Handle::enter);
+        for _ in 0..max {
+            match ready!(this.listener.poll_accept(cx)) {
+                Ok(connection) => out.push(connection),
+                Err(error) if is_of_one_peer(&error) => {
+                    this.skipped += 1;
+                    // The core bounds how often that may happen in one poll.
+                    break;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(Then::More))
+    }
+}

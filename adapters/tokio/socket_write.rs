@@ -1,0 +1,106 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::socket::SocketWrite;
+use super::write::poll_write;
+use crate::{ByteConsumer, ByteSink, Halt};
+
+/// Writes a guest's `stream<u8>` into a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of
+/// one, or a `pipe::Sender`.
+///
+/// The inverse is [`tokio_socket_read`](crate::tokio_socket_read). Unlike [`tokio_write`](crate::tokio_write) it answers
+/// zero-length writes truly. For both directions of one connection use its `into_split`.
+///
+/// # Partial writes
+/// The guest is told exactly how many bytes the socket accepted; it is asked again while it makes progress.
+///
+/// # Cancellation
+/// Answered at once with what was accepted.
+///
+/// # Zero-length operations
+/// They wait until the socket has room, or has failed. On Unix this asks the kernel; elsewhere it is tokio's word, which
+/// may say so too early.
+///
+/// # Errors
+/// An error, such as a peer that is gone, ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the
+/// completion. What was accepted may not have arrived: of that a socket tells nothing.
+///
+/// # Drop
+/// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data, and
+/// hands it back. Without one it is dropped as it is: that closes a whole socket, and shuts down a write half, too. A pipe
+/// has no shutdown: its reader sees the end when the sender that was handed back is dropped.
+///
+/// ```
+/// use tokio::io::AsyncReadExt as _;
+/// use tokio::net::{TcpListener, TcpStream};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let mut peer = TcpStream::connect(listener.local_addr()?).await?;
+/// let (socket, _) = listener.accept().await?;
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_read(&b"hello"[..]))?;
+/// let (writer, done) = wasmtime_streams::tokio_socket_write(socket).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert!(done.end.is_finished());
+///
+/// // The connection still stands; only this direction is shut down.
+/// let mut received = Vec::new();
+/// peer.read_to_end(&mut received).await?;
+/// assert_eq!(received, b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn tokio_socket_write<W>(socket: W) -> ByteConsumer<TokioSocketWrite<W>>
+where
+    W: SocketWrite + Send + 'static,
+{
+    ByteConsumer::new(TokioSocketWrite { socket })
+}
+
+pin_project! {
+    /// The sink of [`tokio_socket_write`].
+    #[derive(Debug)]
+    pub struct TokioSocketWrite<W> {
+        #[pin]
+        socket: W,
+    }
+}
+
+impl<W> TokioSocketWrite<W> {
+    accessors!(socket: W);
+}
+
+impl<W: SocketWrite + Send + 'static> ByteSink for TokioSocketWrite<W> {
+    type Error = io::Error;
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Halt<io::Error>>> {
+        poll_write(self.project().socket, cx, buf)
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<io::Error>>>> {
+        Some(self.project().socket.poll_writable(cx).map_err(Halt::Failed))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        self.project().socket.poll_flush(cx).map_err(Halt::Failed)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        self.project().socket.poll_shutdown(cx).map_err(Halt::Failed)
+    }
+}

@@ -1,0 +1,11 @@
+//! The other side of the rows: what is written by hand without this crate, each at its best.
+
+mod batch;
+mod chunk;
+mod direct;
+mod one;
+
+pub(crate) use self::batch::{BatchRead, BatchWrite};
+pub(crate) use self::chunk::{ChunkRead, Collect, HandOver};
+pub(crate) use self::direct::{DirectRead, DirectWrite};
+pub(crate) use self::one::{OneCall, OneRead, OneWrite};

@@ -1,0 +1,192 @@
+//! Counts what this crate allocates: `cargo bench --bench counts [PART-OF-A-NAME]`. A program beside the one that measures
+//! time, and run by it, since counting would cost time there.
+//!
+//! Each row is the difference to what is written by hand, which is what Wasmtime allocates itself.
+
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod across;
+#[allow(dead_code, unused_imports, reason = "the rest is for main.rs")]
+mod by_hand;
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod channel;
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod guest;
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod host;
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod many;
+#[allow(dead_code, reason = "the rest is for main.rs")]
+mod measure;
+mod memory;
+
+use std::alloc::System;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio_util::sync::PollSender;
+use wasmtime::{Engine, Result, StoreContextMut};
+use wasmtime_streams as ours;
+
+use crate::across::{TaskSide, lifted, relayed};
+use crate::by_hand::{DirectRead, DirectWrite, OneRead, OneWrite};
+use crate::channel::{ChannelSide, items};
+use crate::guest::{Guest, Load};
+use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
+use crate::measure::{Row, Subject};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() -> Result<ExitCode> {
+    let part = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let mut counts = Counts { engine: Engine::default(), part, below: false };
+    counts.bytes()?;
+    counts.items()?;
+    counts.hand_over()?;
+    counts.memory()?;
+    Ok(if counts.below { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+struct Counts {
+    engine: Engine,
+    part: String,
+    below: bool,
+}
+
+/// How many allocations an operation takes, once the stream is under way.
+fn allocations(mut run: impl FnMut(u64) -> Result<Duration>) -> Result<f64> {
+    const OPS: u64 = 1000;
+    let mut counted = |ops| -> Result<usize> {
+        let before = ALLOCATOR.stats();
+        run(ops)?;
+        let after = ALLOCATOR.stats();
+        let new = after.allocations - before.allocations;
+        Ok(new + after.reallocations - before.reallocations)
+    };
+    counted(OPS)?;
+    let few = counted(OPS)?;
+    let many = counted(3 * OPS)?;
+    Ok((many as f64 - few as f64) / (2 * OPS) as f64)
+}
+
+impl Counts {
+    fn add(&mut self, row: Row) {
+        self.below |= row.is_below();
+        println!("{row}");
+    }
+
+    /// A row of allocations; `own` is what Wasmtime takes itself, and a channel.
+    fn allocations(
+        &mut self,
+        name: &str,
+        own: f64,
+        allowed: f64,
+        run: impl FnMut(u64) -> Result<Duration>,
+    ) -> Result<()> {
+        let subject = Subject::new(format!("allocations-{name}"), "wasmtime", 1.0).allow(allowed);
+        if subject.name.contains(&self.part) {
+            self.add(subject.counted("", allocations(run)?, own));
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self) -> Result<()> {
+        let guest = &Guest::<u8>::new(&self.engine)?;
+        let per_op = 4 << 10;
+        let load = |ops| Load::ops(ops, per_op);
+        let reader = |n| Reader::new(per_op, n);
+        let own = allocations(|ops| guest.read(load(ops), |n| DirectRead(reader(n))))?;
+        self.allocations("tokio_read", own, 0.0, |ops| {
+            guest.read(load(ops), |n| ours::tokio_read(reader(n)))
+        })?;
+        self.allocations("tokio_read-completion", own, 0.0, |ops| {
+            guest.read(load(ops), |n| ours::tokio_read(reader(n)).with_completion().0)
+        })?;
+        self.allocations("chunks", own, 0.0, |ops| {
+            guest.read(load(ops), |n| ours::chunks(chunks(1 << 10, n)))
+        })?;
+
+        let writer = || Writer::new(per_op);
+        let own = allocations(|ops| {
+            guest.write(load(ops), || {
+                let (writer, count) = writer();
+                (DirectWrite::new(writer), count)
+            })
+        })?;
+        self.allocations("tokio_write", own, 0.0, |ops| {
+            guest.write(load(ops), || {
+                let (writer, count) = writer();
+                (ours::tokio_write(writer), count)
+            })
+        })?;
+        self.allocations("tokio_write-completion", own, 0.0, |ops| {
+            guest.write(load(ops), || {
+                let (writer, count) = writer();
+                (ours::tokio_write(writer).with_completion().0, count)
+            })
+        })
+    }
+
+    fn items(&mut self) -> Result<()> {
+        let guest = &Guest::<u32>::new(&self.engine)?;
+        let channel = ChannelSide::new(&self.engine, 256)?;
+        let load = |ops| Load::ops(ops, 256);
+        let own = allocations(|ops| guest.read(Load::ops(ops, 1), |n| OneRead(numbers(n))))?;
+        self.allocations("stream", own, 1.0, |ops| {
+            guest.read(load(ops), |n| ours::stream(numbers(n)))
+        })?;
+        self.allocations("stream-completion", own, 1.0, |ops| {
+            guest.read(load(ops), |n| ours::stream(numbers(n)).with_completion().0)
+        })?;
+        // With what the channel takes, and what it takes to wait for it: one by one, that is for 256 operations.
+        let own = allocations(|ops| channel.read(256 * ops, |r| OneRead(items(r))))? - 255.0 * own;
+        self.allocations("tokio_receiver", own, 1.0, |ops| {
+            channel.read(256 * ops, ours::tokio_receiver)
+        })?;
+
+        let counter = Counter::new;
+        let own = allocations(|ops| {
+            guest.write(Load::ops(ops, 1), || {
+                let (counter, count) = counter();
+                (OneWrite::new(counter), count)
+            })
+        })?;
+        self.allocations("sink", own, 1.0, |ops| {
+            guest.write(load(ops), || {
+                let (counter, count) = counter();
+                (ours::sink(counter), count)
+            })
+        })?;
+        self.allocations("sink-completion", own, 1.0, |ops| {
+            guest.write(load(ops), || {
+                let (counter, count) = counter();
+                (ours::sink(counter).with_completion().0, count)
+            })
+        })?;
+        self.allocations("for_each_batch", own, 1.0, |ops| {
+            guest.write(load(ops), || {
+                let (mut count, counted) = Count::new();
+                let call = move |_: StoreContextMut<'_, ()>, batch: Vec<u32>| {
+                    count.add(batch.len());
+                    Ok(())
+                };
+                (ours::for_each_batch(call), counted)
+            })
+        })?;
+        let sender = |sender| OneWrite::new(PollSender::new(sender));
+        let own = allocations(|ops| channel.write(256 * ops, sender))? - 255.0 * own;
+        self.allocations("tokio_sender", own, 1.0, |ops| {
+            channel.write(256 * ops, ours::tokio_sender)
+        })
+    }
+
+    /// To a task of the same thread, and to another store: there every second operation is the reading guest's.
+    fn hand_over(&mut self) -> Result<()> {
+        let side = TaskSide::new(&self.engine, 4 << 10)?;
+        let write = allocations(|ops| side.hop_out(ops))?;
+        let read = allocations(|ops| side.hop_in(ops))?;
+        self.allocations("lift-reader", write, 0.0, |ops| side.read_here(ops, lifted))?;
+        self.allocations("relay", write + read, 0.0, |ops| side.relay_here(ops, relayed))
+    }
+}

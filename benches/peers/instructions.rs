@@ -1,0 +1,96 @@
+//! A fixed number of operations on each hot path, for a tool that counts instructions: `.ci/instructions`.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, Result, StoreContextMut};
+use wasmtime_streams as ours;
+
+use crate::across::{TaskSide, lifted};
+use crate::channel::ChannelSide;
+use crate::guest::{Guest, Load};
+use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
+
+/// The tool writes out what it has counted each time that this is called.
+#[inline(never)]
+fn mark(part: u64) {
+    black_box(part);
+}
+
+/// Runs a path with no operations to speak of, with some, and with more: what an operation takes is the difference of the
+/// last two by [`OPS`].
+fn path(name: &str, mut run: impl FnMut(u64) -> Result<Duration>) -> Result<()> {
+    println!("{name}");
+    for ops in [8, OPS, 2 * OPS] {
+        mark(ops);
+        run(ops)?;
+    }
+    mark(0);
+    Ok(())
+}
+
+/// `.ci/instructions` has it too.
+const OPS: u64 = 500;
+
+pub(crate) fn run() -> Result<()> {
+    let mut config = Config::new();
+    // What the tool runs has little room for reservations.
+    config.memory_reservation(16 << 20).memory_guard_size(64 << 10);
+    let engine = Engine::new(&config)?;
+    bytes(&engine)?;
+    items(&engine)
+}
+
+fn bytes(engine: &Engine) -> Result<()> {
+    let guest = &Guest::<u8>::new(engine)?;
+    let per_op = 64;
+    let load = |ops| Load::ops(ops, per_op);
+    let reader = |n| Reader::new(per_op, n);
+    path("tokio_read", |ops| guest.read(load(ops), |n| ours::tokio_read(reader(n))))?;
+    path("tokio_read-completion", |ops| {
+        guest.read(load(ops), |n| ours::tokio_read(reader(n)).with_completion().0)
+    })?;
+    path("chunks", |ops| {
+        guest.read(Load::ops(ops, 16 << 10), |n| ours::chunks(chunks(1 << 10, n)))
+    })?;
+    path("tokio_write", |ops| {
+        guest.write(load(ops), || {
+            let (writer, count) = Writer::new(per_op);
+            (ours::tokio_write(writer), count)
+        })
+    })?;
+    path("tokio_write-completion", |ops| {
+        guest.write(load(ops), || {
+            let (writer, count) = Writer::new(per_op);
+            (ours::tokio_write(writer).with_completion().0, count)
+        })
+    })?;
+    let side = TaskSide::new(engine, 4 << 10)?;
+    path("lift-reader", |ops| side.read_here(ops, lifted))
+}
+
+fn items(engine: &Engine) -> Result<()> {
+    let guest = &Guest::<u32>::new(engine)?;
+    let load = |ops| Load::ops(ops, 256);
+    path("stream", |ops| guest.read(load(ops), |n| ours::stream(numbers(n))))?;
+    path("stream-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::stream(numbers(n))))?;
+    path("sink", |ops| {
+        guest.write(load(ops), || {
+            let (counter, count) = Counter::new();
+            (ours::sink(counter), count)
+        })
+    })?;
+    path("for_each_batch", |ops| {
+        guest.write(load(ops), || {
+            let (mut count, counted) = Count::new();
+            let call = move |_: StoreContextMut<'_, ()>, batch: Vec<u32>| {
+                count.add(batch.len());
+                Ok(())
+            };
+            (ours::for_each_batch(call), counted)
+        })
+    })?;
+    let channel = ChannelSide::new(engine, 256)?;
+    path("tokio_receiver", |ops| channel.read(256 * ops, ours::tokio_receiver))?;
+    path("tokio_sender", |ops| channel.write(256 * ops, ours::tokio_sender))
+}

@@ -1,0 +1,35 @@
+//! Items to and from tokio's channels, whose other end is another task of the same thread.
+
+use tokio_util::sync::PollSender;
+use wasmtime::Result;
+use wasmtime_streams as ours;
+
+use crate::Bench;
+use crate::by_hand::{OneRead, OneWrite};
+use crate::channel::{ChannelSide, items};
+use crate::measure::Subject;
+
+pub(crate) fn channels(bench: &mut Bench) -> Result<()> {
+    let side = ChannelSide::new(&bench.engine, 256)?;
+    let subject = |name, peer, floor| Subject::new(name, peer, floor).unit("item");
+    bench.compare(
+        subject("channel-in-256", "one-by-one", 5.0),
+        &mut |n| side.read(n, ours::tokio_receiver),
+        &mut |n| side.read(n, |receiver| OneRead(items(receiver))),
+    )?;
+    bench.compare(
+        subject("channel-out-256", "one-by-one", 5.0),
+        &mut |n| side.write(n, ours::tokio_sender),
+        &mut |n| side.write(n, |sender| OneWrite::new(PollSender::new(sender))),
+    )?;
+    bench.compare(
+        subject("channel-in-limit-256", "channel", 0.0),
+        &mut |n| side.read(n, ours::tokio_receiver),
+        &mut |n| side.plain(n),
+    )?;
+    bench.compare(
+        subject("channel-out-limit-256", "channel", 0.0),
+        &mut |n| side.write(n, ours::tokio_sender),
+        &mut |n| side.plain(n),
+    )
+}

@@ -1,0 +1,48 @@
+//! What leaves the store, against the same through tokio's duplex pipe, and against a guest's operations alone.
+
+use wasmtime::Result;
+
+use crate::Bench;
+use crate::across::{TaskSide, lifted, relayed, relayed_through_duplex, through_duplex};
+use crate::measure::Subject;
+
+pub(crate) fn tasks(bench: &mut Bench) -> Result<()> {
+    let side = TaskSide::new(&bench.engine, 64 << 10)?;
+    let subject = Subject::new;
+    let mut hops = |ops| Ok(side.hop_out(ops)? + side.hop_in(ops)?);
+
+    bench.compare(
+        subject("reader-same-thread", "duplex", 1.0),
+        &mut |ops| side.read_here(ops, lifted),
+        &mut |ops| side.read_here(ops, through_duplex),
+    )?;
+    bench.compare(
+        subject("reader-same-thread", "two-direct-hops", 0.3),
+        &mut |ops| side.read_here(ops, lifted),
+        &mut hops,
+    )?;
+    bench.compare(
+        subject("relay-same-thread", "duplex", 1.0),
+        &mut |ops| side.relay_here(ops, relayed),
+        &mut |ops| side.relay_here(ops, relayed_through_duplex),
+    )?;
+    bench.compare(
+        subject("relay-same-thread", "two-direct-hops", 0.3),
+        &mut |ops| side.relay_here(ops, relayed),
+        &mut hops,
+    )?;
+    let effort = bench.effort;
+    bench.effort = effort.long();
+    bench.compare(
+        subject("reader-other-thread", "duplex", 1.4),
+        &mut |ops| side.read_there(ops, lifted),
+        &mut |ops| side.read_there(ops, through_duplex),
+    )?;
+    bench.compare(
+        subject("relay-other-thread", "duplex", 1.4),
+        &mut |ops| side.relay_there(ops, relayed),
+        &mut |ops| side.relay_there(ops, relayed_through_duplex),
+    )?;
+    bench.effort = effort;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What is done to the chain, and what has to come of it.
+
+use std::fmt;
+
+use futures::channel::oneshot;
+use wasmtime_streams::End;
+
+use crate::chain::Outcome;
+
+/// How much goes through both guests if nothing happens.
+pub(crate) const LENGTH: usize = 2 << 20;
+
+/// About what a guest needs for that much.
+const FUEL: u64 = 2_500_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Victim {
+    First,
+    Second,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kill {
+    /// The store is dropped once so many bytes have gone from one guest to the other.
+    Drop(Victim, usize),
+    /// The guest traps: it runs out of fuel.
+    Trap(Victim, u64),
+    /// Nobody is killed.
+    Nothing,
+}
+
+pub(crate) struct Plan {
+    pub(crate) kill: Kill,
+    /// How much may wait between the two.
+    pub(crate) capacity: usize,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut state = seed;
+        // SplitMix64.
+        let mut below = |bound: u64| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) % bound
+        };
+        let victim = if below(2) == 0 { Victim::First } else { Victim::Second };
+        let kill = match below(8) {
+            0 => Kill::Nothing,
+            1..4 => Kill::Trap(victim, below(FUEL)),
+            _ => Kill::Drop(victim, below(LENGTH as u64) as usize),
+        };
+        Self { kill, capacity: 1 << (8 + below(11)) }
+    }
+
+    /// What looks at the bytes between the guests, and kills when it has seen enough.
+    pub(crate) fn kill_after(&self, kill: oneshot::Sender<()>) -> impl FnMut(&[u8]) + Send + use<> {
+        let at = if let Kill::Drop(_, at) = self.kill { at } else { usize::MAX };
+        let (mut kill, mut seen) = (Some(kill), 0);
+        move |bytes| {
+            seen += bytes.len();
+            if seen > at
+                && let Some(kill) = kill.take()
+            {
+                // Nobody hears it if all is over.
+                let _ = kill.send(());
+            }
+        }
+    }
+
+    fn victim(&self) -> Option<Victim> {
+        match self.kill {
+            Kill::Drop(victim, _) | Kill::Trap(victim, _) => Some(victim),
+            Kill::Nothing => None,
+        }
+    }
+
+    /// Whether all streams ended for the right reason.
+    pub(crate) fn judge(&self, outcome: &Outcome) -> Result<(), String> {
+        let Outcome { input, from, to, output, .. } = outcome;
+        let all = LENGTH as u64;
+        let in_order = [&input.end, &from.end, &to.end, &output.end].map(End::is_finished);
+        let complete = in_order == [true; 4] && output.moved == all;
+        let is_right = match (self.victim(), &from.end, &to.end) {
+            (None, ..) => complete,
+            // The kill came too late.
+            (Some(Victim::First), End::Finished, End::Finished) => complete,
+            // The second guest got all that the first one had written, and ended in order. The host knows that it is not all.
+            (Some(Victim::First), End::Abandoned, End::Abandoned) => {
+                matches!(input.end, End::Abandoned | End::Finished)
+                    && output.end.is_finished()
+                    && from.moved == to.moved
+                    && to.moved == output.moved
+            }
+            (Some(Victim::Second), End::Finished, End::Finished) if complete => true,
+            // The first guest found out that nobody reads, and ended in order: it stopped reading, too.
+            (Some(Victim::Second), End::PeerDropped, End::Abandoned) => {
+                matches!(input.end, End::PeerDropped | End::Finished)
+                    && matches!(output.end, End::Abandoned)
+            }
+            // It had already written everything.
+            (Some(Victim::Second), End::Finished, End::Abandoned | End::Finished) => {
+                input.end.is_finished() && from.moved == all && !output.end.is_finished()
+            }
+            _ => false,
+        };
+        if !outcome.is_prefix {
+            Err("the output is not what the guests make of the input".to_owned())
+        } else if is_right {
+            Ok(())
+        } else {
+            Err("an end is not what it should be".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |victim| if victim == Victim::First { "first" } else { "second" };
+        match self.kill {
+            Kill::Drop(victim, at) => {
+                write!(f, "the {} store is dropped when {at} bytes have passed", name(victim))
+            }
+            Kill::Trap(victim, fuel) => {
+                write!(
+                    f,
+                    "the {} guest traps for want of fuel, of which it had {fuel}",
+                    name(victim)
+                )
+            }
+            Kill::Nothing => f.write_str("nobody is killed"),
+        }
+    }
+}

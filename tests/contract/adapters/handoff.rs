@@ -1,0 +1,228 @@
+//! The rows of what stands between a stream and another task or another store: `lift`, `lower` and `relay`.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
+use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
+use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::{
+    ByteSink as _, ByteSource as _, Completion, End, ItemSink as _, ItemSource as _, Take, Then,
+    lift, lower, relay,
+};
+
+use super::channels::{Peer, Receive, observed, sending};
+use super::{ITEMS, add, completed, completed_as, names};
+
+/// What gives its parts to a store at once: there is a row for the parts.
+pub(super) const IN_A_STORE: &[&str] = &[
+    "lift_reader",
+    "lift_items",
+    "lift_value",
+    "lower_writer",
+    "lower_sink",
+    "lower_value",
+    "relay_bytes",
+    "relay_items",
+    "relay_splice",
+    "relay_splice_items",
+];
+
+/// The other task, which does what it can do at once.
+fn now() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn bytes(mut reader: GuestReader) -> Receive<u8> {
+    Box::new(move || {
+        let mut byte = [0];
+        match reader.poll_read(&mut now(), &mut byte) {
+            Poll::Ready(Ok(1)) => Ok(byte[0]),
+            ended => Err(ended.is_ready()),
+        }
+    })
+}
+
+fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
+    Box::new(move || match items.poll_item(&mut now()) {
+        Poll::Ready(Some(item)) => Ok(item),
+        ended => Err(ended.is_ready()),
+    })
+}
+
+/// The second half of a relay, as the second store polls it.
+fn second_bytes(mut second: FromHost<u8>) -> Receive<u8> {
+    Box::new(move || {
+        let mut byte = [0];
+        match Pin::new(&mut second).poll_read(&mut now(), &mut byte) {
+            Poll::Ready(Ok((1, _))) => Ok(byte[0]),
+            ended => Err(matches!(ended, Poll::Ready(Ok((_, Then::End(_)))))),
+        }
+    })
+}
+
+fn second_items<T: Send + 'static>(mut second: FromHost<T>) -> Receive<T> {
+    Box::new(move || {
+        let mut item = Vec::new();
+        let answer = Pin::new(&mut second).poll_items(&mut now(), 1, &mut item);
+        item.pop().ok_or(matches!(answer, Poll::Ready(Ok(Then::End(_)))))
+    })
+}
+
+/// A reader that goes away is no end of the data.
+fn left<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
+where
+    S: Unpin + 'static,
+{
+    completed_as(made, completion, |end| match end {
+        End::PeerDropped => Reported::Failed,
+        _ => Reported::Ended,
+    })
+}
+
+/// Checks the sink of a pair: with a reader that comes last, that comes step by step, that goes away.
+macro_rules! sink {
+    ($items:expr, $pair:expr, $receive:expr) => {{
+        let mut report = Report::default();
+        for (capacity, peer) in [
+            (16, Peer::Last),
+            (2, Peer::Steps),
+            (5, Peer::Steps),
+            (4, Peer::Leaves(2)),
+            (2, Peer::Leaves(0)),
+        ] {
+            let check = testing::consumer($items, move || {
+                let (consumer, reader) = $pair(capacity);
+                let (consumer, completion) = consumer.with_completion();
+                observed(left(Made::new(consumer), completion), $receive(reader), peer)
+            });
+            let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
+            report = add(report, check.bound(capacity).assert());
+        }
+        report
+    }};
+}
+
+/// Checks the source of a pair: with all that there is in it and the writer gone, and with a part at a time.
+macro_rules! source {
+    ($items:expr, $pair:expr, $send:expr) => {{
+        let ready = testing::producer($items, move || {
+            let (writer, producer) = $pair(16);
+            let mut writer = sending(RefCell::new(writer), $items, $send);
+            while writer() {}
+            let (producer, completion) = producer.with_completion();
+            completed(Made::new(producer), completion)
+        });
+        let parts = testing::producer($items, move || {
+            let (writer, producer) = $pair(16);
+            let (producer, completion) = producer.with_completion();
+            let step = sending(RefCell::new(writer), $items, $send);
+            completed(Made::new(producer), completion).step(step)
+        });
+        add(ready.assert(), parts.assert())
+    }};
+}
+
+fn write(writer: &RefCell<HostWriter>, byte: u8) -> bool {
+    writer.borrow_mut().poll_write(&mut now(), &[byte]).is_ready()
+}
+
+fn send<T>(sink: &RefCell<HostSink<T>>, item: T) -> bool {
+    sink.borrow_mut().try_send(item).is_ok()
+}
+
+/// The first half of a relay, as the first store polls it.
+fn first_byte(first: &RefCell<ToHost<u8>>, byte: u8) -> bool {
+    Pin::new(&mut *first.borrow_mut()).poll_write(&mut now(), &[byte]).is_ready()
+}
+
+/// A guest's write of one item.
+struct One<T>(Option<T>);
+
+impl<T> Take<T> for One<T> {
+    fn remaining(&self) -> usize {
+        usize::from(self.0.is_some())
+    }
+
+    fn taken(&self) -> usize {
+        1 - self.remaining()
+    }
+
+    fn take(&mut self, max: usize, out: &mut Vec<T>) -> usize {
+        let item = if max > 0 { self.0.take() } else { None };
+        let n = usize::from(item.is_some());
+        out.extend(item);
+        n
+    }
+
+    fn take_one(&mut self) -> Option<T> {
+        self.0.take()
+    }
+}
+
+fn first_item<T: Send + 'static>(first: &RefCell<ToHost<T>>, item: T) -> bool {
+    let mut one = One(Some(item));
+    Pin::new(&mut *first.borrow_mut()).poll_accept(&mut now(), &mut one).is_ready()
+}
+
+fn byte_parts() -> Report {
+    let sink = sink!(ITEMS.to_vec(), relay::byte_parts, |p: wasmtime_streams::ByteProducer<_>| {
+        second_bytes(p.into_inner())
+    });
+    let pair = |capacity| {
+        let (consumer, producer) = relay::byte_parts(capacity);
+        (consumer.into_inner(), producer)
+    };
+    add(sink, source!(ITEMS.to_vec(), pair, first_byte))
+}
+
+fn item_parts() -> Report {
+    let sink = sink!(names(), relay::item_parts::<String>, |p: wasmtime_streams::ItemProducer<
+        _,
+    >| { second_items(p.into_inner()) });
+    let pair = |capacity| {
+        let (consumer, producer) = relay::item_parts::<String>(capacity);
+        (consumer.into_inner(), producer)
+    };
+    add(sink, source!(names(), pair, first_item))
+}
+
+fn value_consumer() -> Report {
+    testing::future_consumer(5_u32, || {
+        let (consumer, mut value) = lift::value_consumer::<u32>();
+        let mut received = Vec::new();
+        Made::new(consumer).received(move || {
+            // A value is given once.
+            if let Poll::Ready(Ok(value)) = Pin::new(&mut value).poll(&mut now()) {
+                received.push(value);
+            }
+            received.clone()
+        })
+    })
+    .assert()
+}
+
+fn value_producer() -> Report {
+    testing::future_producer(5_u32, || {
+        let (sender, producer) = lower::value_producer::<u32>();
+        let mut sender = Some(sender);
+        Made::new(producer).step(move || sender.take().is_some_and(|sender| sender.send(5).is_ok()))
+    })
+    .assert()
+}
+
+#[rustfmt::skip]
+rows! {
+    lift_consumer: sink!(ITEMS.to_vec(), lift::consumer, bytes);
+    lift_item_consumer: sink!(ITEMS.to_vec(), lift::item_consumer::<u8>, items);
+    lift_item_consumer_of_strings: sink!(names(), lift::item_consumer::<String>, items);
+    lift_value_consumer: value_consumer();
+    lower_producer: source!(ITEMS.to_vec(), lower::producer, write);
+    lower_item_producer: source!(ITEMS.to_vec(), lower::item_producer::<u8>, send);
+    lower_item_producer_of_strings: source!(names(), lower::item_producer::<String>, send);
+    lower_value_producer: value_producer();
+    relay_byte_parts: byte_parts();
+    relay_item_parts: item_parts();
+}

@@ -1,0 +1,285 @@
+//! The rows of sockets that are not one connection: listeners and datagrams.
+
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::net as unix_net;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::{env, fs, process};
+
+use ::tokio::net::{TcpListener, UdpSocket, UnixListener};
+use pin_project_lite::pin_project;
+use wasmtime::component::{Resource, ResourceTable, ResourceType};
+use wasmtime::{AsContextMut as _, StoreContextMut};
+use wasmtime_streams as ws;
+use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams::{ItemProducer, ItemSource, SocketAccept, Then, Undelivered, Why};
+
+use super::Kind::{Fails, Parts, Ready};
+use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
+use super::{Kind, completed, names};
+
+pin_project! {
+    /// Ends after so many items: the source alone never does.
+    struct Ends<S> {
+        #[pin]
+        source: S,
+        left: usize,
+    }
+}
+
+fn ends<S: ItemSource>(left: usize, producer: ItemProducer<S>) -> ItemProducer<Ends<S>> {
+    ItemProducer::new(Ends { source: producer.into_inner(), left })
+}
+
+impl<S: ItemSource> ItemSource for Ends<S> {
+    type Item = S::Item;
+    type Error = S::Error;
+
+    fn poll_items(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut Vec<S::Item>,
+    ) -> Poll<Result<Then, S::Error>> {
+        let this = self.project();
+        let before = out.len();
+        let answer = this.source.poll_items(cx, max.min(*this.left), out);
+        *this.left -= out.len() - before;
+        if *this.left == 0 { Poll::Ready(Ok(Then::End(Why::Finished))) } else { answer }
+    }
+
+    fn poll_readable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), S::Error>>> {
+        self.project().source.poll_readable(cx)
+    }
+
+    fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
+        self.project().source.ended(delivered);
+    }
+}
+
+/// Counts what is delivered, for what may happen only after the last item.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Shuts down a socket of any kind; some then say that they were not connected, and are shut down all the same.
+fn shut_down(same: &OwnedFd, how: Shutdown) {
+    let _ = net::TcpStream::from(watched(same)).shutdown(how);
+}
+
+/// How many connections are made.
+const CONNECTIONS: usize = 5;
+
+/// A listener, the same once more, and what connects to it.
+type Listening<L, C> = (L, OwnedFd, Box<dyn FnMut() -> C>);
+
+/// To fail, the listener is shut down once all connections are delivered: with it those that wait would be gone.
+fn accepts<L, C>(kinds: &[Kind], is_tcp: bool, listen: fn(&Reactor) -> Listening<L, C>) -> Report
+where
+    L: SocketAccept<Connection: Send + Sync + 'static> + Send + 'static,
+    C: 'static,
+{
+    each(kinds, |kind| {
+        let reactor = Reactor::new();
+        let check = testing::producer_in(ResourceTable::new, vec![0; CONNECTIONS], move || {
+            let (listener, same, mut connect) = listen(&reactor);
+            let (entered, delivered) = (reactor.clone(), Count::default());
+            let reactor = reactor.clone();
+            let (count, mut peers, mut down) = (delivered.clone(), Vec::new(), false);
+            let mut step = move || {
+                if peers.len() < CONNECTIONS {
+                    peers.push(connect());
+                } else if kind == Fails && delivered.get() == CONNECTIONS && !down {
+                    shut_down(&same, Shutdown::Both);
+                    down = true;
+                } else {
+                    return false;
+                }
+                if is_tcp {
+                    settle();
+                }
+                wait(&same, PollFlags::IN);
+                reactor.turn();
+                true
+            };
+            let push = move |mut store: StoreContextMut<'_, ResourceTable>, connection| {
+                count.add();
+                Ok(store.data_mut().push::<L::Connection>(connection)?)
+            };
+            let left = if kind == Fails { usize::MAX } else { CONNECTIONS };
+            // The kit polls it outside of the runtime.
+            let accept = entered.enter(|| ws::tokio_accept(listener));
+            let (producer, completion) = ends(left, accept).deliver_with(push).with_completion();
+            let made = completed(Made::new(producer), completion);
+            if kind == Ready {
+                while step() {}
+                return made;
+            }
+            made.step(step)
+        })
+        .link(|root| {
+            let ty = ResourceType::host::<L::Connection>();
+            root.resource("item", ty, |mut store: StoreContextMut<'_, ResourceTable>, rep| {
+                let connection = Resource::<L::Connection>::new_own(rep);
+                store.as_context_mut().data_mut().delete(connection)?;
+                Ok(())
+            })
+        })
+        .leftovers(|table| table.iter_mut().count());
+        let check = fewer!(if is_tcp, check);
+        if kind == Fails { check.fails().assert() } else { check.assert() }
+    })
+}
+
+fn tcp(reactor: &Reactor) -> Listening<TcpListener, net::TcpStream> {
+    let listener = reactor.0.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let (same, address) = (watched(&listener), listener.local_addr().unwrap());
+    (listener, same, Box::new(move || net::TcpStream::connect(address).unwrap()))
+}
+
+/// The name of a socket, which goes with it.
+struct Path(PathBuf);
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn unix(reactor: &Reactor) -> Listening<UnixListener, unix_net::UnixStream> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = env::temp_dir().join(format!("wasmtime-streams-{}-{number}", process::id()));
+    let _ = fs::remove_file(&path);
+    let listener = reactor.enter(|| UnixListener::bind(&path)).unwrap();
+    let (same, path) = (watched(&listener), Path(path));
+    let connect = move || {
+        let path: &Path = &path;
+        unix_net::UnixStream::connect(&path.0).unwrap()
+    };
+    (listener, same, Box::new(connect))
+}
+
+/// A socket, the same once more, and its peer, connected to each other.
+fn udp(reactor: &Reactor) -> (UdpSocket, OwnedFd, net::UdpSocket) {
+    let bind = || net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (socket, peer) = (bind(), bind());
+    peer.connect(socket.local_addr().unwrap()).unwrap();
+    socket.connect(peer.local_addr().unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let same = watched(&socket);
+    (reactor.enter(|| UdpSocket::from_std(socket)).unwrap(), same, peer)
+}
+
+/// How a stream of datagrams ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// After the last item.
+    Item,
+    /// By a shutdown, once all are delivered.
+    Shutdown,
+}
+
+fn datagrams(kinds: &[Kind], last: Last) -> Report {
+    each(kinds, |kind| {
+        let reactor = Reactor::new();
+        let check = testing::producer(names(), move || {
+            let (socket, same, peer) = udp(&reactor);
+            let (reactor, delivered) = (reactor.clone(), Count::default());
+            let (count, mut names, mut down) = (delivered.clone(), names().into_iter(), false);
+            let (sender, all) = (peer.local_addr().unwrap(), names.len());
+            let mut step = move || {
+                if let Some(name) = names.next() {
+                    peer.send(name.as_bytes()).unwrap();
+                } else if last == Last::Shutdown && delivered.get() == all && !down {
+                    shut_down(&same, Shutdown::Both);
+                    down = true;
+                } else {
+                    return false;
+                }
+                settle();
+                wait(&same, PollFlags::IN);
+                reactor.turn();
+                true
+            };
+            let deliver = move |_: StoreContextMut<'_, ()>, (bytes, from): (_, SocketAddr)| {
+                count.add();
+                assert_eq!(from, sender);
+                Ok(String::from_utf8(bytes)?)
+            };
+            let left = if last == Last::Item { all } else { usize::MAX };
+            let (producer, completion) =
+                ends(left, ws::tokio_datagrams(socket)).deliver_with(deliver).with_completion();
+            let made = completed(Made::new(producer), completion);
+            if kind == Ready {
+                while step() {}
+                return made;
+            }
+            made.step(step)
+        });
+        check.assert()
+    })
+}
+
+/// To fail, the socket is shut down. It is never full: the loopback device takes everything.
+fn send_to(addressed: bool) -> Report {
+    each(&[Ready, Fails], |kind| {
+        let reactor = Reactor::new();
+        let check = testing::consumer(names(), move || {
+            let (socket, same, peer) = udp(&reactor);
+            reactor.turn();
+            let to = addressed.then(|| peer.local_addr().unwrap());
+            let receive =
+                move |_: StoreContextMut<'_, ()>, name: String| Ok((name.into_bytes(), to));
+            let (consumer, completion) =
+                ws::tokio_send_to(socket).receive_with(receive).with_completion();
+            peer.set_nonblocking(true).unwrap();
+            let mut arrived = Vec::new();
+            let made = completed(Made::new(consumer), completion).received(move || {
+                settle();
+                let mut buf = [0; 64];
+                while let Ok(n) = peer.recv(&mut buf) {
+                    arrived.push(String::from_utf8(buf[..n].to_vec()).unwrap());
+                }
+                arrived.clone()
+            });
+            if kind == Ready {
+                return made;
+            }
+            let (reactor, mut same) = (reactor.clone(), Some(same));
+            made.step(move || {
+                let Some(same) = same.take() else { return false };
+                shut_down(&same, Shutdown::Both);
+                reactor.turn();
+                true
+            })
+        });
+        if kind == Fails { check.fails().assert() } else { check.assert() }
+    })
+}
+
+rows! {
+    tokio_accept: accepts(&[Ready, Parts, Fails], true, tcp);
+    // A UnixListener that is shut down does not fail: accept(2) says "not yet", poll(2) says "ready", and tokio asks again.
+    tokio_accept_unix: accepts(&[Ready, Parts], false, unix);
+    tokio_datagrams: datagrams(&[Ready, Parts], Last::Item);
+    tokio_datagrams_shut_down: datagrams(&[Parts], Last::Shutdown);
+    tokio_send_to: send_to(true);
+    tokio_send_to_its_peer: send_to(false);
+}

@@ -1,0 +1,77 @@
+//! Real sockets under an executor that knows no clock and no reactor.
+//!
+//! Each row has a runtime of its own. A step of the host object is a move of its peer; it blocks until the kernel shows
+//! it, and turns the reactor once, so that wakers are called before the step returns.
+
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use ::tokio::runtime::{Builder, Runtime};
+use rustix::event::{PollFd, Timespec, poll};
+use wasmtime_streams::testing::Report;
+
+pub(super) use rustix::event::PollFlags;
+
+use super::{Kind, add};
+
+/// A wait that ends by this is a failure: everything here comes at once.
+const DEADLINE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
+/// Waits until `fd` shows one of `events`, the end, or an error.
+pub(super) fn wait(fd: impl AsFd, events: PollFlags) {
+    let shown = poll(&mut [PollFd::new(&fd, events)], Some(&DEADLINE)).unwrap();
+    assert_eq!(shown, 1, "{events:?} never came");
+}
+
+/// Whether it shows one of `events`, the end, or an error.
+pub(super) fn shows(fd: impl AsFd, events: PollFlags) -> bool {
+    poll(&mut [PollFd::new(&fd, events)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+}
+
+/// Waits until what this thread sent over the loopback device has arrived: the kernel keeps the order.
+pub(super) fn settle() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(socket.local_addr().unwrap()).unwrap();
+    socket.send(&[1]).unwrap();
+    wait(&socket, PollFlags::IN);
+}
+
+/// The same socket once more, to wait for it while the adapter has it.
+pub(super) fn watched(socket: &impl AsFd) -> OwnedFd {
+    socket.as_fd().try_clone_to_owned().unwrap()
+}
+
+/// A runtime whose reactor turns when it is told to.
+#[derive(Clone)]
+pub(super) struct Reactor(pub(super) Rc<Runtime>);
+
+impl Reactor {
+    pub(super) fn new() -> Self {
+        Self(Rc::new(Builder::new_current_thread().enable_io().build().unwrap()))
+    }
+
+    pub(super) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = self.0.enter();
+        f()
+    }
+
+    /// Lets tokio see what the kernel shows.
+    pub(super) fn turn(&self) {
+        self.0.block_on(::tokio::task::yield_now());
+    }
+}
+
+/// How much is tried over TCP: less, for the kernel remembers each connection for a minute, and has not numbers enough
+/// for those of all scripts.
+macro_rules! fewer {
+    (if $tcp:expr, $check:expr) => {
+        if $tcp { $check.depth(2).random(100) } else { $check }
+    };
+}
+pub(super) use fewer;
+
+/// The reports of one check for each of `kinds`.
+pub(super) fn each(kinds: &[Kind], check: impl Fn(Kind) -> Report) -> Report {
+    kinds.iter().map(|kind| check(*kind)).fold(Report::default(), add)
+}

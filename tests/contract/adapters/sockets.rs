@@ -1,0 +1,245 @@
+//! The rows of connections: sockets, their halves, and pipes.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{self, Shutdown};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net as unix_net;
+use std::rc::Rc;
+
+use ::tokio::net::{TcpSocket, TcpStream, UnixStream, tcp, unix};
+use wasmtime_streams as ws;
+use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams::{SocketRead, SocketWrite};
+
+use super::Kind::{Fails, Parts, Ready};
+use super::reactor::{PollFlags, Reactor, each, fewer, settle, shows, wait, watched};
+use super::{ITEMS, Kind, completed};
+
+/// A connection: the adapter's end, the same socket once more, and the peer.
+type Pair<S, P> = (S, OwnedFd, P);
+
+fn tcp(reactor: &Reactor) -> Pair<TcpStream, net::TcpStream> {
+    // Small buffers, for they are filled.
+    let (socket, peer) = reactor.0.block_on(async {
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.set_recv_buffer_size(4096).unwrap();
+        listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4096).unwrap();
+        let socket = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        (socket, listener.accept().await.unwrap().0.into_std().unwrap())
+    });
+    peer.set_nonblocking(false).unwrap();
+    let same = watched(&socket);
+    (socket, same, peer)
+}
+
+fn tcp_reads(reactor: &Reactor) -> Pair<tcp::OwnedReadHalf, net::TcpStream> {
+    let (socket, same, peer) = tcp(reactor);
+    let (socket, other) = socket.into_split();
+    // Else it is shut down.
+    other.forget();
+    (socket, same, peer)
+}
+
+fn tcp_writes(reactor: &Reactor) -> Pair<tcp::OwnedWriteHalf, net::TcpStream> {
+    let (socket, same, peer) = tcp(reactor);
+    (socket.into_split().1, same, peer)
+}
+
+fn unix(reactor: &Reactor) -> Pair<UnixStream, unix_net::UnixStream> {
+    let (socket, peer) = unix_net::UnixStream::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let same = watched(&socket);
+    (reactor.enter(|| UnixStream::from_std(socket)).unwrap(), same, peer)
+}
+
+fn unix_reads(reactor: &Reactor) -> Pair<unix::OwnedReadHalf, unix_net::UnixStream> {
+    let (socket, same, peer) = unix(reactor);
+    let (socket, other) = socket.into_split();
+    other.forget();
+    (socket, same, peer)
+}
+
+fn unix_writes(reactor: &Reactor) -> Pair<unix::OwnedWriteHalf, unix_net::UnixStream> {
+    let (socket, same, peer) = unix(reactor);
+    (socket.into_split().1, same, peer)
+}
+
+fn pipe_reads(reactor: &Reactor) -> Pair<unix::pipe::Receiver, io::PipeWriter> {
+    let (reader, peer) = io::pipe().unwrap();
+    let same = watched(&reader);
+    (reactor.enter(|| unix::pipe::Receiver::from_owned_fd(reader.into())).unwrap(), same, peer)
+}
+
+fn pipe_writes(reactor: &Reactor) -> Pair<unix::pipe::Sender, io::PipeReader> {
+    let (peer, writer) = io::pipe().unwrap();
+    let same = watched(&writer);
+    (reactor.enter(|| unix::pipe::Sender::from_owned_fd(writer.into())).unwrap(), same, peer)
+}
+
+/// The peer writes a part at a time, and closes. That makes the adapter's end fail if something is left unread then.
+fn reads<R, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<R, P>) -> Report
+where
+    R: SocketRead + Unpin + Send + 'static,
+    P: Write + AsFd + 'static,
+{
+    let check = |kind| {
+        let reactor = Reactor::new();
+        let check = testing::producer(ITEMS.to_vec(), move || {
+            let (socket, same, peer) = connect(&reactor);
+            if kind == Fails {
+                File::from(watched(&same)).write_all(b"never read").unwrap();
+                wait(&peer, PollFlags::IN);
+            }
+            let (mut peer, mut parts) = (Some(peer), ITEMS.chunks(2));
+            let reactor = reactor.clone();
+            let mut step = move || {
+                let Some(open) = &mut peer else { return false };
+                match parts.next() {
+                    Some(part) => open.write_all(part).unwrap(),
+                    None => peer = None,
+                }
+                if is_tcp {
+                    settle();
+                }
+                wait(&same, PollFlags::IN);
+                reactor.turn();
+                true
+            };
+            let (producer, completion) = ws::tokio_socket_read(socket).with_completion();
+            let made = completed(Made::new(producer), completion);
+            if kind == Ready {
+                while step() {}
+                return made;
+            }
+            made.step(step)
+        });
+        let check = fewer!(if is_tcp, check.short());
+        if kind == Fails { check.fails().assert() } else { check.assert() }
+    };
+    each(kinds, check)
+}
+
+/// What arrived at a peer. The first bytes were only there to fill the buffers.
+struct Arrived<P> {
+    peer: Option<P>,
+    filled: usize,
+    bytes: Vec<u8>,
+}
+
+impl<P: Read + AsFd> Arrived<P> {
+    /// Reads what is there. `false` at the end.
+    fn read(&mut self) -> bool {
+        let mut buf = [0; 65536];
+        let Some(peer) = &mut self.peer else { return false };
+        let n = peer.read(&mut buf).unwrap();
+        self.bytes.extend(&buf[..n]);
+        n > 0
+    }
+
+    fn drain(&mut self) {
+        while self.peer.as_ref().is_some_and(|peer| shows(peer, PollFlags::IN)) && self.read() {}
+    }
+
+    fn read_to_end(&mut self) {
+        while let Some(peer) = &self.peer {
+            wait(peer, PollFlags::IN);
+            if !self.read() {
+                return;
+            }
+        }
+    }
+}
+
+/// The buffers are full, until the peer reads. To fail, the peer goes away then; over TCP, where what is on its way
+/// would be lost by that, the adapter's end is shut down instead.
+fn writes<W, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<W, P>) -> Report
+where
+    W: SocketWrite + Unpin + Send + 'static,
+    P: Read + AsFd + 'static,
+{
+    // It cannot be shut down: its end is that the last writer is dropped.
+    let is_pipe = TypeId::of::<W>() == TypeId::of::<unix::pipe::Sender>();
+    let check = |kind| {
+        let reactor = Reactor::new();
+        let check = testing::consumer(ITEMS.to_vec(), move || {
+            let (socket, same, peer) = connect(&reactor);
+            let mut arrived = Arrived { peer: Some(peer), filled: 0, bytes: Vec::new() };
+            if kind != Ready {
+                while let Ok(n) = File::from(watched(&same)).write(&[0; 4096]) {
+                    arrived.filled += n;
+                }
+            }
+            reactor.turn();
+            let (consumer, completion) = ws::tokio_socket_write(socket).with_completion();
+            let arrived = Rc::new(RefCell::new(arrived));
+            let same = Rc::new(RefCell::new(Some(same)));
+            let (all, end, last) = (arrived.clone(), arrived.clone(), same.clone());
+            let mut made = completed(Made::new(consumer), completion).received(move || {
+                last.take();
+                let mut all = all.borrow_mut();
+                all.read_to_end();
+                let filled = all.filled;
+                all.bytes.split_off(filled)
+            });
+            if !is_pipe {
+                // While the socket is still open.
+                made = made.closed(move || {
+                    end.borrow_mut().read_to_end();
+                    true
+                });
+            }
+            if kind == Ready {
+                return made;
+            }
+            let (reactor, mut steps) = (reactor.clone(), 0);
+            made.step(move || {
+                let (same, mut arrived) = (same.borrow(), arrived.borrow_mut());
+                let Some(same) = &*same else { return false };
+                steps += 1;
+                match (steps, kind) {
+                    (1, _) => {
+                        arrived.drain();
+                        while arrived.bytes.len() < arrived.filled || !shows(same, PollFlags::OUT) {
+                            wait(arrived.peer.as_ref().unwrap(), PollFlags::IN);
+                            arrived.drain();
+                        }
+                    }
+                    (2, Fails) if is_tcp => {
+                        net::TcpStream::from(watched(same)).shutdown(Shutdown::Write).unwrap();
+                    }
+                    (2, Fails) => {
+                        arrived.drain();
+                        arrived.peer = None;
+                    }
+                    _ => return false,
+                }
+                wait(same, PollFlags::OUT);
+                reactor.turn();
+                true
+            })
+        });
+        let check = fewer!(if is_tcp, check);
+        if kind == Fails { check.fails().assert() } else { check.assert() }
+    };
+    each(kinds, check)
+}
+
+#[rustfmt::skip]
+rows! {
+    tokio_socket_read: reads(&[Ready, Parts, Fails], true, tcp);
+    tokio_socket_read_tcp_half: reads(&[Ready, Parts, Fails], true, tcp_reads);
+    tokio_socket_read_unix: reads(&[Ready, Parts, Fails], false, unix);
+    tokio_socket_read_unix_half: reads(&[Ready, Parts, Fails], false, unix_reads);
+    tokio_socket_read_pipe: reads(&[Ready, Parts], false, pipe_reads);
+    tokio_socket_write: writes(&[Ready, Parts, Fails], true, tcp);
+    tokio_socket_write_tcp_half: writes(&[Ready, Parts, Fails], true, tcp_writes);
+    tokio_socket_write_unix: writes(&[Ready, Parts, Fails], false, unix);
+    tokio_socket_write_unix_half: writes(&[Ready, Parts, Fails], false, unix_writes);
+    tokio_socket_write_pipe: writes(&[Ready, Parts, Fails], false, pipe_writes);
+}

@@ -1,0 +1,152 @@
+//! A guest's output as an object of the host's, in the guest's own task and in others.
+
+use std::future::poll_fn;
+
+use futures::{AsyncReadExt as _, FutureExt as _, join};
+use wasmtime_streams::lift::{self, Cut, GuestReader};
+use wasmtime_streams::testing::Item;
+
+use crate::pattern;
+use crate::support::guest::{Code, Guest, with_guest, with_large_guest};
+
+/// How much a reader has in hand, once something is there.
+async fn lent(reader: &mut GuestReader) -> Result<usize, Cut> {
+    poll_fn(|cx| reader.poll_fill_buf(cx).map_ok(<[u8]>::len)).await
+}
+
+#[test]
+fn a_guest_gets_no_further_ahead_than_the_capacity() {
+    // Rule "No outrunning": half waits to be read, half is being read, and a parked write goes on with each half.
+    for (capacity, half) in [(0, 1), (1, 1), (2, 1), (3, 1), (7, 3), (64, 32), (4096, 2048)] {
+        with_guest::<u8, _>(async |guest| {
+            let (consumer, mut reader) = lift::consumer(capacity);
+            let stream = guest.sink(consumer).await;
+            assert_eq!(guest.write(stream, 10_000).await, Code::Completed(half));
+            parked!(wait, guest.write(stream, 10_000));
+            assert_eq!(lent(&mut reader).await, Ok(half as usize));
+            assert_eq!(wait.await, Code::Completed(half));
+            // What is lent is not consumed by looking at it again.
+            assert_eq!(lent(&mut reader).await, Ok(half as usize));
+            reader.consume(half as usize - 1);
+            parked!(wait, guest.write(stream, 10_000));
+            reader.consume(1);
+            assert_eq!(guest.parked(&mut wait).await, None);
+            assert_eq!(lent(&mut reader).await, Ok(half as usize));
+            assert_eq!(wait.await, Code::Completed(half));
+        });
+    }
+}
+
+#[test]
+fn items_get_no_further_ahead_than_the_capacity_either() {
+    // Rule "No outrunning": and what was not taken is taken later, in order.
+    with_guest::<u32, _>(async |guest| {
+        let (consumer, mut items) = lift::item_consumer(10);
+        let stream = guest.sink(consumer).await;
+        guest.load_items(&(0..20).collect::<Vec<_>>()).await;
+        assert_eq!(guest.write(stream, 20).await, Code::Completed(5));
+        parked!(wait, guest.write(stream, 20));
+        assert_eq!(items.next_item().await, Some(0));
+        assert_eq!(wait.await, Code::Completed(5));
+        parked!(wait, guest.write(stream, 20));
+        assert_eq!(items.next_batch().await.unwrap(), [1, 2, 3, 4]);
+        assert_eq!(guest.parked(&mut wait).await, None);
+        assert_eq!(items.next_batch().await.unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(wait.await, Code::Completed(5));
+    });
+}
+
+/// Writes `count` items in one operation, and takes what is there.
+async fn one_batch<T: Item>(guest: &Guest<'_, T>, values: Vec<T::Value>) -> usize
+where
+    T: 'static,
+{
+    let (consumer, mut items) = lift::item_consumer::<T>(2 * values.len());
+    let stream = guest.sink(consumer).await;
+    guest.load_items(&values).await;
+    let len = values.len() as u32;
+    assert_eq!(guest.write(stream, len).await, Code::Completed(len));
+    items.next_batch().await.unwrap().len()
+}
+
+#[test]
+fn a_write_of_many_items_crosses_as_one_batch() {
+    // Rule "Exact count": not item by item, however many steps it takes to lift them.
+    let batch = with_guest(async |guest| one_batch::<u32>(guest, (0..1000).collect()).await);
+    assert_eq!(batch, 1000);
+    let names = (0..1000).map(|n| format!("item {n}")).collect();
+    assert_eq!(with_guest(async |guest| one_batch::<String>(guest, names).await), 1000);
+    let many = with_large_guest(65_536, async |guest| {
+        one_batch::<u32>(guest, (0..65_536).collect()).await
+    });
+    assert_eq!(many, 65_536);
+}
+
+#[test]
+fn every_byte_arrives_once_and_in_order() {
+    // Rule "Once and in order": with reads and writes of all sizes, in two tasks that wait for each other.
+    let data = pattern(10_000);
+    for capacity in [2, 7, 100, 4096, 1 << 20] {
+        for read in [1, 13, 5000] {
+            with_guest::<u8, _>(async |guest| {
+                let (consumer, mut reader) = lift::consumer(capacity);
+                let stream = guest.sink(consumer).await;
+                let writes = async {
+                    for part in data.chunks(777) {
+                        assert!(guest.send_all(stream, part).await.count() > 0);
+                    }
+                    guest.drop_writable(stream).await;
+                };
+                let reads = async {
+                    let mut all = Vec::new();
+                    let mut buf = vec![0; read];
+                    loop {
+                        match reader.read(&mut buf).await.unwrap() {
+                            0 => return all,
+                            n => all.extend_from_slice(&buf[..n]),
+                        }
+                    }
+                };
+                assert_eq!(join!(writes, reads).1, data);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_zero_length_write_waits_for_room() {
+    // Rule "Zero-length writes": and the host sees nothing of it.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, mut reader) = lift::consumer(4);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
+        assert_eq!(guest.write(stream, 2).await, Code::Completed(2));
+        parked!(wait, guest.write(stream, 0));
+        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(wait.await, Code::Completed(0));
+        reader.consume(2);
+        assert!(lent(&mut reader).now_or_never().is_none());
+        assert_eq!(guest.write(stream, 2).await, Code::Completed(2));
+        parked!(wait, guest.write(stream, 0));
+        drop(reader);
+        assert_eq!(wait.await, Code::Dropped(0));
+    });
+}
+
+#[test]
+fn a_write_that_the_guest_cancels_is_answered_and_costs_nothing() {
+    // Rule "Finish is not the end".
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, mut reader) = lift::consumer(4);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        assert_eq!(guest.write(stream, 2).await, Code::Blocked);
+        assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
+        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(guest.send(stream, &[3]).await, Code::Completed(1));
+        guest.drop_writable(stream).await;
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, [1, 2, 3]);
+    });
+}

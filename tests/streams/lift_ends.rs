@@ -1,0 +1,153 @@
+//! How a guest's output ends for the host that reads it, and how the guest learns that nobody does.
+
+use std::io;
+
+use futures::channel::oneshot;
+use futures::stream::{FusedStream as _, StreamExt as _};
+use futures::{AsyncReadExt as _, join};
+use wasmtime_streams::lift::{self, Cut};
+use wasmtime_streams::testing::executor;
+use wasmtime_streams::{End, Why};
+
+use crate::support::guest::{Code, with_guest};
+
+#[test]
+fn dropping_the_host_end_wakes_a_parked_write() {
+    // Rule "A fresh waker", and "Completion": both forms.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, reader) = lift::consumer(2);
+        let (consumer, done) = consumer.with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.write(stream, 9).await, Code::Completed(1));
+        parked!(wait, guest.write(stream, 9));
+        drop(reader);
+        assert_eq!(wait.await, Code::Dropped(0));
+        let done = done.await;
+        assert!(matches!(done.end, End::PeerDropped) && done.moved == 1);
+    });
+    with_guest::<String, _>(async |guest| {
+        let (consumer, mut items) = lift::item_consumer(2);
+        let stream = guest.sink(consumer).await;
+        guest.load_items(&["a".to_owned(), "b".to_owned(), "c".to_owned()]).await;
+        assert_eq!(guest.write(stream, 3).await, Code::Completed(1));
+        assert_eq!(items.next_item().await.unwrap(), "a");
+        assert_eq!(guest.write(stream, 3).await, Code::Completed(1));
+        parked!(wait, guest.write(stream, 3));
+        drop(items);
+        assert_eq!(wait.await, Code::Dropped(0));
+    });
+}
+
+#[test]
+fn without_a_parked_write_the_guest_learns_it_at_its_next_one() {
+    // Rule "Completion": of a sink whose peer is gone.
+    for zero_length in [true, false] {
+        with_guest::<u8, _>(async |guest| {
+            let (consumer, reader) = lift::consumer(9);
+            let stream = guest.sink(consumer).await;
+            assert_eq!(guest.write(stream, 1).await, Code::Completed(1));
+            drop(reader);
+            let len = if zero_length { 0 } else { 9 };
+            assert_eq!(guest.write(stream, len).await, Code::Dropped(0));
+        });
+    }
+}
+
+#[test]
+fn a_completion_says_whether_the_reader_stayed_to_the_end() {
+    // Rule "Completion": the data has not come to its end if nobody waited for it.
+    for leaves in [true, false] {
+        with_guest::<u8, _>(async |guest| {
+            let (consumer, reader) = lift::consumer(64);
+            let (consumer, done) = consumer.with_completion();
+            let stream = guest.sink(consumer).await;
+            assert_eq!(guest.write(stream, 9).await, Code::Completed(9));
+            if leaves {
+                drop(reader);
+                guest.drop_writable(stream).await;
+            } else {
+                guest.drop_writable(stream).await;
+                drop(reader);
+            }
+            match done.await.end {
+                End::PeerDropped => assert!(leaves),
+                End::Finished => assert!(!leaves),
+                end => panic!("{end:?}"),
+            }
+        });
+    }
+}
+
+#[test]
+fn the_end_of_the_guest_is_the_end_of_the_stream() {
+    // Rule "Once and in order": it comes after all items, and stays.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, mut items) = lift::item_consumer(8);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
+        guest.drop_writable(stream).await;
+        assert!(!items.is_terminated());
+        assert_eq!(items.by_ref().collect::<Vec<_>>().await, [1, 2, 3]);
+        assert!(items.is_terminated() && items.cut().is_none());
+        assert_eq!((items.next().await, items.next_batch().await), (None, None));
+    });
+}
+
+#[test]
+fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
+    // Rule "Items before the error": a limit, a signal, a cancel; it is not the end of the data.
+    for why in [Why::LimitReached, Why::TimedOut, Why::Cancelled] {
+        with_guest::<u8, _>(async |guest| {
+            let (consumer, mut reader) = lift::consumer(64);
+            let (cut, signal) = oneshot::channel::<()>();
+            let until = async {
+                let _ = signal.await;
+            };
+            let (consumer, done) = consumer.limit(5).until(Why::TimedOut, until).with_completion();
+            let stream = guest.sink(consumer).await;
+            let sent = guest.send(stream, &[1, 2, 3, 4]).await;
+            assert_eq!(sent, Code::Completed(4));
+            let expected: &[u8] = match why {
+                Why::LimitReached => {
+                    assert_eq!(guest.send(stream, &[5, 6]).await, Code::Dropped(1));
+                    &[1, 2, 3, 4, 5]
+                }
+                Why::TimedOut => {
+                    drop(cut);
+                    &[1, 2, 3, 4]
+                }
+                _ => {
+                    done.cancel();
+                    &[1, 2, 3, 4]
+                }
+            };
+            let done = done.await;
+            let mut all = vec![0; 9];
+            assert_eq!(reader.read(&mut all).await.unwrap(), expected.len());
+            assert_eq!(&all[..expected.len()], expected);
+            let error: io::Error = reader.read(&mut all).await.unwrap_err();
+            assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Cut(why)));
+            assert_eq!(reader.read(&mut all).await.unwrap(), 0, "it is said once");
+            assert_eq!(done.moved, expected.len() as u64);
+        });
+    }
+}
+
+#[test]
+fn a_reader_that_waits_is_woken_by_a_cut() {
+    // Rule "A fresh waker": of the host's own task.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, done) = consumer.with_completion();
+        guest.sink(consumer).await;
+        let reads = async {
+            assert_eq!(items.next_item().await, None);
+            assert_eq!(items.cut(), Some(Why::Cancelled));
+        };
+        let cancels = async {
+            executor::idle().await;
+            done.cancel();
+        };
+        join!(reads, cancels);
+    });
+}

@@ -1,0 +1,118 @@
+//! How the streams of a relay end when one of two guests traps or is cut short.
+
+use std::convert::Infallible;
+
+use futures::channel::oneshot;
+use futures::join;
+use wasmtime::AsContext as _;
+use wasmtime_streams::lower::FromHost;
+use wasmtime_streams::testing::{Guest, Setup, executor};
+use wasmtime_streams::{Completion, End, StoreToken, relay};
+
+use crate::read_to_end;
+use crate::support::guest::Code;
+
+/// Two guests in two stores; what `script` awaits goes on in both.
+fn two_guests<R>(
+    one: impl AsyncFnOnce(&Guest<'_, StoreToken, u8>),
+    two: impl AsyncFnOnce(&Guest<'_, StoreToken, u8>) -> R,
+) -> (wasmtime::Result<()>, wasmtime::Result<R>) {
+    let one = Setup::new(StoreToken::new()).drive(one);
+    let two = Setup::new(StoreToken::new()).drive(two);
+    executor::run(async { join!(one, two) })
+}
+
+fn watch<S, E>(guest: &Guest<'_, StoreToken, u8>, done: Completion<S, E>) -> Completion<S, E> {
+    guest.with(|store| done.watch_store(store.as_context().data()))
+}
+
+#[test]
+fn a_first_guest_that_traps_is_told_apart_from_one_that_ends_its_stream() {
+    // Rule "Completion": the reason of an end passes on, after all that came before it.
+    for traps in [true, false] {
+        let (consumer, producer) = relay::byte_parts(64);
+        let (one, two) = two_guests(
+            async |guest| {
+                let (consumer, done) = consumer.with_completion();
+                drop(watch(guest, done));
+                let writable = guest.sink(consumer).await;
+                assert_eq!(guest.send(writable, &[1, 2, 3]).await, Code::Completed(3));
+                if traps {
+                    guest.trap().await;
+                }
+                guest.drop_writable(writable).await;
+            },
+            async |guest| {
+                let (producer, done) = producer.with_completion();
+                let readable = guest.source(producer).await;
+                // Not before the other store is gone.
+                executor::idle().await;
+                assert_eq!(read_to_end(guest, readable, 9).await, [1, 2, 3]);
+                done.await.end
+            },
+        );
+        assert_eq!(one.is_err(), traps);
+        match two.unwrap() {
+            End::Abandoned => assert!(traps),
+            End::Finished => assert!(!traps),
+            end => panic!("{end:?}"),
+        }
+    }
+}
+
+type ToCompletion = Completion<FromHost<u8>, Infallible>;
+
+#[test]
+fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
+    // Rule "Completion": for the first one its peer is gone, and a parked write is woken.
+    let (consumer, producer) = relay::byte_parts(4);
+    let (consumer, from) = consumer.with_completion();
+    let (producer, to) = producer.with_completion();
+    let (trapped, traps) = oneshot::channel::<()>();
+    let (watch_to, watched) = oneshot::channel();
+    let (one, two) = two_guests(
+        async |guest| {
+            let writable = guest.sink(consumer).await;
+            assert_eq!(guest.send(writable, &[1, 2]).await, Code::Completed(2));
+            assert_eq!(guest.write(writable, 2).await, Code::Blocked);
+            drop(trapped);
+            // With a completion it is its await or its drop that lets go of the reader.
+            let (code, to) = join!(guest.wait(writable), async {
+                let to: ToCompletion = watched.await.unwrap();
+                let to = to.await;
+                (to.end, to.inner.into_unread())
+            });
+            assert_eq!(code, Code::Dropped(0));
+            assert!(matches!(to.0, End::Abandoned) && to.1 == [1, 2], "{to:?}");
+            assert!(matches!(from.await.end, End::PeerDropped));
+        },
+        async |guest| {
+            guest.source(producer).await;
+            assert!(watch_to.send(watch(guest, to)).is_ok());
+            let _ = traps.await;
+            guest.trap().await;
+        },
+    );
+    one.unwrap();
+    two.unwrap_err();
+}
+
+#[test]
+fn what_cuts_one_side_is_told_on_the_other() {
+    // Rule "Items before the error": a limit on the first stream ends the second one, with the reason.
+    let (consumer, producer) = relay::item_parts::<u8>(64);
+    let (one, two) = two_guests(
+        async |guest| {
+            let writable = guest.sink(consumer.limit(2)).await;
+            assert_eq!(guest.send_all(writable, &[1, 2, 3]).await, Code::Dropped(0));
+        },
+        async |guest| {
+            let (producer, done) = producer.with_completion();
+            let readable = guest.source(producer).await;
+            assert_eq!(read_to_end(guest, readable, 9).await, [1, 2]);
+            done.await.end
+        },
+    );
+    one.unwrap();
+    assert!(matches!(two.unwrap(), End::LimitReached));
+}
