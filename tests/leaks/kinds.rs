@@ -45,7 +45,7 @@ const CUTS: [Cut; 7] =
 impl Plan {
     /// Every second stream comes to its own end; the others are cut, by each kind in turn.
     pub(crate) fn new(n: u64, random: &mut Random) -> Self {
-        let cut = if n % 2 == 0 { Cut::Data } else { CUTS[n as usize / 2 % CUTS.len()] };
+        let cut = if n.is_multiple_of(2) { Cut::Data } else { CUTS[n as usize / 2 % CUTS.len()] };
         let len = 1 + random.below(3000) as u32;
         let completes = match random.below(3) {
             0 => Completes::Awaited,

@@ -119,7 +119,8 @@ async fn streams(
 
 fn say(text: &str) {
     // The test harness keeps what a passing test prints to itself.
-    writeln!(std::io::stderr(), "leaks: {text}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "leaks: {text}").unwrap();
 }
 
 fn list(counts: &BTreeMap<String, u64>) -> String {

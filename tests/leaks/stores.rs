@@ -1,6 +1,7 @@
 //! Streams whose store goes away, and streams between two stores.
 
 use futures::channel::mpsc;
+use futures::future::Either;
 use futures::{StreamExt as _, join};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
@@ -21,7 +22,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
         let (source, parked) = (random.chance(), random.chance());
         let len = random.below(3000) as usize;
         let script = async |guest: &Guest<'_, StoreToken, u8>| {
-            let stream = if source {
+            if source {
                 theirs.write_all(&vec![0; len]).await.unwrap();
                 let (producer, done) = tokio_read(ours).with_completion();
                 let done = guest.with(|store| done.watch_store(store.as_context().data()));
@@ -33,7 +34,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
                 if parked {
                     assert_eq!(guest.read(stream, 9).await, Code::Blocked);
                 }
-                futures::future::Either::Left(done)
+                Either::Left(done)
             } else {
                 let (consumer, done) = tokio_write(ours).with_completion();
                 let done = guest.with(|store| done.watch_store(store.as_context().data()));
@@ -43,14 +44,13 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
                     // Whether or not it is answered before the store goes.
                     let _ = guest.write(stream, 1 << 20).await;
                 }
-                futures::future::Either::Right(done)
-            };
-            stream
+                Either::Right(done)
+            }
         };
         let done = Setup::new(StoreToken::new()).drive(script).await.unwrap();
         let end = match done {
-            futures::future::Either::Left(done) => done.await.end,
-            futures::future::Either::Right(done) => done.await.end,
+            Either::Left(done) => done.await.end,
+            Either::Right(done) => done.await.end,
         };
         assert!(matches!(end, End::Abandoned), "{end:?}");
         tally.end("abandoned");

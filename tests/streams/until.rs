@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
