@@ -10,6 +10,9 @@ mod stores;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
 use tokio::runtime::{Builder, Handle};
@@ -137,6 +140,19 @@ fn same(before: Held, after: Held) {
 
 #[test]
 fn ten_thousand_streams_leave_nothing_behind() {
+    // A hang is a failure, not the end of all tests.
+    let (tx, rx) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        run();
+        let _ = tx.send(());
+    });
+    match rx.recv_timeout(Duration::from_secs(300)) {
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+        _ => thread.join().unwrap(),
+    }
+}
+
+fn run() {
     let (seed, count) = (number("LEAKS_SEED", 1), number("LEAKS_STREAMS", 10_000));
     // The clock stands still but for what waits for a deadline.
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
