@@ -9,21 +9,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
 use wasmtime::component::{Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
 use crate::completion::Completing;
-use crate::ends::forward::forward_source;
-use crate::handoff::{Refusal, byte_handoff, handoff};
+use crate::handoff::{byte_handoff, handoff};
 use crate::lift::ToHost;
 use crate::lower::FromHost;
 use crate::{
     ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, ItemSource,
-    Splice, StoreToken, Then, Why,
+    Splice, StoreToken,
 };
 
 /// A stream that was connected to another store.
@@ -96,9 +92,7 @@ pub fn bytes(
 ) -> Result<Relayed<u8>> {
     let (consumer, producer) = byte_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
-    let refusal = producer.get_ref().refusal();
     let (producer, to_done) = producer.with_completion();
-    let producer = producer.map(|inner| Refusing { inner, _refusal: refusal });
     let relayed = StreamReader::new(to, producer)?;
     stream.pipe(from, consumer.inspect(look))?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
@@ -125,54 +119,12 @@ where
 {
     let (consumer, producer) = item_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
-    let refusal = producer.get_ref().refusal();
     let (producer, to_done) = producer.with_completion();
-    let producer = producer.map(|inner| Refusing { inner, _refusal: refusal });
     let relayed = StreamReader::new(to, producer)?;
     let consumer: ItemConsumer<Completing<_, _>, T, _> =
         consumer.receive_with(move |_: wasmtime::StoreContextMut<'_, D>, item| Ok(map(item)));
     stream.pipe(from, consumer)?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
-}
-
-pin_project! {
-    /// A source whose writer learns at once that the second guest is gone. Without it the writer would learn that only when
-    /// the completion, which shares the reader, is awaited or dropped.
-    struct Refusing<S, T> {
-        #[pin]
-        inner: S,
-        _refusal: Refusal<T, Why>,
-    }
-}
-
-impl<S: ByteSource> ByteSource for Refusing<S, u8> {
-    type Error = S::Error;
-
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<(usize, Then), S::Error>> {
-        self.project().inner.poll_read(cx, buf)
-    }
-
-    forward_source!(poll_readable, signals);
-}
-
-impl<S: ItemSource, T: Send + 'static> ItemSource for Refusing<S, T> {
-    type Item = S::Item;
-    type Error = S::Error;
-
-    fn poll_items(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        max: usize,
-        out: &mut Vec<S::Item>,
-    ) -> Poll<Result<Then, S::Error>> {
-        self.project().inner.poll_items(cx, max, out)
-    }
-
-    forward_source!(poll_readable, ended, signals);
 }
 
 /// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.

@@ -99,7 +99,8 @@ pub trait ByteSink: Send + 'static {
         let _ = cut;
     }
 
-    /// Says, before the stream starts, when it will be flushed. A combinator hands it on.
+    /// Says, before the stream starts, when it will be flushed; if it is said again, the last counts. A combinator hands it
+    /// on.
     fn flush_policy(&mut self, policy: Flush) {
         let _ = policy;
     }
@@ -210,7 +211,8 @@ pub trait ItemSink: Send + 'static {
         let _ = cut;
     }
 
-    /// Says, before the stream starts, when it will be flushed. A combinator hands it on.
+    /// Says, before the stream starts, when it will be flushed; if it is said again, the last counts. A combinator hands it
+    /// on.
     fn flush_policy(&mut self, policy: Flush) {
         let _ = policy;
     }

@@ -88,6 +88,15 @@ pub trait ByteSource: Send + 'static {
         None
     }
 
+    /// Says, once, that nobody reads the stream any more though the source has not ended: the guest has dropped its end
+    /// (`None`), or the host has cut it short. It must not wait.
+    ///
+    /// It is said where a [completion](crate::Completion) or another combinator knows it, and keeps the source; without them
+    /// a source is only dropped. It is for what takes data over from another task. A combinator hands it on.
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let _ = cut;
+    }
+
     /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
     ///
     /// Adapters need nothing here. A combinator hands it on.
@@ -140,6 +149,15 @@ pub trait ItemSource: Send + 'static {
     /// report a failure of the last items too.
     fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
         let _ = delivered;
+    }
+
+    /// Says, once, that nobody reads the stream any more though the source has not ended: the guest has dropped its end
+    /// (`None`), or the host has cut it short. It must not wait.
+    ///
+    /// It is said where a [completion](crate::Completion) or another combinator knows it, and keeps the source; without them
+    /// a source is only dropped. It is for what takes data over from another task. A combinator hands it on.
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let _ = cut;
     }
 
     /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.

@@ -134,8 +134,8 @@ macro_rules! traced {
             /// Lets the source or sink work inside of `span`, and says there, as one event of the level `DEBUG`, how the
             /// stream ended and how much had `moved`; of a sink that is closed, that too.
             ///
-            /// An error's own text is not known here: it is in the completion. Nor is what ends a source from outside of
-            /// it: that is told as `dropped`, when the source is.
+            /// An error's own text is not known here: it is in the completion. Where no [completion](crate::Completion) and
+            /// no other combinator knows how the stream ended, it is `dropped`.
             pub fn traced(self, span: Span) -> $type<Traced<S> $(, $rest)*> {
                 self.map(|inner| Traced::new(inner, span))
             }
@@ -163,6 +163,12 @@ impl<S: ByteSource> ByteSource for Traced<S> {
             this.events.then(answer.as_ref().map(|(_, then)| *then));
         }
         answer
+    }
+
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let this = self.project();
+        this.events.ended(cut.unwrap_or(Why::PeerDropped));
+        this.inner.stream_ended(cut);
     }
 
     forward_source!(poll_readable, signals);
@@ -201,6 +207,12 @@ impl<S: ItemSource> ItemSource for Traced<S> {
             (Ok(()), None) => {}
         }
         this.inner.ended(delivered);
+    }
+
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        let this = self.project();
+        this.events.ended(cut.unwrap_or(Why::PeerDropped));
+        this.inner.stream_ended(cut);
     }
 
     forward_source!(poll_readable, signals);

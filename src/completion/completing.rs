@@ -160,6 +160,10 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
         self.readiness(cx, |source, cx| source.poll_readable(cx), End::Failed, || Ok(()))
     }
 
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    }
+
     signals!();
 }
 
@@ -199,15 +203,19 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
         match delivered {
             Ok(()) => {
                 self.slot.tell(|source| source.ended(Ok(())));
-                self.slot.end(last.unwrap_or(End::Finished), None);
+                self.slot.end_itself(last.unwrap_or(End::Finished));
             }
             Err(Undelivered { error, lost }) => {
                 let told = Undelivered { error: copy(&error), lost };
                 self.slot.tell(|source| source.ended(Err(told)));
                 self.slot.undo(lost);
-                self.slot.end(End::Undeliverable(error), None);
+                self.slot.end(End::Undeliverable(error), Some(Why::Cancelled));
             }
         }
+    }
+
+    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
     }
 
     signals!();

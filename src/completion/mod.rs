@@ -158,8 +158,12 @@ impl fmt::Debug for CancelHandle {
 type Share<S> = fn(&S, &mut Signals);
 
 /// Shares a source between its stream and a completion.
-pub(crate) fn of_source<S, E>(source: S, share: Share<S>) -> (Completing<S, E>, Completion<S, E>) {
-    pair(source, || End::PeerDropped, Flush::default(), None, None, share)
+pub(crate) fn of_source<S, E>(
+    source: S,
+    over: Over<S>,
+    share: Share<S>,
+) -> (Completing<S, E>, Completion<S, E>) {
+    pair(source, || End::PeerDropped, Flush::default(), None, over, share)
 }
 
 /// Shares a sink between its stream and a completion, which will close it by `close`.
@@ -170,7 +174,7 @@ pub(crate) fn of_sink<S, E>(
     over: Over<S>,
     share: Share<S>,
 ) -> (Completing<S, E>, Completion<S, E>) {
-    pair(sink, || Why::Finished.into(), flush, Some(close), Some(over), share)
+    pair(sink, || Why::Finished.into(), flush, Some(close), over, share)
 }
 
 fn pair<S, E>(
@@ -178,7 +182,7 @@ fn pair<S, E>(
     dropped: fn() -> End<E>,
     flush: Flush,
     close: Option<Close<S, E>>,
-    over: Option<Over<S>>,
+    over: Over<S>,
     share: Share<S>,
 ) -> (Completing<S, E>, Completion<S, E>) {
     let mut signals = Signals::default();

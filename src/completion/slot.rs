@@ -24,7 +24,7 @@ pub(super) struct Ended<S, E> {
     pub(super) object: S,
 }
 
-/// A sink's `stream_ended`, captured where it is known which of the two sink traits it has.
+/// An object's `stream_ended`, captured where it is known which of the four traits it has.
 pub(super) type Over<S> = fn(&mut S, Option<Why>);
 
 struct State<S, E> {
@@ -50,7 +50,7 @@ pub(super) struct Slot<S, E> {
     wakers: Mutex<Wakers>,
     /// Lives as long as the store's data.
     store: Mutex<Option<Weak<()>>>,
-    over: Option<Over<S>>,
+    over: Over<S>,
 }
 
 /// Type-erased, for the cancel handle.
@@ -70,7 +70,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<S, E> Slot<S, E> {
-    pub(super) fn new(object: S, over: Option<Over<S>>) -> Self {
+    pub(super) fn new(object: S, over: Over<S>) -> Self {
         let state = State { object: Some(object), end: None, moved: 0 };
         Self {
             state: Mutex::new(state),
@@ -189,15 +189,20 @@ impl<S, E> Slot<S, E> {
     fn finish<'a>(&'a self, mut state: MutexGuard<'a, State<S, E>>, end: End<E>, cut: Option<Why>) {
         if state.end.is_none() {
             state.end = Some(end);
-            if let Some(over) = self.over
-                && let Some(mut object) = state.object.take()
-            {
+            if let Some(mut object) = state.object.take() {
                 drop(state);
-                over(&mut object, cut);
+                (self.over)(&mut object, cut);
                 state = locked(&self.state);
                 state.object = Some(object);
             }
         }
+        self.release(state);
+    }
+
+    /// Ends the stream by an end that is the object's own.
+    pub(super) fn end_itself(&self, end: End<E>) {
+        let mut state = locked(&self.state);
+        state.end.get_or_insert(end);
         self.release(state);
     }
 

@@ -36,7 +36,9 @@ impl<S: ByteSink> ByteConsumer<S> {
         self,
         wrap: impl FnOnce(S) -> T,
     ) -> ByteConsumer<T> {
-        ByteConsumer { sink: wrap(self.sink), common: self.common }
+        let mut sink = wrap(self.sink);
+        sink.flush_policy(self.common.flush);
+        ByteConsumer { sink, common: self.common }
     }
 
     /// Counts the bytes that the sink accepts, and the guest's writes of which it accepted some.

@@ -80,8 +80,10 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
         self,
         wrap: impl FnOnce(S) -> T,
     ) -> ItemConsumer<T, W, V> {
+        let mut sink = wrap(self.sink);
+        sink.flush_policy(self.common.flush);
         ItemConsumer {
-            sink: wrap(self.sink),
+            sink,
             receive: self.receive,
             batch: self.batch,
             common: self.common,

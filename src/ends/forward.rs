@@ -19,6 +19,11 @@ macro_rules! forward_source {
             self.project().inner.poll_readable(cx)
         }
     };
+    (@ stream_ended) => {
+        fn stream_ended(self: Pin<&mut Self>, cut: Option<$crate::Why>) {
+            self.project().inner.stream_ended(cut);
+        }
+    };
     (@ ended) => {
         fn ended(self: Pin<&mut Self>, delivered: Result<(), $crate::Undelivered>) {
             self.project().inner.ended(delivered);

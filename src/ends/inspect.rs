@@ -48,7 +48,7 @@ impl<S: ByteSource, F: FnMut(&[u8]) + Send + 'static> ByteSource for Inspect<S, 
         answer
     }
 
-    forward_source!(poll_readable, signals);
+    forward_source!(poll_readable, stream_ended, signals);
 }
 
 impl<S: ItemSource, F: FnMut(&S::Item) + Send + 'static> ItemSource for Inspect<S, F> {
@@ -68,7 +68,7 @@ impl<S: ItemSource, F: FnMut(&S::Item) + Send + 'static> ItemSource for Inspect<
         answer
     }
 
-    forward_source!(poll_readable, ended, signals);
+    forward_source!(poll_readable, ended, stream_ended, signals);
 }
 
 impl<S: ByteSink, F: FnMut(&[u8]) + Send + 'static> ByteSink for Inspect<S, F> {

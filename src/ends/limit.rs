@@ -1,10 +1,10 @@
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use super::forward::{forward_sink, forward_source};
-use crate::{ByteSink, ByteSource, Halt, ItemSink, ItemSource, Take, Then, Why};
+use crate::{ByteSink, ByteSource, Flush, Halt, ItemSink, ItemSource, Take, Then, Why};
 
 pin_project! {
     /// A source or sink that moves only so much; see [`ByteProducer::limit`](crate::ByteProducer::limit).
@@ -13,12 +13,15 @@ pin_project! {
         #[pin]
         inner: S,
         left: u64,
+        flush: Flush,
+        // Of a sink: it has taken something since it was flushed.
+        unflushed: bool,
     }
 }
 
 impl<S> Limit<S> {
     pub(crate) fn new(inner: S, limit: u64) -> Self {
-        Self { inner, left: limit }
+        Self { inner, left: limit, flush: Flush::default(), unflushed: false }
     }
 
     /// How much may still be moved.
@@ -33,11 +36,14 @@ fn at_most(left: u64, n: usize) -> usize {
     n.min(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
-fn after(left: &mut u64, n: usize, then: Then) -> Then {
+/// What comes after `n` more. A limit on a source ends it with its last byte or item, unless the data ends there by itself.
+fn after(left: &mut u64, n: usize, then: Then, reached: impl FnOnce(Option<Why>)) -> Then {
     *left = left.saturating_sub(n as u64);
     match then {
-        // A limit on a source ends it with its last byte or item, unless the data ends there by itself.
-        Then::Stop | Then::More if *left == 0 => Then::End(Why::LimitReached),
+        Then::Stop | Then::More if *left == 0 => {
+            reached(Some(Why::LimitReached));
+            Then::End(Why::LimitReached)
+        }
         then => then,
     }
 }
@@ -50,12 +56,15 @@ impl<S: ByteSource> ByteSource for Limit<S> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), S::Error>> {
-        let this = self.project();
+        let mut this = self.project();
         let max = at_most(*this.left, buf.len());
-        if max == 0 {
-            return Poll::Ready(Ok((0, Then::End(Why::LimitReached))));
-        }
-        this.inner.poll_read(cx, &mut buf[..max]).map_ok(|(n, then)| (n, after(this.left, n, then)))
+        let answer = match max {
+            0 => Poll::Ready(Ok((0, Then::Stop))),
+            _ => this.inner.as_mut().poll_read(cx, &mut buf[..max]),
+        };
+        answer.map_ok(|(n, then)| {
+            (n, after(this.left, n, then, |why| this.inner.as_mut().stream_ended(why)))
+        })
     }
 
     fn poll_readable(
@@ -67,7 +76,7 @@ impl<S: ByteSource> ByteSource for Limit<S> {
         if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
     }
 
-    forward_source!(signals);
+    forward_source!(stream_ended, signals);
 }
 
 impl<S: ItemSource> ItemSource for Limit<S> {
@@ -80,21 +89,23 @@ impl<S: ItemSource> ItemSource for Limit<S> {
         max: usize,
         out: &mut Vec<S::Item>,
     ) -> Poll<Result<Then, S::Error>> {
-        let this = self.project();
+        let mut this = self.project();
         let max = at_most(*this.left, max);
-        if max == 0 {
-            return Poll::Ready(Ok(Then::End(Why::LimitReached)));
-        }
         let before = out.len();
-        let answer = this.inner.poll_items(cx, max, out);
+        let answer = match max {
+            0 => Poll::Ready(Ok(Then::Stop)),
+            _ => this.inner.as_mut().poll_items(cx, max, out),
+        };
         let n = out.len() - before;
+        let mut next =
+            |then| after(this.left, n, then, |why| this.inner.as_mut().stream_ended(why));
         match answer {
             // Items beside it: the operation completes with them.
-            Poll::Pending => {
-                let then = after(this.left, n, Then::Stop);
-                if then == Then::Stop { Poll::Pending } else { Poll::Ready(Ok(then)) }
-            }
-            Poll::Ready(ready) => Poll::Ready(ready.map(|then| after(this.left, n, then))),
+            Poll::Pending => match next(Then::Stop) {
+                Then::Stop => Poll::Pending,
+                then => Poll::Ready(Ok(then)),
+            },
+            Poll::Ready(ready) => Poll::Ready(ready.map(next)),
         }
     }
 
@@ -106,40 +117,75 @@ impl<S: ItemSource> ItemSource for Limit<S> {
         if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_readable(cx) }
     }
 
-    forward_source!(ended, signals);
+    forward_source!(ended, stream_ended, signals);
+}
+
+macro_rules! sink_methods {
+    () => {
+        fn poll_writable(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+            let this = self.project();
+            // A write would be answered at once: with the end.
+            if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_writable(cx) }
+        }
+
+        fn poll_flush(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Result<(), Halt<S::Error>>> {
+            let this = self.project();
+            ready!(this.inner.poll_flush(cx))?;
+            *this.unflushed = false;
+            Poll::Ready(Ok(()))
+        }
+
+        fn flush_policy(&mut self, policy: Flush) {
+            self.flush = policy;
+            self.inner.flush_policy(policy);
+        }
+    };
+}
+
+/// More arrives than is allowed, which ends a sink. What it took before counts as written, so that is flushed first.
+macro_rules! over {
+    ($trait:ident, $this:ident, $cx:ident) => {{
+        let flushed = match $this.flush == Flush::EachOp && $this.unflushed {
+            true => $trait::poll_flush($this.as_mut(), $cx),
+            false => Poll::Ready(Ok(())),
+        };
+        flushed.map(|flushed| {
+            flushed.err().unwrap_or_else(|| {
+                $this.project().inner.stream_ended(Some(Why::LimitReached));
+                Halt::Ended(Why::LimitReached)
+            })
+        })
+    }};
 }
 
 impl<S: ByteSink> ByteSink for Limit<S> {
     type Error = S::Error;
 
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<S::Error>>> {
-        let this = self.project();
-        let max = at_most(*this.left, buf.len());
+        let max = at_most(self.left, buf.len());
         if max == 0 {
-            // A limit on a sink ends it only when more arrives.
-            this.inner.stream_ended(Some(Why::LimitReached));
-            return Poll::Ready(Err(Halt::Ended(Why::LimitReached)));
+            return over!(ByteSink, self, cx).map(Err);
         }
+        let this = self.project();
         this.inner.poll_write(cx, &buf[..max]).map_ok(|n| {
             *this.left = this.left.saturating_sub(n as u64);
+            *this.unflushed = true;
             n
         })
     }
 
-    fn poll_writable(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
-        let this = self.project();
-        // A write would be answered at once: with the end.
-        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_writable(cx) }
-    }
-
-    forward_sink!(poll_flush, poll_close, op_cancelled, stream_ended, flush_policy, signals);
+    sink_methods!();
+    forward_sink!(poll_close, op_cancelled, stream_ended, signals);
 }
 
 /// Shows the sink no more than it may take.
@@ -175,34 +221,27 @@ impl<S: ItemSink> ItemSink for Limit<S> {
     type Error = S::Error;
 
     fn poll_accept(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<S::Item>,
     ) -> Poll<Result<(), Halt<S::Error>>> {
-        let this = self.project();
         // What was taken in this operation, before the limit was reached, is still to be sent.
-        if *this.left == 0 && items.taken() == 0 {
-            this.inner.stream_ended(Some(Why::LimitReached));
-            return Poll::Ready(Err(Halt::Ended(Why::LimitReached)));
+        if self.left > 0 || items.taken() > 0 {
+            let this = self.as_mut().project();
+            *this.unflushed = true;
+            ready!(this.inner.poll_accept(cx, &mut Limited { items, left: this.left }))?;
         }
-        this.inner.poll_accept(cx, &mut Limited { items, left: this.left })
+        if self.left > 0 || items.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        match over!(ItemSink, self, cx) {
+            Poll::Ready(halt) => Poll::Ready(Err(halt)),
+            // The operation is held until it is flushed; the next one hears of the end.
+            Poll::Pending if items.taken() > 0 => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
-    fn poll_writable(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
-        let this = self.project();
-        if *this.left == 0 { Some(Poll::Ready(Ok(()))) } else { this.inner.poll_writable(cx) }
-    }
-
-    forward_sink!(
-        poll_flush,
-        poll_close,
-        op_cancelled,
-        stream_ended,
-        flush_policy,
-        delivery_failed,
-        signals
-    );
+    sink_methods!();
+    forward_sink!(poll_close, op_cancelled, stream_ended, delivery_failed, signals);
 }

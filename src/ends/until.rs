@@ -64,6 +64,7 @@ impl<S: ByteSource> ByteSource for Until<S> {
     ) -> Poll<Result<(usize, Then), S::Error>> {
         let this = self.project();
         if let Poll::Ready(why) = this.signal.poll(cx) {
+            this.inner.stream_ended(Some(why));
             return Poll::Ready(Ok((0, Then::End(why))));
         }
         this.inner.poll_read(cx, buf).map_ok(|(n, then)| {
@@ -82,6 +83,7 @@ impl<S: ByteSource> ByteSource for Until<S> {
         Some(if this.signal.poll(cx).is_ready() { Poll::Ready(Ok(())) } else { readable })
     }
 
+    forward_source!(stream_ended);
     signals!();
 }
 
@@ -97,6 +99,7 @@ impl<S: ItemSource> ItemSource for Until<S> {
     ) -> Poll<Result<Then, S::Error>> {
         let this = self.project();
         if let Poll::Ready(why) = this.signal.poll(cx) {
+            this.inner.stream_ended(Some(why));
             return Poll::Ready(Ok(Then::End(why)));
         }
         let before = out.len();
@@ -114,7 +117,7 @@ impl<S: ItemSource> ItemSource for Until<S> {
         Some(if this.signal.poll(cx).is_ready() { Poll::Ready(Ok(())) } else { readable })
     }
 
-    forward_source!(ended);
+    forward_source!(ended, stream_ended);
     signals!();
 }
 

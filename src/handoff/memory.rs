@@ -16,12 +16,12 @@ const WORTH_KEEPING: usize = 4 * 1024;
 #[derive(Clone, Copy)]
 pub(super) struct Memory<T> {
     pub(super) take: fn() -> Vec<T>,
-    pub(super) give: fn(Vec<Vec<T>>),
+    pub(super) give: fn(&mut Vec<Vec<T>>),
 }
 
 impl<T> Memory<T> {
     /// That of the allocator.
-    pub(super) const PLAIN: Self = Self { take: Vec::new, give: drop };
+    pub(super) const PLAIN: Self = Self { take: Vec::new, give: Vec::clear };
 }
 
 impl Memory<u8> {
@@ -37,14 +37,14 @@ fn take() -> Vec<u8> {
     spare().pop().unwrap_or_default()
 }
 
-fn give(memory: Vec<Vec<u8>>) {
-    let mut worth: Vec<_> = memory;
-    worth.retain(|memory| (WORTH_KEEPING..=CHUNK).contains(&memory.capacity()));
-    if worth.is_empty() {
-        return;
+fn give(memory: &mut Vec<Vec<u8>>) {
+    if !memory.is_empty() {
+        let mut spare = spare();
+        for mut memory in memory.drain(..) {
+            if spare.len() < SPARES && (WORTH_KEEPING..=CHUNK).contains(&memory.capacity()) {
+                memory.clear();
+                spare.push(memory);
+            }
+        }
     }
-    worth.iter_mut().for_each(Vec::clear);
-    let mut spare = spare();
-    let free = SPARES.saturating_sub(spare.len());
-    spare.extend(worth.drain(..free.min(worth.len())));
 }

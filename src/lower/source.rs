@@ -3,7 +3,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::handoff::{Reader, Refusal};
+use crate::handoff::Reader;
 use crate::{ByteSource, ItemSource, Splice, Then, Why};
 
 /// The source of what this module makes: it takes over from the host's end.
@@ -15,10 +15,6 @@ pub struct FromHost<T> {
 impl<T> FromHost<T> {
     pub(crate) fn new(reader: Reader<T, Why>) -> Self {
         Self { reader }
-    }
-
-    pub(crate) fn refusal(&self) -> Refusal<T, Why> {
-        self.reader.refusal()
     }
 
     /// What was written and did not reach the guest, first one first.
@@ -46,6 +42,10 @@ macro_rules! common {
             cx: &mut Context<'_>,
         ) -> Option<Poll<Result<(), Infallible>>> {
             Some(self.reader.poll_ready(cx).map(Ok))
+        }
+
+        fn stream_ended(self: Pin<&mut Self>, _: Option<Why>) {
+            self.reader.refuse();
         }
     };
 }

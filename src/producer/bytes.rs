@@ -98,8 +98,11 @@ impl<S: ByteSource> ByteProducer<S> {
     where
         S: Unpin,
     {
-        let (source, completion) =
-            completion::of_source(self.source, |source, signals| source.signals(signals));
+        let (source, completion) = completion::of_source(
+            self.source,
+            |source, cut| Pin::new(source).stream_ended(cut),
+            |source, signals| source.signals(signals),
+        );
         let mut producer = ByteProducer::new(source).capacity(self.capacity);
         producer.meter = self.meter;
         (producer, completion)

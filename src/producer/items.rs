@@ -148,8 +148,11 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
     where
         S: Unpin,
     {
-        let (source, completion) =
-            completion::of_source(self.source, |source, signals| source.signals(signals));
+        let (source, completion) = completion::of_source(
+            self.source,
+            |source, cut| Pin::new(source).stream_ended(cut),
+            |source, signals| source.signals(signals),
+        );
         let mut producer = ItemProducer::new(source).deliver_by(self.deliver);
         producer.batch = self.batch;
         producer.meter = self.meter;

@@ -35,6 +35,10 @@ macro_rules! source {
             Some(Poll::Pending)
         }
 
+        fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
+            self.asked(format!("stream_ended {cut:?}"));
+        }
+
         fn signals(&self, _: &mut Signals) {
             self.asked("signals");
         }
@@ -230,12 +234,14 @@ macro_rules! combinators {
                 all! { ByteSource, ByteProducer, row, |$p| $bytes,
                     "poll_read": |w, cx| ByteSource::poll_read(w, cx, &mut [0; 3]).is_pending();
                     "poll_readable": |w, cx| matches!(ByteSource::poll_readable(w, cx), Some(Poll::Pending));
+                    "stream_ended Some(TimedOut)": |w, _cx| { ByteSource::stream_ended(w, Some(Why::TimedOut)); true };
                     "signals": |w, _cx| { ByteSource::signals(&*w, &mut Signals::default()); true };
                 }
                 all! { ItemSource, ItemProducer, row, |$q| $items,
                     "poll_items": |w, cx| ItemSource::poll_items(w, cx, 3, &mut Vec::new()).is_pending();
                     "poll_readable": |w, cx| matches!(ItemSource::poll_readable(w, cx), Some(Poll::Pending));
                     "ended Ok": |w, _cx| { ItemSource::ended(w, Ok(())); true };
+                    "stream_ended Some(TimedOut)": |w, _cx| { ItemSource::stream_ended(w, Some(Why::TimedOut)); true };
                     "signals": |w, _cx| { ItemSource::signals(&*w, &mut Signals::default()); true };
                 }
             })*

@@ -171,13 +171,11 @@ fn items_over_the_limit_of_a_sink_are_never_taken() {
                 code => code,
             };
             assert_eq!(*dropped.lock().unwrap(), [1, 2, 3]);
+            assert_eq!(code, Code::Dropped(3));
             if held {
-                assert_eq!(code, Code::Dropped(3));
                 let (_, unsent) = done.await.inner.into_inner().into_inner().into_parts();
                 assert_eq!((log.accepted(), unsent.into()), (vec![1], vec![2, 3]));
             } else {
-                assert_eq!(code, Code::Completed(3));
-                assert_eq!(guest.send(stream, &[4, 5]).await, Code::Dropped(0));
                 assert!(matches!(done.await.end, End::LimitReached));
                 assert_eq!(log.accepted(), [1, 2, 3]);
             }
@@ -199,10 +197,9 @@ fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
         assert_eq!(guest.write(stream, 5).await, Code::Blocked);
         idle().await;
         control.release();
-        assert_eq!(guest.wait(stream).await, Code::Completed(3));
+        assert_eq!(guest.wait(stream).await, Code::Dropped(3));
         assert_eq!(log.accepted(), [1, 2, 3]);
-        guest.drop_writable(stream).await;
-        assert!(done.await.end.is_finished());
+        assert!(matches!(done.await.end, End::LimitReached));
     });
 }
 
@@ -240,6 +237,49 @@ fn a_limit_of_zero_takes_nothing() {
             assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
             assert!(matches!(end.await, End::LimitReached));
             assert!(log.look(|written| written.accepted.is_empty() && written.closed));
+        }
+    });
+}
+
+#[test]
+fn what_was_written_up_to_the_limit_is_flushed() {
+    // Rule "Flush policy": also where there is no completion that would do it.
+    with_guest::<u8, _>(async |guest| {
+        for policy in [Flush::EachOp, Flush::OnClose] {
+            for early in [false, true] {
+                let flush = Script::new([Step::Hold, Step::Accept(0)]);
+                let control = flush.control();
+                let writer = Writer::with_flush(Script::new([]), flush);
+                let log = writer.log();
+                let consumer = match early {
+                    true => tokio_write(writer).flush(policy).limit(3),
+                    false => tokio_write(writer).limit(3).flush(policy),
+                };
+                let stream = guest.sink(consumer).await;
+                guest.load(&[1, 2, 3, 4, 5]).await;
+                let code = guest.write(stream, 5).await;
+                if policy == Flush::OnClose {
+                    assert_eq!((code, log.look(|written| written.flushed)), (Code::Dropped(3), 0));
+                    continue;
+                }
+                assert_eq!(code, Code::Blocked);
+                idle().await;
+                control.release();
+                // It was held for the flush, so the next one hears of the end.
+                assert_eq!(guest.wait(stream).await, Code::Completed(3));
+                assert_eq!(log.look(|written| written.flushed), 3);
+                assert_eq!(guest.write(stream, 2).await, Code::Dropped(0));
+            }
+        }
+        for items in [false, true] {
+            let writer = Writer::new(Script::new([]));
+            let log = writer.log();
+            let stream = match items {
+                true => guest.sink(sink::<_, u8>(writer).limit(3)).await,
+                false => guest.sink(tokio_write(writer).limit(3)).await,
+            };
+            assert_eq!(guest.send(stream, &[1, 2, 3, 4, 5]).await, Code::Dropped(3));
+            assert_eq!(log.look(|written| written.flushed), 3);
         }
     });
 }

@@ -52,7 +52,7 @@ fn in_time<R: Send + 'static>(
 ) -> R {
     let (tx, rx) = mpsc::channel();
     let thread = thread::spawn(move || tx.send(work()));
-    match rx.recv_timeout(Duration::from_secs(120)) {
+    match rx.recv_timeout(Duration::from_secs(60)) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => {
             panic!("hangs, with STREAMS_SEED={}", seed.load(Ordering::SeqCst))

@@ -133,6 +133,13 @@ fn a_source_says_once_how_it_ended_and_how_much_moved() {
             guest.drop_readable(stream).await;
             assert_eq!(recorder.events(span), ["dropped moved=1"]);
 
+            let source = items(stream::pending::<u8>()).traced(span.clone());
+            let (source, done) = source.with_completion();
+            let stream = guest.source(source).await;
+            guest.drop_readable(stream).await;
+            assert_eq!(recorder.events(span), ["ended moved=0 why=PeerDropped"]);
+            drop(done);
+
             let source = items(stream::iter([1_u8, 2, 3])).limit(2).traced(span.clone());
             let stream = guest.source(source).await;
             guest.recv(stream, 9).await;
@@ -301,7 +308,7 @@ fn the_object_works_inside_of_the_span() {
             let id = span.id().unwrap().into_u64() as u8;
             assert_eq!(guest.recv(stream, 9).await.1, [id, id]);
             guest.drop_readable(stream).await;
-            assert_eq!(recorder.events(span), ["dropped moved=2"]);
+            assert_eq!(recorder.events(span), ["ended moved=2 why=LimitReached"]);
 
             let consumer =
                 ByteConsumer::new(Inside(recorder.clone(), span.clone())).traced(span.clone());

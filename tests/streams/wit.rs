@@ -293,7 +293,8 @@ fn streams_of_bytes_have_the_same_shape() {
         guest.with(|store| ended.unwrap().close(store)).unwrap();
         guest.send_all(writable, &[1, 2]).await;
         guest.drop_writable(writable).await;
-        drive.lock().unwrap().take().unwrap().await;
+        let drive = drive.lock().unwrap().take();
+        drive.unwrap().await;
         assert!(log.look(|written| written.closed && written.accepted == [1, 2]));
         assert_eq!((map.calls(), map.is_gone()), (0, true));
     });

@@ -192,6 +192,7 @@ fn say(name: &str, report: Report) {
 
 mod channels;
 mod codec;
+mod ends;
 #[cfg(unix)]
 mod files;
 mod futures;
@@ -212,6 +213,7 @@ fn rows() -> impl Iterator<Item = &'static str> {
     [
         channels::ROWS,
         codec::ROWS,
+        ends::ROWS,
         files::ROWS,
         futures::ROWS,
         handoff::ROWS,

@@ -1,0 +1,237 @@
+//! Opens a stream over a real object, moves a part of its data, and cuts it.
+
+use std::io;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::future::{BoxFuture, FutureExt as _, ready};
+use futures::stream;
+use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use wasmtime_streams::lift::{self, GuestItems, GuestReader};
+use wasmtime_streams::testing::{Code, Guest};
+use wasmtime_streams::{
+    CancelHandle, Completion, End, Flush, sink, tokio_read, tokio_write, try_chunks, try_stream,
+};
+
+use crate::kinds::{Completes, Cut, Plan};
+use crate::{Random, World};
+
+/// The host's hold on the other side of the object. To drop it may be the cut itself.
+#[allow(dead_code)] // held, not looked at
+enum Peer {
+    None,
+    Socket(UnixStream),
+    Pipe(DuplexStream),
+    Sender(mpsc::UnboundedSender<io::Result<u8>>),
+    Receiver(mpsc::UnboundedReceiver<u8>),
+    Full(mpsc::Receiver<u8>),
+    Reader(GuestReader),
+    Items(GuestItems<u8>),
+}
+
+/// A stream that is open.
+pub(crate) struct Open {
+    plan: Plan,
+    handle: u32,
+    peer: Peer,
+    token: CancellationToken,
+    cancel: Option<CancelHandle>,
+    ended: BoxFuture<'static, String>,
+}
+
+fn name<E>(end: &End<E>) -> String {
+    let name = match end {
+        End::Finished => "finished",
+        End::PeerDropped => "peer dropped",
+        End::Abandoned => "abandoned",
+        End::Cancelled => "cancelled",
+        End::TimedOut => "timed out",
+        End::LimitReached => "limit reached",
+        End::Failed(_) => "failed",
+        _ => "another end",
+    };
+    name.to_owned()
+}
+
+/// What the host does with a completion.
+fn settle<S, E>(done: Completion<S, E>, completes: Completes) -> BoxFuture<'static, String>
+where
+    S: Unpin + Send + 'static,
+    E: Send + 'static,
+{
+    match completes {
+        Completes::Awaited => done.map(|done| name(&done.end)).boxed(),
+        Completes::Dropped => ready("nobody asked".to_owned()).boxed(),
+        Completes::Driven => {
+            let driven = done.driven_by(|task| drop(tokio::spawn(task)));
+            driven.map(|done| name(&done.unwrap().end)).boxed()
+        }
+    }
+}
+
+/// Puts the combinator that is to cut it around a producer or consumer, and gives it to the guest.
+macro_rules! open {
+    ($guest:ident, $plan:ident, $peer:expr, $object:expr, $give:ident) => {{
+        let (object, token) = ($object, CancellationToken::new());
+        let (handle, cancel, ended) = match $plan.cut {
+            Cut::Limit => open!(@ $guest, $plan, object.limit($plan.at.into()), $give),
+            Cut::Token => open!(@ $guest, $plan, object.cancel_on(token.clone()), $give),
+            Cut::Deadline => {
+                let deadline = Instant::now() + Duration::from_millis($plan.at.into());
+                open!(@ $guest, $plan, object.deadline(deadline), $give)
+            }
+            _ => open!(@ $guest, $plan, object, $give),
+        };
+        Open { plan: $plan, handle, peer: $peer, token, cancel: Some(cancel), ended }
+    }};
+    (@ $guest:ident, $plan:ident, $object:expr, $give:ident) => {{
+        let (object, done) = $object.with_completion();
+        let cancel = done.cancel_handle();
+        ($guest.$give(object).await, cancel, settle(done, $plan.completes))
+    }};
+}
+
+async fn source(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
+    let len = if plan.cut == Cut::Error { plan.at } else { plan.len };
+    if plan.items {
+        let (tx, rx) = mpsc::unbounded();
+        (0..len).for_each(|n| tx.unbounded_send(Ok(n as u8)).unwrap());
+        let peer = match plan.cut {
+            Cut::Data => Peer::None,
+            Cut::Error => {
+                tx.unbounded_send(Err(io::Error::other("on purpose"))).unwrap();
+                Peer::None
+            }
+            _ => Peer::Sender(tx),
+        };
+        open!(guest, plan, peer, try_stream(rx), source)
+    } else if plan.cut == Cut::Error {
+        let chunks = [Ok(bytes::Bytes::from(vec![0; len as usize])), Err("on purpose")];
+        open!(guest, plan, Peer::None, try_chunks(stream::iter(chunks)), source)
+    } else {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(&vec![0; len as usize]).await.unwrap();
+        let peer = if plan.cut == Cut::Data { Peer::None } else { Peer::Socket(theirs) };
+        open!(guest, plan, peer, tokio_read(ours), source)
+    }
+}
+
+async fn into_sink(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
+    match (plan.items, is_full(&plan)) {
+        (true, true) => {
+            let (tx, rx) = mpsc::channel(4);
+            open!(guest, plan, Peer::Full(rx), sink::<_, u8>(tx).flush(Flush::OnClose), sink)
+        }
+        (true, false) => {
+            let (tx, rx) = mpsc::unbounded();
+            open!(guest, plan, Peer::Receiver(rx), sink::<_, u8>(tx), sink)
+        }
+        (false, true) => {
+            let (ours, theirs) = duplex(16);
+            open!(guest, plan, Peer::Pipe(theirs), tokio_write(ours), sink)
+        }
+        (false, false) => {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            open!(guest, plan, Peer::Socket(theirs), tokio_write(ours), sink)
+        }
+    }
+}
+
+/// Whether its object has room for a few bytes only, so that the guest's write waits.
+fn is_full(plan: &Plan) -> bool {
+    plan.parked && !matches!(plan.cut, Cut::Data | Cut::Limit)
+}
+
+async fn lifted(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
+    let (reader, handle) = guest.stream().await;
+    let capacity = if plan.parked { 16 } else { 8192 };
+    let peer = guest.with(|store| match plan.items {
+        true => Peer::Items(lift::items(store, reader, capacity).unwrap()),
+        false => Peer::Reader(lift::reader(store, reader, capacity).unwrap()),
+    });
+    let ended = ready("of a lifted reader".to_owned()).boxed();
+    Open { plan, handle, peer, token: CancellationToken::new(), cancel: None, ended }
+}
+
+pub(crate) async fn open(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
+    match plan.cut {
+        Cut::Lifted => lifted(guest, plan).await,
+        _ if plan.source => source(guest, plan).await,
+        _ => into_sink(guest, plan).await,
+    }
+}
+
+impl Open {
+    async fn start(&self, guest: &Guest<'_, World, u8>, n: u32) -> Code {
+        match self.plan.source {
+            true => guest.read(self.handle, n).await,
+            false => guest.write(self.handle, n).await,
+        }
+    }
+
+    /// Moves data up to where it is to be cut; returns how the last operation was answered.
+    async fn run(&self, guest: &Guest<'_, World, u8>, random: &mut Random) -> Code {
+        let Plan { cut, source, parked, len, at, .. } = self.plan;
+        let to_the_end = cut == Cut::Data || (parked && cut != Cut::Limit);
+        let mut left = if to_the_end { len } else { at };
+        let mut last = Code::Completed(0);
+        // A source is read once more, to see its end or to wait; what has room for all is not.
+        while left > 0 || (to_the_end && source) {
+            let n = 1 + random.below(500) as u32;
+            last = self.start(guest, if left > 0 { n.min(left) } else { n }).await;
+            if last == Code::Blocked && (left == 0 && cut != Cut::Data || is_full_or_lifted(self)) {
+                return last;
+            }
+            if last == Code::Blocked {
+                last = guest.wait(self.handle).await;
+            }
+            left -= last.count();
+            if !matches!(last, Code::Completed(_)) {
+                return last;
+            }
+        }
+        last
+    }
+
+    /// Lets the guest use it, cuts it, and drops all that is left of it.
+    pub(crate) async fn end(mut self, guest: &Guest<'_, World, u8>, random: &mut Random) -> String {
+        let mut last = self.run(guest, random).await;
+        let Plan { cut, source, .. } = self.plan;
+        match cut {
+            Cut::Data | Cut::Guest | Cut::Limit => {}
+            Cut::Cancel => self.cancel.iter().for_each(CancelHandle::cancel),
+            Cut::Token => self.token.cancel(),
+            Cut::Deadline => sleep(Duration::from_secs(4)).await,
+            Cut::Error | Cut::Lifted => self.peer = Peer::None,
+        }
+        if last == Code::Blocked {
+            last = match (cut, source) {
+                (Cut::Guest, true) => guest.cancel_read(self.handle).await,
+                (Cut::Guest, false) => guest.cancel_write(self.handle).await,
+                _ => guest.wait(self.handle).await,
+            };
+        }
+        // The guest sees that it was cut, or drops its end without a look.
+        let looks = !matches!(cut, Cut::Data | Cut::Guest) && random.chance();
+        while looks && matches!(last, Code::Completed(_)) {
+            last = match self.start(guest, 9).await {
+                Code::Blocked => guest.wait(self.handle).await,
+                code => code,
+            };
+        }
+        match source {
+            true => guest.drop_readable(self.handle).await,
+            false => guest.drop_writable(self.handle).await,
+        }
+        // A sink that is full cannot be closed as long as nobody takes anything.
+        self.peer = Peer::None;
+        self.ended.await
+    }
+}
+
+fn is_full_or_lifted(open: &Open) -> bool {
+    !open.plan.source && (is_full(&open.plan) || open.plan.cut == Cut::Lifted)
+}
