@@ -13,7 +13,7 @@ use crate::{ItemProducer, Why};
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
 /// `capacity` is in items: half of it may wait to be read while the other half is being read; it is at least 2. Sending
-/// waits while that is full. Closing the sink, or dropping it, is the end of the data.
+/// waits while that is full; the store must run meanwhile. Closing the sink, or dropping it, is the end of the data.
 ///
 /// # Errors
 ///

@@ -11,7 +11,7 @@ use crate::{ByteProducer, Why};
 /// that of the futures crate with `futures`.
 ///
 /// `capacity` is in bytes: half of it may wait to be read while the other half is being read; it is at least 2. A write
-/// waits while that is full. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is the
+/// waits while that is full; the store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is the
 /// end of the data.
 ///
 /// # Errors
