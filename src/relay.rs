@@ -1,7 +1,13 @@
 //! A stream from a guest in one store to a guest in another, without a task in between.
 //!
-//! Both stores have to run, on any threads. What waits between them is bounded by the capacity, and the reason of an end
-//! passes on: if one side is cut short, the completion of the other says why.
+//! Both stores have to run, on any threads, beside each other: Wasmtime runs no store inside of another one's
+//! [`run_concurrent`](wasmtime::Store::run_concurrent), and panics if it is asked to. A guest's stream is there as soon as
+//! its call has returned it, so call the first guest, connect the two stores, call the second guest, and then run both.
+//!
+//! What waits between them is bounded by the capacity, and the reason of an end passes on: if one side is cut short, the
+//! completion of the other says why. A guest only sees that its stream has ended, after all that was on its way. If the
+//! second guest drops its end, or its store is dropped, a write of the first one that is parked is woken and sees its
+//! other end dropped; else the first guest learns it at its next write.
 //!
 //! [`bytes()`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
 //! [`byte_parts`] and [`item_parts`]. A stream that the first guest only passed on needs no relay: [`splice`] takes the
@@ -38,7 +44,7 @@ impl<T> Relayed<T> {
     /// completions on both sides then say [`Abandoned`](crate::End::Abandoned). Each token is one that the data of its store
     /// holds; see [`StoreToken`]. Without it what a guest wrote before it trapped looks like all there is.
     ///
-    /// It holds on when the completions are dropped.
+    /// The two do not depend on each other: one completion may be dropped, and the other still says it.
     pub fn watch_stores(self, from: &StoreToken, to: &StoreToken) -> Self {
         let Self { stream, from: one, to: two } = self;
         Self { stream, from: one.watch_store(from), to: two.watch_store(to) }
@@ -105,6 +111,30 @@ pub fn bytes(
 /// # Errors
 ///
 /// Those of [`StreamReader::pipe`] and [`StreamReader::new`].
+///
+/// ```
+/// use futures::{executor::block_on, future::join};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::{collect, iter, relay};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let engine = Engine::default();
+/// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+/// let stream = StreamReader::new(&mut one, iter([1_u32, 2, 3]))?; // a guest's
+///
+/// let relayed = relay::items(&mut one, stream, &mut two, 64, |n: u32| format!("item {n}"))?;
+/// let (sink, done) = collect::<String>(100).with_completion();
+/// relayed.stream.pipe(&mut two, sink)?; // the other guest would get it
+///
+/// // Here both stores run on one thread. On two each `run_concurrent` stands in a task or thread of its own.
+/// let first = one.run_concurrent(async |_| relayed.from.await);
+/// let second = two.run_concurrent(async |_| done.await);
+/// let (first, second) = block_on(join(first, second));
+/// assert_eq!(first?.moved, 3);
+/// assert_eq!(second?.inner.into_inner(), ["item 1", "item 2", "item 3"]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn items<D, T, U>(
     from: impl AsContextMut<Data = D>,
     stream: StreamReader<T>,

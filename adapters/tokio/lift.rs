@@ -75,7 +75,11 @@ impl AsyncWrite for HostWriter {
 ///
 /// The directions are independent: shutting down the writer leaves the reader open, and the guest may end its output
 /// while it still reads. `into_inner` takes them apart. `capacity` bytes each way, as in [`lift::reader`] and
-/// [`lower::writer`].
+/// [`lower::writer`]. The store must run while the pair is used.
+///
+/// This is for a guest that gives its output first, as to an import. One that is called with its input, and then returns its
+/// output, takes the same steps in another order: [`lower::writer`], the call, [`lift::reader`], and tokio's
+/// [`join`](::tokio::io::join()) of the two.
 ///
 /// # Errors
 ///

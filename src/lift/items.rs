@@ -11,7 +11,10 @@ use crate::{ItemConsumer, Why};
 
 /// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
 ///
-/// `capacity` is in items: so many may wait to be taken or be in the hands of the reader; it is at least 2.
+/// `capacity` is in items: so many may wait or be in the hands of who takes them; at least 2. The store
+/// must run while items are waited for.
+///
+/// The stream ends with `None` however it ends: [`GuestItems::cut`] says whether that is the end of the guest's data.
 ///
 /// # Errors
 ///

@@ -12,13 +12,55 @@
 //! **Who polls the store?** A stream moves only while someone polls its store: inside of
 //! [`run_concurrent`](wasmtime::Store::run_concurrent), or in a call into the guest. The objects here may be used on any
 //! task, but while nobody polls the store they wait. Let the store run in a task of its own, or beside the use of the
-//! object, as [`run`] does.
+//! object, as [`run`](run()) does.
 //!
 //! Each holds at most what its capacity says; when that is full the guest waits. Whole chunks cross between the tasks, not
-//! single items. No task is spawned, and an idle object holds no buffer.
+//! single items. No task is spawned, and an object that waits holds no buffer.
 //!
-//! When the host's end is dropped, a guest's write that is parked is woken and sees the other end dropped; else the guest
-//! learns it at its next write.
+//! # Partial writes
+//! A guest's write takes what there is room for, half of the capacity at most while nobody reads, and completes with that.
+//! It waits only if there is no room at all.
+//!
+//! # Cancellation
+//! A guest's write that is cancelled has moved nothing, for one that could move something is complete. On the host's side
+//! all that waits can be dropped and done again: nothing is taken until it is returned.
+//!
+//! # Zero-length operations
+//! A zero-length write waits for room. The host sees nothing of it.
+//!
+//! # Errors
+//! There are none of its own. What cuts a stream short on the host's side (a limit, a timeout, a cancel on the [consumer])
+//! is told after all that came before it: as a [`Cut`] by a reader, by [`GuestItems::cut`] of items.
+//!
+//! A guest that traps only ends its stream when its store is dropped, and then looks like one that has ended it in order.
+//! Where half of the data must not be taken for all of it, let a completion watch the store: the end is then a
+//! [`Cut`] that says [`Abandoned`](crate::Why::Abandoned). [`run`](run()) needs no such care: it returns the trap.
+//!
+//! ```
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::{StoreToken, Why, lift};
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let mut store = Store::new(&Engine::default(), StoreToken::new());
+//! # let stream = StreamReader::new(&mut store, wasmtime_streams::iter([1_u8, 2]))?;
+//! let (consumer, mut items) = lift::item_consumer(64);
+//! let (consumer, done) = consumer.with_completion();
+//! drop(done.watch_store(store.data())); // it need not be awaited
+//! stream.pipe(&mut store, consumer)?;
+//!
+//! drop(store); // as after a trap
+//! assert_eq!(futures::executor::block_on(items.next_item()), None);
+//! assert_eq!(items.cut(), Some(Why::Abandoned));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Drop
+//! When the host's end is dropped, what it holds is lost. A guest's write that is parked is woken and sees the other end
+//! dropped; else the guest learns it at its next write. The guest's own end, by its drop or its store's, is told after all
+//! that it wrote.
+//!
+//! [consumer]: consumer()
 
 mod cut;
 mod items;

@@ -10,7 +10,8 @@ use crate::{ByteConsumer, Why};
 /// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
 /// futures crate with `futures`.
 ///
-/// `capacity` is in bytes: so many may wait to be read or be in the hands of the reader; it is at least 2.
+/// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. The store
+/// must run while the reader is used.
 ///
 /// # Errors
 ///

@@ -11,11 +11,17 @@ use crate::oneshot::oneshot;
 /// Runs a guest and uses its output, in one call: the store is polled for as long as the use takes.
 ///
 /// `guest` calls the guest and returns the stream that it gave; `host` gets that as a [`GuestReader`] and runs beside the
-/// store, not in it, so timers and `select` work in it as anywhere. When `host` returns, what it did not read is dropped,
-/// and so is what the guest still had to do.
+/// store, not in it, so timers and `select` work in it as anywhere. Nobody else need poll the store.
 ///
-/// It does not hang on a guest that fails: `host` is then dropped where it waits. It ends when `host` does; a guest that
-/// keeps its writable end open for ever and writes nothing is waited for as long as `host` waits, so give that a timeout.
+/// It ends when `host` does: what `host` did not read is dropped. What the guest still has to do stays in the store, and
+/// goes on when that runs again; the guest then finds its other end dropped.
+///
+/// It does not hang on a guest that fails: `host` is then dropped where it waits. A guest that keeps its writable end open
+/// for ever and writes nothing is waited for as long as `host` waits, so give that a timeout. A guest that reads first, and
+/// then returns its stream, must not have to wait for `host`, which starts once the stream is there.
+///
+/// To write to the guest as well, make both parts of a [`lower::producer`](crate::lower::producer()) before the call: one for
+/// `guest`, one for `host`.
 ///
 /// # Errors
 ///

@@ -10,7 +10,7 @@ use wasmtime::{AsContextMut, Result, StoreContextMut};
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::{ValueConsumer, ValueSink};
 
-/// Takes a guest's `future<T>` as a Rust future.
+/// Takes a guest's `future<T>` as a Rust future, which may be awaited on any task. The store must run meanwhile.
 ///
 /// # Errors
 ///

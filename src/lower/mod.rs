@@ -8,8 +8,24 @@
 //!
 //! The way back is [`lift`](crate::lift), which says who must poll the store meanwhile; the same bounds hold here.
 //!
-//! When the guest drops its end, a host's write that waits is woken and fails with [`PeerDropped`]. Dropping the host's end
-//! is the end of the data; what was written before is still delivered.
+//! # Partial writes
+//! A guest's read takes all that was written, up to what it asked for. A host's write takes what there is room for.
+//!
+//! # Cancellation
+//! Nothing is taken by a guest's read that is cancelled. Of a host's `send_batch` that is dropped, what was not sent is lost;
+//! all else can be dropped and done again.
+//!
+//! # Zero-length operations
+//! A zero-length read waits until something was written, or the host has ended the stream.
+//!
+//! # Errors
+//! There are none for the guest. The host's writes fail with [`PeerDropped`] once the guest has dropped its end, or its store
+//! is gone.
+//!
+//! # Drop
+//! Dropping the host's end is the end of the data; what was written before is still delivered. When the guest drops its
+//! end, a host's write that waits is woken and fails; else the host learns it at its next write. With a completion, which
+//! hands back [what the guest did not get](FromHost::into_unread), the host learns it when that is awaited or dropped.
 
 mod sink;
 mod source;

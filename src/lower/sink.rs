@@ -12,8 +12,8 @@ use crate::{ItemProducer, Why};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
-/// `capacity` is in items: so many may wait to be read or be in the hands of the reader; it is at least 2. Sending
-/// waits while that is full. Closing the sink, or dropping it, is the end of the data.
+/// `capacity` is in items: so many may wait or be in the hands of the reader; at least 2. Sending
+/// waits while that is full; the store must run meanwhile. Closing the sink, or dropping it, is the end of the data.
 ///
 /// # Errors
 ///

@@ -90,7 +90,9 @@ impl<T: Send + 'static> ItemSource for FromHost<T> {
         if chunk.is_empty() {
             return Poll::Ready(Ok(Then::End(Why::Finished)));
         }
-        if out.is_empty() && chunk.len() <= max {
+        // Wasmtime keeps the storage of a batch until the next one: it must not be much larger than that.
+        let fits = chunk.len() <= max && chunk.capacity() / 2 <= chunk.len();
+        if out.is_empty() && fits {
             // The storage that came with the call goes back to the writer, and the batch needs no other.
             let storage = mem::replace(out, mem::take(chunk).into());
             *chunk = storage.into();

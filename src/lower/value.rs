@@ -11,6 +11,8 @@ use crate::{Deliver, future};
 
 /// A sender of the host's and the `future<T>` that a guest reads its value from.
 ///
+/// It can be sent at any time; the guest gets it when the store runs.
+///
 /// A `future<T>` must resolve: if the sender is dropped without a value, the guest traps when it reads the future. Who may
 /// have nothing to send gives a type for that, such as `result` or `option`.
 ///

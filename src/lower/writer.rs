@@ -10,9 +10,9 @@ use crate::{ByteProducer, Why};
 /// A writer of the host's and the `stream<u8>` that a guest reads from it: tokio's `AsyncWrite` with the feature `tokio`,
 /// that of the futures crate with `futures`.
 ///
-/// `capacity` is in bytes: so many may wait to be read or be in the hands of the reader; it is at least 2. A write
-/// waits while that is full. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is the
-/// end of the data.
+/// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. A write waits while that is full;
+/// the store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is
+/// the end of the data.
 ///
 /// # Errors
 ///

@@ -12,6 +12,7 @@ use wasmtime_streams::{
     TokioBroadcastSender, TokioDatagrams, TokioRead, TokioReceiver, TokioSendTo, TokioSender,
     TokioSocketRead, TokioSocketWrite, TokioUnboundedReceiver, TokioUnboundedSender,
     TokioWatchReceiver, TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
+    lift, lower, relay,
 };
 
 use crate::support::script::Writer;
@@ -42,6 +43,14 @@ fn producers_and_consumers_can_move_between_threads() {
     send::<ByteProducer<StdRead<std::fs::File>>>();
     send::<ByteConsumer<StdWrite<std::fs::File>>>();
     send::<Job>();
+    send::<lift::GuestReader>();
+    send::<lift::GuestItems<String>>();
+    send::<lift::GuestValue<String>>();
+    send::<lower::HostWriter>();
+    send::<lower::HostSink<String>>();
+    send::<lower::HostValue<String>>();
+    sync::<lower::HostSink<String>>();
+    send::<relay::Relayed<String>>();
     send::<CancelHandle>();
     sync::<CancelHandle>();
     sync::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
@@ -71,6 +80,11 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<PeekableItems<BoxStream<'static, PhantomPinned>>>();
     unpin::<FramedWriteItems<tokio::fs::File, LinesCodec, String>>();
     unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
+    unpin::<lift::GuestItems<Pinned>>();
+    unpin::<lift::GuestValue<Pinned>>();
+    unpin::<lift::ToHost<Pinned>>();
+    unpin::<lower::HostSink<Pinned>>();
+    unpin::<lower::FromHost<Pinned>>();
     unpin::<IterItems<Pinned>>();
     unpin::<TryIterItems<Pinned>>();
     unpin::<Collect<Pinned>>();

@@ -1,13 +1,16 @@
 //! How a guest's output ends for the host that reads it, and how the guest learns that nobody does.
 
+use std::any::Any;
 use std::io;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 use futures::channel::oneshot;
 use futures::stream::{FusedStream as _, StreamExt as _};
 use futures::{AsyncReadExt as _, join};
 use wasmtime_streams::lift::{self, Cut};
 use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, Why};
+use wasmtime_streams::{End, Why, lower};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -150,4 +153,41 @@ fn a_reader_that_waits_is_woken_by_a_cut() {
         };
         join!(reads, cancels);
     });
+}
+
+/// A task that is only waited for.
+struct Task;
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn an_end_that_is_over_keeps_no_task_in_memory() {
+    // Rule "Bounded": a waker may own all that its task holds.
+    for dropped in ["the writer", "the reader", "nothing, but it is closed"] {
+        let task = Arc::new(Task);
+        let waker = Waker::from(task.clone());
+        let (mut writer, producer) = lower::producer(2);
+        let mut cx = Context::from_waker(&waker);
+        assert!(writer.poll_write(&mut cx, &[1]).is_ready());
+        assert!(writer.poll_write(&mut cx, &[2]).is_pending());
+        assert_eq!(Arc::strong_count(&task), 3);
+        let kept: Box<dyn Any> = match dropped {
+            "the writer" => {
+                drop(writer);
+                Box::new(producer)
+            }
+            "the reader" => {
+                drop(producer);
+                Box::new(writer)
+            }
+            _ => {
+                writer.close();
+                Box::new((writer, producer))
+            }
+        };
+        assert_eq!(Arc::strong_count(&task), 2, "{dropped}");
+        drop(kept);
+    }
 }

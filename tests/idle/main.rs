@@ -1,0 +1,100 @@
+//! What a stream keeps in memory while nothing goes through it. It is a program of its own: it counts all that is allocated.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures::executor::block_on;
+use peak_alloc::PeakAlloc;
+use wasmtime::{Engine, Result, Store};
+use wasmtime_streams::lift::{self, GuestItems, GuestReader};
+use wasmtime_streams::lower::{self, HostSink, HostWriter};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const STREAMS: usize = 200;
+const CAPACITY: usize = 1 << 20;
+
+/// What may be kept of each stream: not a buffer, however small.
+const KEPT: usize = 512;
+
+/// Of a producer of items, Wasmtime keeps the storage of its last batch until the next one.
+const BATCH: usize = 64 * 1024;
+
+/// Writes and reads so much on each stream, and then waits on it once, on both sides.
+async fn bytes(streams: &mut [(HostWriter, GuestReader)], len: usize) -> Result<()> {
+    let data = vec![7; len];
+    for (writer, reader) in streams {
+        let mut written = 0;
+        while written < len {
+            written += poll_fn(|cx| writer.poll_write(cx, &data[written..])).await?;
+        }
+        let mut buf = vec![0; 1000];
+        let mut read = 0;
+        while read < len {
+            read += poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?;
+        }
+        assert!(poll_fn(|cx| Poll::Ready(reader.poll_read(cx, &mut buf).is_pending())).await);
+    }
+    Ok(())
+}
+
+/// The same for items.
+async fn items(streams: &mut [(HostSink<u64>, GuestItems<u64>)], len: usize) -> Result<()> {
+    for (sink, items) in streams {
+        sink.send_batch(vec![7; len]).await.map_err(|unsent| unsent.error)?;
+        for _ in 0..len {
+            items.next_item().await;
+        }
+        assert!(poll_fn(|cx| Poll::Ready(items.poll_item(cx).is_pending())).await);
+    }
+    Ok(())
+}
+
+/// Lets the store do all that it can.
+async fn turns() {
+    let mut left = 100;
+    poll_fn(|cx| {
+        left -= 1;
+        cx.waker().wake_by_ref();
+        if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// How many bytes of each stream are kept by what `round` does, beyond what it keeps when it is first done.
+async fn kept(mut round: impl AsyncFnMut(usize) -> Result<()>) -> Result<usize> {
+    // The first round makes what each stream needs in Wasmtime's own tables.
+    round(1).await?;
+    turns().await;
+    let before = ALLOCATOR.current_usage();
+    let mut most = 0;
+    for len in [10_000, 100_000] {
+        round(len).await?;
+        turns().await;
+        most = most.max(ALLOCATOR.current_usage().saturating_sub(before) / STREAMS);
+    }
+    Ok(most)
+}
+
+#[test]
+fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
+    // The page on the contract, under "Memory": nothing while it is idle, whatever its capacity.
+    let mut store = Store::new(&Engine::default(), ());
+    let (mut byte_streams, mut item_streams) = (Vec::new(), Vec::new());
+    for _ in 0..STREAMS {
+        let (writer, stream) = lower::writer(&mut store, CAPACITY)?;
+        byte_streams.push((writer, lift::reader(&mut store, stream, CAPACITY)?));
+        let (sink, stream) = lower::sink::<u64>(&mut store, CAPACITY)?;
+        item_streams.push((sink, lift::items(&mut store, stream, CAPACITY)?));
+    }
+    let run = store.run_concurrent(async |_| {
+        let bytes = kept(async |len| bytes(&mut byte_streams, len).await).await?;
+        let items = kept(async |len| items(&mut item_streams, len).await).await?;
+        wasmtime::error::Ok((bytes, items))
+    });
+    let (bytes, items) = block_on(run)??;
+    assert!(bytes <= KEPT, "{bytes} bytes of each stream of bytes");
+    assert!(items <= BATCH + KEPT, "{items} bytes of each stream of items");
+    Ok(())
+}
