@@ -102,15 +102,19 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
 
 /// Both ends. They hold at most `capacity` items together, at least 2.
 pub(crate) fn handoff<T, E>(capacity: usize) -> (Writer<T, E>, Reader<T, E>) {
-    with_memory(capacity, Memory::PLAIN)
+    with_memory(capacity, usize::MAX, Memory::PLAIN)
 }
 
 /// The same for bytes.
 pub(crate) fn byte_handoff<E>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
-    with_memory(capacity, Memory::SHARED)
+    with_memory(capacity, CHUNK, Memory::SHARED)
 }
 
-fn with_memory<T, E>(capacity: usize, memory: Memory<T>) -> (Writer<T, E>, Reader<T, E>) {
+fn with_memory<T, E>(
+    capacity: usize,
+    chunk: usize,
+    memory: Memory<T>,
+) -> (Writer<T, E>, Reader<T, E>) {
     let capacity = capacity.max(2);
     let state = State {
         chunks: VecDeque::new(),
@@ -132,7 +136,7 @@ fn with_memory<T, E>(capacity: usize, memory: Memory<T>) -> (Writer<T, E>, Reade
         turn: AtomicU32::new(0),
         capacity,
         // Two at least, so that one is filled while another is read.
-        chunk: (CHUNK / size_of::<T>().max(1)).clamp(1, capacity / 2),
+        chunk: chunk.min(capacity / 2),
         memory,
     });
     (Writer::new(shared.clone()), Reader::new(shared))

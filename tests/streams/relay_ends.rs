@@ -73,7 +73,7 @@ fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
     let (one, two) = two_guests(
         async |guest| {
             let writable = guest.sink(consumer).await;
-            assert_eq!(guest.send(writable, &[1, 2]).await, Code::Completed(2));
+            assert_eq!(guest.send(writable, &[1, 2, 3, 4]).await, Code::Completed(4));
             assert_eq!(guest.write(writable, 2).await, Code::Blocked);
             drop(trapped);
             // With a completion it is its await or its drop that lets go of the reader.
@@ -83,7 +83,7 @@ fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
                 (to.end, to.inner.into_unread())
             });
             assert_eq!(code, Code::Dropped(0));
-            assert!(matches!(to.0, End::Abandoned) && to.1 == [1, 2], "{to:?}");
+            assert!(matches!(to.0, End::Abandoned) && to.1 == [1, 2, 3, 4], "{to:?}");
             assert!(matches!(from.await.end, End::PeerDropped));
         },
         async |guest| {
