@@ -104,7 +104,7 @@ fn what_cuts_one_side_is_told_on_the_other() {
     let (one, two) = two_guests(
         async |guest| {
             let writable = guest.sink(consumer.limit(2)).await;
-            assert_eq!(guest.send_all(writable, &[1, 2, 3]).await, Code::Dropped(0));
+            assert_eq!(guest.send_all(writable, &[1, 2, 3]).await, Code::Dropped(2));
         },
         async |guest| {
             let (producer, done) = producer.with_completion();

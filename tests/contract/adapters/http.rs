@@ -63,7 +63,7 @@ fn plain(capacity: usize) -> Report {
         let (consumer, read) = pair(capacity);
         hooks(Made::new(consumer), &read).drive(drain(read))
     })
-    .bound(capacity / 2)
+    .bound(capacity)
     .assert()
 }
 
@@ -81,7 +81,7 @@ fn with_completion(capacity: usize) -> Report {
             })
             .reports(move || reports.borrow().clone())
     })
-    .bound(capacity / 2)
+    .bound(capacity)
     .assert()
 }
 
