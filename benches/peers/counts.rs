@@ -28,7 +28,7 @@ use tokio_util::sync::PollSender;
 use wasmtime::{Engine, Result, StoreContextMut};
 use wasmtime_streams as ours;
 
-use crate::across::{TaskSide, lifted, relayed};
+use crate::across::{TaskSide, lifted, relayed, relayed_through_duplex, through_duplex};
 use crate::by_hand::{DirectRead, DirectWrite, OneRead, OneWrite};
 use crate::channel::{ChannelSide, items};
 use crate::guest::{Guest, Load};
@@ -184,9 +184,10 @@ impl Counts {
     /// To a task of the same thread, and to another store: there every second operation is the reading guest's.
     fn hand_over(&mut self) -> Result<()> {
         let side = TaskSide::new(&self.engine, 4 << 10)?;
-        let write = allocations(|ops| side.hop_out(ops))?;
-        let read = allocations(|ops| side.hop_in(ops))?;
-        self.allocations("lift-reader", write, 0.0, |ops| side.read_here(ops, lifted))?;
-        self.allocations("relay", write + read, 0.0, |ops| side.relay_here(ops, relayed))
+        // What Wasmtime takes for an operation, and to wait.
+        let own = allocations(|ops| side.read_here(ops, through_duplex))?;
+        self.allocations("lift-reader", own, 0.0, |ops| side.read_here(ops, lifted))?;
+        let own = allocations(|ops| side.relay_here(ops, relayed_through_duplex))?;
+        self.allocations("relay", own, 0.0, |ops| side.relay_here(ops, relayed))
     }
 }
