@@ -21,20 +21,25 @@ const KEPT: usize = 512;
 /// Of a producer of items, Wasmtime keeps the storage of its last batch until the next one.
 const BATCH: usize = 64 * 1024;
 
-/// Writes and reads so much on each stream, and then waits on it once, on both sides.
+/// Writes and reads twice so much on each stream, without a wait in between, so that both buffers of each are used; then
+/// waits on it once, on both sides.
 async fn bytes(streams: &mut [(HostWriter, GuestReader)], len: usize) -> Result<()> {
     let data = vec![7; len];
     for (writer, reader) in streams {
-        let mut written = 0;
-        while written < len {
-            written += poll_fn(|cx| writer.poll_write(cx, &data[written..])).await?;
+        let mut left = 0;
+        for keep in [1, 0] {
+            let mut written = 0;
+            while written < len {
+                written += poll_fn(|cx| writer.poll_write(cx, &data[written..])).await?;
+            }
+            left += len;
+            turns().await;
+            while left > keep {
+                let mut buf = vec![0; 1000.min(left - keep)];
+                left -= poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?;
+            }
         }
-        let mut buf = vec![0; 1000];
-        let mut read = 0;
-        while read < len {
-            read += poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?;
-        }
-        assert!(poll_fn(|cx| Poll::Ready(reader.poll_read(cx, &mut buf).is_pending())).await);
+        assert!(poll_fn(|cx| Poll::Ready(reader.poll_read(cx, &mut [0]).is_pending())).await);
     }
     Ok(())
 }
@@ -42,9 +47,15 @@ async fn bytes(streams: &mut [(HostWriter, GuestReader)], len: usize) -> Result<
 /// The same for items.
 async fn items(streams: &mut [(HostSink<u64>, GuestItems<u64>)], len: usize) -> Result<()> {
     for (sink, items) in streams {
-        sink.send_batch(vec![7; len]).await.map_err(|unsent| unsent.error)?;
-        for _ in 0..len {
-            items.next_item().await;
+        let mut left = 0;
+        for keep in [1, 0] {
+            sink.send_batch(vec![7; len]).await.map_err(|unsent| unsent.error)?;
+            left += len;
+            turns().await;
+            while left > keep {
+                items.next_item().await;
+                left -= 1;
+            }
         }
         assert!(poll_fn(|cx| Poll::Ready(items.poll_item(cx).is_pending())).await);
     }

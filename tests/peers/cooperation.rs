@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::yield_now;
 use wasmtime::component::{StreamConsumer, StreamProducer};
 use wasmtime_streams::{
-    sink, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver, tokio_sender,
-    tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_receiver, tokio_watch_sender,
+    lift, lower, sink, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver,
+    tokio_sender, tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_receiver,
+    tokio_watch_sender,
 };
 
 use crate::relay::{PerOp, relay};
@@ -22,12 +24,8 @@ const COUNT: u32 = 10_000;
 /// A task has 128 steps before it has to let others run; what the guest needs to start is none of them.
 const TURNS: usize = COUNT as usize / 128;
 
-/// How often another task of the same thread gets its turn while the guest passes on `COUNT` items, one by one.
-fn turns<R>(
-    producer: impl StreamProducer<(), Item = u32>,
-    consumer: impl StreamConsumer<(), Item = u32>,
-    done: impl Future<Output = R> + Send,
-) -> usize {
+/// How often another task of the same thread gets its turn during `work`.
+fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     let turns = Arc::new(AtomicUsize::new(0));
     let count = turns.clone();
     Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -37,9 +35,19 @@ fn turns<R>(
                 yield_now().await;
             }
         });
-        relay(producer, consumer, PerOp { read: 1, write: 1 }, done).await.unwrap();
+        work.await;
     });
     turns.load(Ordering::Relaxed)
+}
+
+/// How often it gets it while the guest passes on `COUNT` items, one by one.
+fn turns<R>(
+    producer: impl StreamProducer<(), Item = u32>,
+    consumer: impl StreamConsumer<(), Item = u32>,
+    done: impl Future<Output = R> + Send,
+) -> usize {
+    let relayed = relay(producer, consumer, PerOp { read: 1, write: 1 }, done);
+    turns_during(async { relayed.await.unwrap() })
 }
 
 /// Turns while a guest reads from what is checked, into a sink that always has room.
@@ -117,4 +125,48 @@ fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
 
     let turns = writing!(tokio_watch_sender(watch::Sender::new(0_u32)));
     assert!(turns >= TURNS, "watch: {turns}");
+}
+
+#[test]
+fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
+    // Rule "Fill the operation": the same on the host's side, as in tokio's own pipes.
+    const LEN: usize = COUNT as usize;
+    let (mut writer, producer) = lower::producer(4 * LEN);
+    let turns = turns_during(async {
+        for _ in 0..LEN {
+            writer.write_all(&[1]).await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "writes: {turns}");
+
+    let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
+    let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
+    let mut reader = lift::reader(&mut store, stream, 4 * LEN).unwrap();
+    drop(writer);
+    // All of it is there before it is read.
+    futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
+    let half = turns_during(async {
+        for _ in 0..LEN / 2 {
+            assert_eq!(reader.read_u8().await.unwrap(), 1);
+        }
+    });
+    assert!(half >= TURNS / 2, "reads: {half}");
+    let half = turns_during(async {
+        for _ in 0..LEN / 2 {
+            assert_eq!(reader.fill_buf().await.unwrap()[0], 1);
+            reader.consume(1);
+        }
+    });
+    assert!(half >= TURNS / 2, "buffered reads: {half}");
+}
+
+/// Lets whatever else the store has to do run, without a runtime.
+async fn yield_now_often() {
+    let mut left = 100;
+    std::future::poll_fn(|cx| {
+        left -= 1;
+        cx.waker().wake_by_ref();
+        if left == 0 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
 }
