@@ -18,7 +18,7 @@
 //! single items. No task is spawned, and an object that waits holds no buffer.
 //!
 //! # Partial writes
-//! A guest's write takes what there is room for, half of the capacity at most while nobody reads, and completes with that.
+//! A guest's write takes what there is room for, the capacity at most while nobody reads, and completes with that.
 //! It waits only if there is no room at all.
 //!
 //! # Cancellation

@@ -24,8 +24,8 @@
 //!
 //! # Drop
 //! Dropping the host's end is the end of the data; what was written before is still delivered. When the guest drops its
-//! end, a host's write that waits is woken and fails; else the host learns it at its next write. With a completion, which
-//! hands back [what the guest did not get](FromHost::into_unread), the host learns it when that is awaited or dropped.
+//! end, a host's write that waits is woken and fails; else the host learns it at its next write. A completion hands back
+//! [what the guest did not get](FromHost::into_unread).
 
 mod sink;
 mod source;

@@ -270,7 +270,11 @@ where
             this.source.ended(Ok(()));
         }
         Poll::Ready(match collected {
-            Collected::Pending if produced == 0 => return Poll::Pending,
+            Collected::Pending if produced == 0 => {
+                // Wasmtime keeps the storage of the last batch until it gets another: a stream that waits holds none.
+                destination.set_buffer(VecBuffer::default());
+                return Poll::Pending;
+            }
             Collected::Some if produced == 0 => {
                 // The delivery step swallowed the whole batch; "completed with nothing" would be an error.
                 cx.waker().wake_by_ref();
