@@ -149,12 +149,12 @@ where
     address
 }
 
-async fn get_http2(address: SocketAddr) -> http::Response<hyper::body::Incoming> {
+async fn get_http2(address: SocketAddr) -> hyper::Result<http::Response<hyper::body::Incoming>> {
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
     let request = http::Request::get("http://localhost/").body(Full::<Bytes>::default()).unwrap();
-    client.send_request(request).await.unwrap()
+    client.send_request(request).await
 }
 
 /// A body of "hello" with the trailers that a guest gives: a checksum, an error, or none since it is gone.
@@ -194,7 +194,7 @@ fn with_trailers(
 async fn trailers_of_a_guest_reach_the_client() {
     // Rule "Completion".
     let response = get_http2(serve_http2(|| with_trailers(Some(Ok(532)))).await).await;
-    let body = response.into_body().collect().await.unwrap();
+    let body = response.unwrap().into_body().collect().await.unwrap();
     assert_eq!(body.trailers().unwrap()["sum"], "532");
     assert_eq!(body.to_bytes(), "hello");
 }
@@ -203,8 +203,10 @@ async fn trailers_of_a_guest_reach_the_client() {
 async fn a_guest_that_is_gone_aborts_the_message() {
     // Rule "Completion": an abort is told apart from the end.
     for sum in [None, Some(Err(3))] {
-        let response = get_http2(serve_http2(move || with_trailers(sum)).await).await;
-        assert!(response.into_body().collect().await.is_err(), "{sum:?}");
+        // The reset may come before the head was looked at.
+        if let Ok(response) = get_http2(serve_http2(move || with_trailers(sum)).await).await {
+            assert!(response.into_body().collect().await.is_err(), "{sum:?}");
+        }
     }
 }
 
