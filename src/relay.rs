@@ -181,10 +181,11 @@ pub fn item_parts<T: Send + 'static>(
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
-/// use wasmtime_streams::{TokioRead, relay, tokio_read};
 ///
 /// # #[cfg(feature = "tokio")]
 /// # fn main() -> wasmtime::Result<()> {
+/// use wasmtime_streams::{TokioRead, relay, tokio_read};
+///
 /// let engine = Engine::default();
 /// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
 /// // What a guest got, and gave back untouched:
