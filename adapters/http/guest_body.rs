@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::handoff::{Reader, ReaderGone, Writer, byte_handoff};
+use crate::handoff::{Reader, ReaderGone, Writer, chunk_handoff};
 use crate::{ByteConsumer, ByteSink, Halt, Why};
 
 /// Makes an HTTP body of a guest's `stream<u8>`: a [`Body`] that hyper and axum take.
@@ -64,7 +64,7 @@ pub fn guest_body(
     capacity: usize,
     content_length: Option<u64>,
 ) -> (ByteConsumer<GuestBodySink>, GuestBody) {
-    let (writer, reader) = byte_handoff(capacity);
+    let (writer, reader) = chunk_handoff(capacity);
     let sink = GuestBodySink { writer, left: content_length, expected: content_length };
     let state = State::Data;
     let body = GuestBody { reader, left: content_length, trailers: ready(Ok(None)), state };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::slot::{Slot, Step};
+use super::slot::{Held, Slot, Step};
 use crate::{
     ByteSink, ByteSource, End, Flush, Halt, ItemSink, ItemSource, Signals, Take, Then, Undelivered,
     Why,
@@ -15,7 +15,7 @@ use crate::{
 ///
 /// Its own error type is [`Infallible`]: errors go to the completion, and end the stream for the guest.
 pub struct Completing<S, E> {
-    slot: Arc<Slot<S, E>>,
+    held: Held<S, E>,
     /// What it means when Wasmtime drops the stream.
     dropped: fn() -> End<E>,
     /// The end of an item source, until its last items are delivered.
@@ -27,15 +27,16 @@ pub struct Completing<S, E> {
 
 impl<S, E> Completing<S, E> {
     pub(super) fn new(slot: Arc<Slot<S, E>>, dropped: fn() -> End<E>, flush: Flush) -> Self {
-        Self { slot, dropped, last: None, flush, flushed: false }
+        Self { held: Held::new(slot), dropped, last: None, flush, flushed: false }
     }
 }
 
 impl<S, E> Drop for Completing<S, E> {
     fn drop(&mut self) {
-        let gone = self.slot.store_is_gone().then_some(Why::Abandoned);
+        let slot = self.held.slot();
+        let gone = slot.store_is_gone().then_some(Why::Abandoned);
         let end = self.last.take().or(gone.map(End::from)).unwrap_or_else(self.dropped);
-        self.slot.end(end, gone);
+        slot.end(end, gone);
     }
 }
 
@@ -58,7 +59,7 @@ type Readiness<E> = Option<Poll<Result<(), E>>>;
 macro_rules! signals {
     () => {
         fn signals(&self, signals: &mut Signals) {
-            self.slot.tell(|object| object.signals(signals));
+            self.held.ask(|object| object.signals(signals));
         }
     };
 }
@@ -69,15 +70,20 @@ fn copy(error: &wasmtime::Error) -> wasmtime::Error {
 }
 
 impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
+    fn over(&mut self, cut: Option<Why>) {
+        let end = cut.map_or_else(self.dropped, End::from);
+        self.held.slot().end(end, cut);
+    }
+
     /// Asks for readiness. To a source whose stream has ended the end is what is ready; a sink's `ended` is a halt.
     fn readiness<X, Y>(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         ask: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Readiness<X>,
         reason: impl FnOnce(X) -> End<E>,
         ended: impl Fn() -> Result<(), Y>,
     ) -> Readiness<Y> {
-        let answer = self.slot.poll(cx, |object, cx, step| match ask(object, cx) {
+        let answer = self.held.poll(cx, |object, cx, step| match ask(object, cx) {
             None => Poll::Ready(None),
             Some(poll) => poll.map(|ready| match ready {
                 Ok(()) => Some(Ok(())),
@@ -97,11 +103,11 @@ impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
 
 /// Polls a sink; a halt goes to the completion.
 fn sink<S: Unpin, E, T>(
-    slot: &Slot<S, E>,
+    held: &mut Held<S, E>,
     cx: &mut Context<'_>,
     poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<Result<T, Halt<E>>>,
 ) -> Poll<Result<T, Halt<Infallible>>> {
-    let answer = slot.poll(cx, |object, cx, step| {
+    let answer = held.poll(cx, |object, cx, step| {
         poll(object, cx, step).map_err(|halt| {
             step.end = Some(halt_reason(halt));
             HALTED
@@ -134,11 +140,11 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
     type Error = Infallible;
 
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
-        let answer = self.slot.poll(cx, |source, cx, step| {
+        let answer = self.held.poll(cx, |source, cx, step| {
             source.poll_read(cx, buf).map(|ready| match ready {
                 Ok((n, then)) => {
                     step.moved = n;
@@ -156,12 +162,12 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
         answer.unwrap_or(Poll::Ready((0, ENDED))).map(Ok)
     }
 
-    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Infallible> {
+    fn poll_readable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Infallible> {
         self.readiness(cx, |source, cx| source.poll_readable(cx), End::Failed, || Ok(()))
     }
 
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<Why>) {
+        self.over(cut);
     }
 
     signals!();
@@ -177,9 +183,9 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
         max: usize,
         out: &mut Vec<S::Item>,
     ) -> Poll<Result<Then, Infallible>> {
-        let Self { slot, last, .. } = self.get_mut();
+        let Self { held, last, .. } = self.get_mut();
         let before = out.len();
-        let answer = slot.poll(cx, |source, cx, step| {
+        let answer = held.poll(cx, |source, cx, step| {
             let answer = source.poll_items(cx, max, out);
             step.moved = out.len() - before;
             answer.map(|ready| {
@@ -194,7 +200,7 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
         answer.unwrap_or(Poll::Ready(ENDED)).map(Ok)
     }
 
-    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Infallible> {
+    fn poll_readable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Infallible> {
         self.readiness(cx, |source, cx| source.poll_readable(cx), End::Failed, || Ok(()))
     }
 
@@ -202,20 +208,20 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
         let last = self.last.take();
         match delivered {
             Ok(()) => {
-                self.slot.tell(|source| source.ended(Ok(())));
-                self.slot.end_itself(last.unwrap_or(End::Finished));
+                self.held.slot().tell(|source| source.ended(Ok(())));
+                self.held.slot().end_itself(last.unwrap_or(End::Finished));
             }
             Err(Undelivered { error, lost }) => {
                 let told = Undelivered { error: copy(&error), lost };
-                self.slot.tell(|source| source.ended(Err(told)));
-                self.slot.undo(lost);
-                self.slot.end(End::Undeliverable(error), Some(Why::Cancelled));
+                self.held.slot().tell(|source| source.ended(Err(told)));
+                self.held.slot().undo(lost);
+                self.held.slot().end(End::Undeliverable(error), Some(Why::Cancelled));
             }
         }
     }
 
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<Why>) {
+        self.over(cut);
     }
 
     signals!();
@@ -229,8 +235,8 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<Result<usize, Halt<Infallible>>> {
-        let Self { slot, flush, flushed, .. } = self.get_mut();
-        sink(slot, cx, |mut sink, cx, step| {
+        let Self { held, flush, flushed, .. } = self.get_mut();
+        sink(held, cx, |mut sink, cx, step| {
             let answer = sink.as_mut().poll_write(cx, buf);
             if let Poll::Ready(Ok(n)) = answer {
                 step.moved = n;
@@ -241,7 +247,10 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
         })
     }
 
-    fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Halt<Infallible>> {
+    fn poll_writable(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Readiness<Halt<Infallible>> {
         self.readiness(cx, |sink, cx| sink.poll_writable(cx), halt_reason, || Err(HALTED))
     }
 
@@ -253,27 +262,27 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
         if mem::take(&mut this.flushed) {
             return Poll::Ready(Ok(()));
         }
-        sink(&this.slot, cx, |sink, cx, _| sink.poll_flush(cx))
+        sink(&mut this.held, cx, |sink, cx, _| sink.poll_flush(cx))
     }
 
     fn poll_close(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Halt<Infallible>>> {
-        sink(&self.slot, cx, |sink, cx, _| sink.poll_close(cx))
+        sink(&mut self.held, cx, |sink, cx, _| sink.poll_close(cx))
     }
 
-    fn op_cancelled(self: Pin<&mut Self>) {
-        self.slot.tell(|sink| sink.op_cancelled());
+    fn op_cancelled(mut self: Pin<&mut Self>) {
+        self.held.slot().tell(|sink| sink.op_cancelled());
     }
 
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<Why>) {
+        self.over(cut);
     }
 
     fn flush_policy(&mut self, policy: Flush) {
         self.flush = policy;
-        self.slot.tell(|sink| sink.get_mut().flush_policy(policy));
+        self.held.slot().tell(|sink| sink.get_mut().flush_policy(policy));
     }
 
     signals!();
@@ -288,8 +297,8 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
         cx: &mut Context<'_>,
         items: &mut dyn Take<S::Item>,
     ) -> Poll<Result<(), Halt<Infallible>>> {
-        let Self { slot, flush, flushed, .. } = self.get_mut();
-        sink(slot, cx, |mut sink, cx, step| {
+        let Self { held, flush, flushed, .. } = self.get_mut();
+        sink(held, cx, |mut sink, cx, step| {
             let before = items.taken();
             let answer = sink.as_mut().poll_accept(cx, items);
             step.moved = items.taken() - before;
@@ -301,7 +310,10 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
         })
     }
 
-    fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Readiness<Halt<Infallible>> {
+    fn poll_writable(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Readiness<Halt<Infallible>> {
         self.readiness(cx, |sink, cx| sink.poll_writable(cx), halt_reason, || Err(HALTED))
     }
 
@@ -313,34 +325,34 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
         if mem::take(&mut this.flushed) {
             return Poll::Ready(Ok(()));
         }
-        sink(&this.slot, cx, |sink, cx, _| sink.poll_flush(cx))
+        sink(&mut this.held, cx, |sink, cx, _| sink.poll_flush(cx))
     }
 
     fn poll_close(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Halt<Infallible>>> {
-        sink(&self.slot, cx, |sink, cx, _| sink.poll_close(cx))
+        sink(&mut self.held, cx, |sink, cx, _| sink.poll_close(cx))
     }
 
-    fn op_cancelled(self: Pin<&mut Self>) {
-        self.slot.tell(|sink| sink.op_cancelled());
+    fn op_cancelled(mut self: Pin<&mut Self>) {
+        self.held.slot().tell(|sink| sink.op_cancelled());
     }
 
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        self.slot.end(cut.map_or_else(self.dropped, End::from), cut);
+    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<Why>) {
+        self.over(cut);
     }
 
     fn flush_policy(&mut self, policy: Flush) {
         self.flush = policy;
-        self.slot.tell(|sink| sink.get_mut().flush_policy(policy));
+        self.held.slot().tell(|sink| sink.get_mut().flush_policy(policy));
     }
 
     signals!();
 
-    fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
+    fn delivery_failed(mut self: Pin<&mut Self>, error: wasmtime::Error) {
         let told = copy(&error);
-        self.slot.tell(|sink| sink.delivery_failed(told));
-        self.slot.end(End::Undeliverable(error), Some(Why::Cancelled));
+        self.held.slot().tell(|sink| sink.delivery_failed(told));
+        self.held.slot().end(End::Undeliverable(error), Some(Why::Cancelled));
     }
 }

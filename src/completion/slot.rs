@@ -9,10 +9,14 @@
 //! - A completion that finds word and the lock taken asks again: the other side is about to let go of it.
 //!
 //! Whoever lets go of the lock of a stream that has ended wakes the completion, which may have tried it in vain.
+//!
+//! Once the completion and its handles are gone nobody can come in any more. The stream then takes the object out, and
+//! polls it without a lock.
 
+use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::{End, Why};
@@ -32,6 +36,27 @@ struct State<S, E> {
     object: Option<S>,
     end: Option<End<E>>,
     moved: u64,
+}
+
+impl<S, E> State<S, E> {
+    const EMPTY: Self = Self { object: None, end: None, moved: 0 };
+
+    /// Polls the object; `None` if there is none any more.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<T>,
+    ) -> Option<Poll<T>>
+    where
+        S: Unpin,
+    {
+        let object = self.object.as_mut()?;
+        let mut step = Step { moved: 0, end: None };
+        let answer = poll(Pin::new(object), cx, &mut step);
+        self.moved += step.moved as u64;
+        self.end = step.end;
+        Some(answer)
+    }
 }
 
 #[derive(Default)]
@@ -71,7 +96,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<S, E> Slot<S, E> {
     pub(super) fn new(object: S, over: Over<S>) -> Self {
-        let state = State { object: Some(object), end: None, moved: 0 };
+        let state = State { object: Some(object), ..State::EMPTY };
         Self {
             state: Mutex::new(state),
             wanted: AtomicBool::new(false),
@@ -100,7 +125,7 @@ impl<S, E> Slot<S, E> {
     }
 
     fn wake(&self) {
-        let Wakers { parked, waiting } = std::mem::take(&mut *locked(&self.wakers));
+        let Wakers { parked, waiting } = mem::take(&mut *locked(&self.wakers));
         parked.into_iter().chain(waiting).for_each(Waker::wake);
     }
 
@@ -141,11 +166,7 @@ impl<S, E> Slot<S, E> {
             self.finish(state, why.into(), Some(why));
             return None;
         }
-        let object = state.object.as_mut()?;
-        let mut step = Step { moved: 0, end: None };
-        let answer = poll(Pin::new(object), cx, &mut step);
-        state.moved += step.moved as u64;
-        state.end = step.end;
+        let answer = state.poll(cx, poll)?;
         if state.end.is_some() {
             self.release(state);
             return Some(answer);
@@ -260,6 +281,67 @@ impl<S, E> Slot<S, E> {
                 state.object = object;
                 Poll::Pending
             }
+        }
+    }
+}
+
+/// The stream's side of a slot.
+pub(super) struct Held<S, E> {
+    slot: Arc<Slot<S, E>>,
+    /// What was in the slot, once nobody else has it, nor will.
+    alone: Option<Box<State<S, E>>>,
+}
+
+impl<S, E> Held<S, E> {
+    pub(super) fn new(slot: Arc<Slot<S, E>>) -> Self {
+        Self { slot, alone: None }
+    }
+
+    /// The slot, with all that belongs in it.
+    pub(super) fn slot(&mut self) -> &Slot<S, E> {
+        if let Some(state) = self.alone.take() {
+            *locked(&self.slot.state) = *state;
+        }
+        &self.slot
+    }
+
+    /// Polls the object in its place; `None` if the stream has ended.
+    pub(super) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<T>,
+    ) -> Option<Poll<T>>
+    where
+        S: Unpin,
+    {
+        match self.take_out() {
+            Some(state) if state.end.is_some() => None,
+            Some(state) => state.poll(cx, poll),
+            None => self.slot.poll(cx, poll),
+        }
+    }
+
+    fn take_out(&mut self) -> Option<&mut State<S, E>> {
+        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
+        if self.alone.is_none()
+            && Arc::strong_count(&self.slot) == 1
+            && Arc::weak_count(&self.slot) == 0
+            && let Some(slot) = Arc::get_mut(&mut self.slot)
+            // Else it is about to end.
+            && !*slot.wanted.get_mut()
+        {
+            slot.wakers = Mutex::default();
+            let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            self.alone = Some(Box::new(mem::replace(state, State::EMPTY)));
+        }
+        self.alone.as_deref_mut()
+    }
+
+    /// Asks the object something.
+    pub(super) fn ask(&self, ask: impl FnMut(&S)) {
+        match &self.alone {
+            Some(state) => state.object.iter().for_each(ask),
+            None => locked(&self.slot.state).object.iter().for_each(ask),
         }
     }
 }

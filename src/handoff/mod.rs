@@ -1,8 +1,8 @@
 //! A bounded hand-over from one task to another: what stands between a stream and a host object on the other side of it.
 //!
 //! Whole chunks cross, not single items: the writer fills one, the reader empties another, and the lock is taken only to
-//! pass one on. Nothing is copied while it is held, so both sides run at the same time. A reader that waits gives its
-//! memory back: an idle hand-over holds no buffer.
+//! pass one on. Nothing is copied while another thread may wait for it, so both sides run at the same time. A reader that
+//! waits gives its memory back: an idle hand-over holds no buffer.
 //!
 //! Where the two sides are on two threads, who finds nothing to do looks again for a moment before it sleeps.
 
@@ -38,12 +38,20 @@ struct State<T, E> {
     reader_gone: bool,
     writer: Option<Waker>,
     reader: Option<Waker>,
+    /// The writer found no room, and has not been back.
+    writer_waits: bool,
     /// The threads on which the two sides were last, or 0.
     writer_at: usize,
     reader_at: usize,
 }
 
 impl<T, E> State<T, E> {
+    /// Whether the two sides are on two threads, as far as is known.
+    fn is_apart(&self) -> bool {
+        let (writer, reader) = (self.writer_at, self.reader_at);
+        writer != 0 && reader != 0 && writer != reader
+    }
+
     /// Whether nothing can be written any more.
     fn is_shut(&self) -> bool {
         self.refused || self.closed.is_some()
@@ -81,6 +89,13 @@ impl<T, E> Shared<T, E> {
         turn
     }
 
+    /// Gives memory back if nothing is there to be read, and nothing is about to be written.
+    fn rest(&self, state: &mut State<T, E>) {
+        if state.chunks.is_empty() && !state.writer_waits {
+            (self.memory.give)(&mut state.spares);
+        }
+    }
+
     fn room(&self, state: &State<T, E>) -> usize {
         self.capacity.saturating_sub(state.waiting + state.lent)
     }
@@ -105,9 +120,16 @@ pub(crate) fn handoff<T, E>(capacity: usize) -> (Writer<T, E>, Reader<T, E>) {
     with_memory(capacity, usize::MAX, Memory::PLAIN)
 }
 
-/// The same for bytes.
+/// The same for bytes that the reader copies.
 pub(crate) fn byte_handoff<E>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
-    with_memory(capacity, CHUNK, Memory::SHARED)
+    // Shared memory is for a whole chunk, and a hand-over must not hold much more than its capacity.
+    let shared = capacity >= CHUNK;
+    with_memory(capacity, CHUNK, if shared { Memory::SHARED } else { Memory::PLAIN })
+}
+
+/// The same for bytes that the reader takes away with the chunk they are in.
+pub(crate) fn chunk_handoff<E>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
+    with_memory(capacity, CHUNK, Memory::PLAIN)
 }
 
 fn with_memory<T, E>(
@@ -127,6 +149,7 @@ fn with_memory<T, E>(
         reader_gone: false,
         writer: None,
         reader: None,
+        writer_waits: false,
         writer_at: 0,
         reader_at: 0,
     };

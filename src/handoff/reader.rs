@@ -59,12 +59,13 @@ impl<T, E> Reader<T, E> {
                 return Poll::Ready(());
             }
             if state.closed.is_some() {
+                shared.rest(&mut state);
                 drop(state);
                 drop(writer);
                 *chunk = VecDeque::new();
                 return Poll::Ready(());
             }
-            if !looked && ![0, state.reader_at].contains(&state.writer_at) {
+            if !looked && state.is_apart() {
                 looked = true;
                 drop(state);
                 wake(writer);
@@ -76,7 +77,7 @@ impl<T, E> Reader<T, E> {
             if chunk.capacity() > 0 {
                 state.spares.push(mem::take(chunk).into());
             }
-            (shared.memory.give)(&mut state.spares);
+            shared.rest(&mut state);
             drop(state);
             drop(stale);
             wake(writer);
@@ -114,7 +115,11 @@ impl<T, E> Reader<T, E> {
 impl<E> Reader<u8, E> {
     /// Drops bytes from the front of the chunk.
     pub(crate) fn consume(&mut self, n: usize) {
-        self.chunk.drain(..n.min(self.chunk.len()));
+        if n < self.chunk.len() {
+            self.chunk.drain(..n);
+        } else {
+            self.chunk.clear();
+        }
     }
 }
 

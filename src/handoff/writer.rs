@@ -2,7 +2,7 @@ use std::fmt;
 use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::patience::{Patience, here};
 use super::{Shared, State, register, wake};
@@ -38,10 +38,11 @@ impl<T, E> Writer<T, E> {
                 return Poll::Ready(Err(ReaderGone));
             }
             let room = shared.room(&state);
+            state.writer_waits = room == 0;
             if room > 0 {
                 return Poll::Ready(Ok((state, room)));
             }
-            if !looked && ![0, state.writer_at].contains(&state.reader_at) {
+            if !looked && state.is_apart() {
                 looked = true;
                 let turn = shared.turn.load(Ordering::Relaxed);
                 drop(state);
@@ -64,45 +65,38 @@ impl<T, E> Writer<T, E> {
     ) -> Poll<Result<R, ReaderGone>> {
         let Self { shared, patience } = self;
         let (mut state, room) = ready!(Self::poll_locked(shared, patience, cx))?;
-        // What does not fit into the last chunk goes into one of its own, and the reader gets this one.
-        let most = shared.chunk;
-        let fits = most.saturating_sub(wanted.min(room).min(most));
-        let (items, room) = match state.chunks.pop_back_if(|last| last.len() <= fits) {
-            Some(last) => {
-                let left = most - last.len();
-                (last, room.min(left))
-            }
-            None => (state.spares.pop().unwrap_or_default(), room.min(most)),
-        };
+        let (chunk, room) = shared.open(&mut state, wanted, room);
         drop(state);
-        let items = if items.capacity() == 0 { (shared.memory.take)() } else { items };
-        let before = items.len();
-        let mut filling = Filling { shared, items, before };
-        Poll::Ready(Ok(fill(&mut filling.items, room)))
+        let before = chunk.len();
+        let mut filling = Filling { shared, chunk, before };
+        Poll::Ready(Ok(fill(&mut filling.chunk, room)))
     }
 
     /// Waits for room.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
-        Self::poll_locked(&self.shared, &mut self.patience, cx).map_ok(|_| ())
+        let Self { shared, patience } = self;
+        // Nothing need follow.
+        Self::poll_locked(shared, patience, cx).map_ok(|(mut state, _)| shared.rest(&mut state))
+    }
+
+    /// Nobody waits for room any more.
+    pub(crate) fn cancelled(&self) {
+        let mut state = self.shared.lock();
+        state.writer_waits = false;
+        self.shared.rest(&mut state);
     }
 
     /// Appends one item, if there is room for it.
     pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
         let mut state = self.shared.lock();
-        if state.is_shut() || self.shared.room(&state) == 0 {
+        let room = self.shared.room(&state);
+        if state.is_shut() || room == 0 {
             return Err(item);
         }
-        match state.chunks.back_mut().filter(|last| last.len() < self.shared.chunk) {
-            Some(last) => last.push(item),
-            None => {
-                let mut chunk = state.spares.pop().unwrap_or_default();
-                chunk.push(item);
-                state.chunks.push_back(chunk);
-            }
-        }
-        state.waiting += 1;
-        let waiting = state.reader.take();
-        self.shared.turn(&mut state);
+        let (mut chunk, _) = self.shared.open(&mut state, 1, room);
+        let before = chunk.len();
+        chunk.push(item);
+        let waiting = self.shared.put(&mut state, chunk, before);
         drop(state);
         wake(waiting);
         Ok(())
@@ -119,6 +113,8 @@ impl<T, E> Writer<T, E> {
         let waiting = state.reader.take();
         // Nobody writes any more: it must not keep the task of the writer in memory.
         let stale = state.writer.take();
+        state.writer_waits = false;
+        self.shared.rest(&mut state);
         self.shared.turn(&mut state);
         drop(state);
         drop(stale);
@@ -131,13 +127,14 @@ impl<T, E> Writer<T, E> {
     }
 }
 
-/// Makes room for so many more bytes: by doubling, and never for more than `most`.
-fn reserve(buffer: &mut Vec<u8>, more: usize, most: usize) {
-    let needed = buffer.len() + more;
-    if needed > buffer.capacity() {
-        let target = needed.max((2 * buffer.capacity()).min(most));
-        buffer.reserve_exact(target - buffer.len());
+/// Appends bytes to a chunk, whose memory grows by doubling, but not beyond `most` for that.
+fn append(chunk: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let needed = chunk.len() + bytes.len();
+    if needed > chunk.capacity() {
+        let target = needed.max((2 * chunk.capacity()).min(most));
+        chunk.reserve_exact(target - chunk.len());
     }
+    chunk.extend_from_slice(bytes);
 }
 
 impl<E> Writer<u8, E> {
@@ -147,13 +144,23 @@ impl<E> Writer<u8, E> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, ReaderGone>> {
-        let most = self.shared.chunk;
-        self.poll_fill(cx, bytes.len(), |buffer, room| {
-            let n = room.min(bytes.len());
-            reserve(buffer, n, most);
-            buffer.extend_from_slice(&bytes[..n]);
-            n
-        })
+        let Self { shared, patience } = self;
+        let (mut state, room) = ready!(Self::poll_locked(shared, patience, cx))?;
+        let (mut chunk, room) = shared.open(&mut state, bytes.len(), room);
+        let before = chunk.len();
+        let n = room.min(bytes.len());
+        if state.is_apart() {
+            drop(state);
+            append(&mut chunk, &bytes[..n], shared.chunk);
+            state = shared.lock();
+        } else {
+            // Nobody waits for the lock meanwhile: to take it twice would be for nothing.
+            append(&mut chunk, &bytes[..n], shared.chunk);
+        }
+        let waiting = shared.put(&mut state, chunk, before);
+        drop(state);
+        wake(waiting);
+        Poll::Ready(Ok(n))
     }
 }
 
@@ -169,30 +176,55 @@ impl<T, E> fmt::Debug for Writer<T, E> {
     }
 }
 
+impl<T, E> Shared<T, E> {
+    /// A chunk to append to, and for how many items; it is away from the others until it is [`put`](Self::put) back.
+    fn open(&self, state: &mut State<T, E>, wanted: usize, room: usize) -> (Vec<T>, usize) {
+        // What does not fit into the last chunk goes into one of its own, and the reader gets this one.
+        let most = self.chunk;
+        let wanted = wanted.min(room).min(most);
+        match state.chunks.pop_back_if(|last| last.len() <= most - wanted) {
+            Some(last) => {
+                let left = most - last.len();
+                (last, room.min(left))
+            }
+            None => ((self.memory.take)(&mut state.spares, wanted), room.min(most)),
+        }
+    }
+
+    /// Puts a chunk back that had so many items before, for the reader, who is to be woken.
+    fn put(&self, state: &mut State<T, E>, chunk: Vec<T>, before: usize) -> Option<Waker> {
+        if state.reader_gone {
+            return None;
+        }
+        if chunk.is_empty() {
+            state.spares.push(chunk);
+            return None;
+        }
+        state.waiting += chunk.len() - before;
+        state.chunks.push_back(chunk);
+        self.turn(state);
+        state.reader.take()
+    }
+}
+
 /// A chunk while it is filled, outside of the lock. It goes back when this is dropped, a panic of `fill` included.
 struct Filling<'a, T, E> {
     shared: &'a Shared<T, E>,
-    items: Vec<T>,
+    chunk: Vec<T>,
     /// So many were in it already.
     before: usize,
 }
 
 impl<T, E> Drop for Filling<'_, T, E> {
     fn drop(&mut self) {
-        let items = mem::take(&mut self.items);
+        let chunk = mem::take(&mut self.chunk);
         let mut state = self.shared.lock();
         if state.reader_gone {
+            // The items are dropped outside of the lock.
             drop(state);
             return;
         }
-        if items.is_empty() {
-            state.spares.push(items);
-            return;
-        }
-        state.waiting += items.len() - self.before;
-        state.chunks.push_back(items);
-        let waiting = state.reader.take();
-        self.shared.turn(&mut state);
+        let waiting = self.shared.put(&mut state, chunk, self.before);
         drop(state);
         wake(waiting);
     }

@@ -49,6 +49,10 @@ macro_rules! common {
             Poll::Ready(if left { Err(Halt::Ended(Why::PeerDropped)) } else { Ok(()) })
         }
 
+        fn op_cancelled(self: Pin<&mut Self>) {
+            self.writer.cancelled();
+        }
+
         fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
             self.end(cut);
         }

@@ -1,16 +1,22 @@
 //! What a stream keeps in memory while nothing goes through it. It is a program of its own: it counts all that is allocated.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
 use peak_alloc::PeakAlloc;
 use wasmtime::{Engine, Result, Store};
-use wasmtime_streams::lift::{self, GuestItems, GuestReader};
+use wasmtime_streams::ByteSink;
+use wasmtime_streams::lift::{self, GuestItems, GuestReader, ToHost};
 use wasmtime_streams::lower::{self, HostSink, HostWriter};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// What one test allocates must not be counted by another.
+static COUNTED: Mutex<()> = Mutex::new(());
 
 const STREAMS: usize = 200;
 const CAPACITY: usize = 1 << 20;
@@ -91,6 +97,7 @@ async fn kept(mut round: impl AsyncFnMut(usize) -> Result<()>) -> Result<usize> 
 #[test]
 fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
     // The page on the contract, under "Memory": nothing while it is idle, whatever its capacity.
+    let _counted = COUNTED.lock().unwrap();
     let mut store = Store::new(&Engine::default(), ());
     let (mut byte_streams, mut item_streams) = (Vec::new(), Vec::new());
     for _ in 0..STREAMS {
@@ -108,4 +115,31 @@ fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
     assert!(bytes <= KEPT, "{bytes} bytes of each stream of bytes");
     assert!(items <= KEPT, "{items} bytes of each stream of items");
     Ok(())
+}
+
+/// How many bytes are kept once a write has waited for room, all was read, and then `end` happens instead of the write.
+fn kept_after(end: impl FnOnce(Pin<&mut ToHost<u8>>, &mut Context<'_>)) -> usize {
+    let cx = &mut Context::from_waker(Waker::noop());
+    let data = vec![7; 64 << 10];
+    let mut buf = data.clone();
+    let before = ALLOCATOR.current_usage();
+    let (mut consumer, mut reader) = lift::consumer(4 * SHARED);
+    let mut sink = Pin::new(consumer.get_mut());
+    while sink.as_mut().poll_write(cx, &data).is_ready() {}
+    while reader.poll_read(cx, &mut buf).is_ready() {}
+    end(sink, cx);
+    ALLOCATOR.current_usage() - before
+}
+
+#[test]
+fn a_write_that_does_not_happen_after_all_keeps_no_buffer() {
+    // The page on the contract, under "Memory". The reader leaves its memory to a write that waits.
+    let _counted = COUNTED.lock().unwrap();
+    let most = SHARED + KEPT;
+    let kept = kept_after(|sink, _| sink.op_cancelled());
+    assert!(kept <= most, "{kept} bytes after the guest has cancelled it");
+    let kept = kept_after(|sink, cx| assert!(sink.poll_writable(cx).unwrap().is_ready()));
+    assert!(kept <= most, "{kept} bytes after it only asked whether there is room");
+    let kept = kept_after(|sink, _| sink.stream_ended(None));
+    assert!(kept <= most, "{kept} bytes after the guest has dropped its end");
 }
