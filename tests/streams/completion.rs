@@ -212,6 +212,29 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
         drop(done);
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
+
+        // A flush that fails is not tried again.
+        let flush = Script::new([Step::Fail, Step::Accept(0)]);
+        let (consumer, done) =
+            tokio_write(Writer::with_flush(Script::new([]), flush)).with_completion();
+        drop(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(1));
+    });
+}
+
+#[test]
+fn a_completion_that_was_dropped_keeps_no_task_in_memory() {
+    // Rule "Completion".
+    with_guest::<u8, _>(async |guest| {
+        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let task = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(task.clone());
+        assert!(Pin::new(&mut done).poll(&mut Context::from_waker(&waker)).is_pending());
+        drop((done, waker));
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 1).await.1, b"a");
+        assert_eq!(Arc::strong_count(&task), 1);
     });
 }
 
