@@ -14,7 +14,7 @@ use wasmtime_streams::relay;
 
 use crate::by_hand::{DirectRead, DirectWrite};
 use crate::guest::{Guest, Instance, Load};
-use crate::host::{Reader, Writer};
+use crate::host::{Block, Reader, Writer};
 
 const CAPACITY: usize = 256 << 10;
 
@@ -51,7 +51,7 @@ pub(crate) fn relayed_through_duplex(
 
 /// Reads to the end into a buffer of 64 KiB.
 async fn drain(mut reader: impl AsyncRead + Unpin) -> Result<u64> {
-    let mut buffer = vec![0; CAPACITY / 4];
+    let mut buffer = Block::new(CAPACITY / 4);
     let mut count = 0;
     loop {
         match reader.read(&mut buffer).await? {

@@ -1,4 +1,4 @@
-//! Counts what this crate allocates: `cargo bench --bench counts [PART-OF-A-NAME]`. A program beside the one that measures
+//! Counts what this crate allocates: `cargo bench --bench counts [-- PART-OF-A-NAME…]`. A program beside the one that measures
 //! time, and run by it, since counting would cost time there.
 //!
 //! Each row is the difference to what is written by hand, which is what Wasmtime allocates itself.
@@ -39,8 +39,8 @@ use crate::measure::{Row, Subject};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> Result<ExitCode> {
-    let part = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let mut counts = Counts { engine: Engine::default(), part, below: false };
+    let parts = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut counts = Counts { engine: Engine::default(), parts, below: false };
     counts.bytes()?;
     counts.items()?;
     counts.hand_over()?;
@@ -50,7 +50,7 @@ fn main() -> Result<ExitCode> {
 
 struct Counts {
     engine: Engine,
-    part: String,
+    parts: Vec<String>,
     below: bool,
 }
 
@@ -85,7 +85,7 @@ impl Counts {
         run: impl FnMut(u64) -> Result<Duration>,
     ) -> Result<()> {
         let subject = Subject::new(format!("allocations-{name}"), "wasmtime", 1.0).allow(allowed);
-        if subject.name.contains(&self.part) {
+        if subject.is_one_of(&self.parts) {
             self.add(subject.counted("", allocations(run)?, own));
         }
         Ok(())

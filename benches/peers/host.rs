@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,16 +13,49 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::guest::{Load, Record};
 
+const PAGE: usize = 4096;
+
+/// Bytes at the start of a page, where the guest's buffer stands too. A copy takes up to a third longer where its
+/// destination stands a little behind its source modulo the size of a page: that must not depend on the allocator's mood.
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Block {
+    pub(crate) fn new(len: usize) -> Self {
+        let bytes = vec![0x5a; len + PAGE];
+        let start = bytes.as_ptr().addr().wrapping_neg() % PAGE;
+        let mut block = Self { bytes, start };
+        block.bytes.truncate(start + len);
+        block
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+}
+
 /// Reads `left` bytes out of one block, again and again. The block is as long as an operation, so that the copying stays
 /// in the cache and the rows show what an operation costs.
 pub(crate) struct Reader {
-    block: Box<[u8]>,
+    block: Block,
     left: u64,
 }
 
 impl Reader {
     pub(crate) fn new(per_op: u32, bytes: u64) -> Self {
-        Self { block: vec![0x5a; per_op as usize].into(), left: bytes }
+        Self { block: Block::new(per_op as usize), left: bytes }
     }
 }
 
@@ -67,14 +101,14 @@ impl Drop for Count {
 
 /// Writes over one block, again and again.
 pub(crate) struct Writer {
-    block: Box<[u8]>,
+    block: Block,
     count: Count,
 }
 
 impl Writer {
     pub(crate) fn new(per_op: u32) -> (Self, oneshot::Receiver<u64>) {
         let (count, counted) = Count::new();
-        (Self { block: vec![0; per_op as usize].into(), count }, counted)
+        (Self { block: Block::new(per_op as usize), count }, counted)
     }
 }
 
@@ -155,8 +189,8 @@ pub(crate) fn chunks(
 
 /// What it costs to copy the bytes of one operation after the other between two buffers, and nothing else.
 pub(crate) fn copy(load: Load) {
-    let from = vec![0x5a_u8; load.per_op as usize];
-    let mut to = vec![0_u8; load.per_op as usize];
+    let from = Block::new(load.per_op as usize);
+    let mut to = Block::new(load.per_op as usize);
     for _ in 0..load.total / u64::from(load.per_op) {
         std::hint::black_box(&mut to[..]).copy_from_slice(std::hint::black_box(&from));
     }

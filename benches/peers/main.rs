@@ -1,5 +1,5 @@
 //! Measures this crate against what is written by hand without it, and against what cannot be beaten:
-//! `cargo bench --bench peers [-- --quick] [PART-OF-A-NAME]`.
+//! `cargo bench --bench peers [-- [--quick] [PART-OF-A-NAME]…]`.
 //!
 //! Each row runs the same guest over the same data with both sides in turn, and prints the medians. A `ratio` is the
 //! peer's figure, with what is allowed beside it, by ours: 2 means that this crate takes half of it. A row under its floor
@@ -33,7 +33,7 @@ use crate::measure::{Effort, Row, Side, Subject};
 
 fn main() -> Result<ExitCode> {
     let mut quick = false;
-    let mut part = String::new();
+    let mut parts = Vec::new();
     for arg in std::env::args().skip(1) {
         match arg.as_str() {
             // Given by cargo.
@@ -43,17 +43,17 @@ fn main() -> Result<ExitCode> {
                 instructions::run()?;
                 return Ok(ExitCode::SUCCESS);
             }
-            name if !name.starts_with('-') => part = name.to_owned(),
+            name if !name.starts_with('-') => parts.push(name.to_owned()),
             _ => {
                 eprintln!(
-                    "peers: no such argument: {arg}\nusage: peers [--quick | --instructions] [PART-OF-A-NAME]"
+                    "peers: no such argument: {arg}\nusage: peers [--quick | --instructions] [PART-OF-A-NAME]..."
                 );
                 return Ok(ExitCode::from(2));
             }
         }
     }
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
-    let mut bench = Bench { engine: Engine::default(), effort, part, rows: Vec::new() };
+    let mut bench = Bench { engine: Engine::default(), effort, parts, rows: Vec::new() };
     rows::bytes(&mut bench)?;
     rows::items(&mut bench)?;
     rows::channels(&mut bench)?;
@@ -62,7 +62,7 @@ fn main() -> Result<ExitCode> {
     rows::completions(&mut bench)?;
     rows::growth(&mut bench)?;
     bench.counts()?;
-    if bench.part.is_empty() {
+    if bench.parts.is_empty() {
         let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
         report::write(
             &bench.rows,
@@ -77,14 +77,14 @@ fn main() -> Result<ExitCode> {
 struct Bench {
     engine: Engine,
     effort: Effort,
-    /// Only rows whose names have this in them.
-    part: String,
+    /// Only rows whose names have one of these in them; all if there is none.
+    parts: Vec<String>,
     rows: Vec<Row>,
 }
 
 impl Bench {
     fn wants(&self, subject: &Subject) -> bool {
-        subject.name.contains(&self.part)
+        subject.is_one_of(&self.parts)
     }
 
     fn add(&mut self, row: Row) {
@@ -96,7 +96,8 @@ impl Bench {
     fn counts(&mut self) -> Result<()> {
         let cargo = std::env::var_os("CARGO").context("run it by cargo bench")?;
         let output = Command::new(cargo)
-            .args(["bench", "--quiet", "--bench", "counts", "--", &self.part])
+            .args(["bench", "--quiet", "--bench", "counts", "--"])
+            .args(&self.parts)
             .stderr(Stdio::null())
             .output()?;
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -105,7 +106,7 @@ impl Bench {
             self.add(row);
             rows += 1;
         }
-        ensure!(rows > 0 || !self.part.is_empty(), "`cargo bench --bench counts` failed: run it");
+        ensure!(rows > 0 || !self.parts.is_empty(), "`cargo bench --bench counts` failed: run it");
         Ok(())
     }
 

@@ -35,6 +35,11 @@ impl Subject {
         }
     }
 
+    /// Whether its name has one of these in it, or there are none.
+    pub(crate) fn is_one_of(&self, parts: &[String]) -> bool {
+        parts.is_empty() || parts.iter().any(|part| self.name.contains(part))
+    }
+
     pub(crate) fn unit(self, unit: &str) -> Self {
         Self { unit: unit.into(), ..self }
     }

@@ -53,7 +53,7 @@ pub struct Completed<S, E> {
 /// What ends a stream from outside (a deadline, an idle timeout, a token) does so at once, also while the guest has no
 /// operation under way, as long as the completion is awaited.
 ///
-/// Dropping a `Completion` does not disturb the stream. Once it has resolved it must not be polled again.
+/// Dropping a `Completion` does not disturb the stream, which then does without the lock that they shared. Once it has resolved it must not be polled again.
 ///
 /// [`run_concurrent`]: wasmtime::Store::run_concurrent
 #[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned"]

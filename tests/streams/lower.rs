@@ -212,6 +212,15 @@ fn what_could_not_be_sent_comes_back() {
         assert_eq!(sink.try_send(name(8)), Err(name(8)));
         assert_eq!(sink.send_item(name(8)).await, Err(PeerDropped));
         assert_eq!(sink.send(name(8)).await, Err(PeerDropped));
+
+        // Though there is room.
+        let (mut sink, producer) = lower::item_producer(8);
+        let stream = guest.source(producer).await;
+        guest.drop_readable(stream).await;
+        assert_eq!(sink.try_send(name(0)), Err(name(0)), "the guest has dropped its end");
+        let (mut sink, _producer) = lower::item_producer(8);
+        sink.close();
+        assert_eq!(sink.try_send(name(0)), Err(name(0)), "it was closed");
     });
 }
 
