@@ -20,6 +20,7 @@ mod measure;
 mod memory;
 
 use std::alloc::System;
+use std::cell::RefCell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::across::{TaskSide, lifted, relayed, relayed_through_duplex, through_d
 use crate::by_hand::{DirectRead, DirectWrite, OneRead, OneWrite};
 use crate::channel::{ChannelSide, items};
 use crate::guest::{Guest, Load};
-use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
+use crate::host::{Count, Counter, Reader, Writer, chunks, keep, numbers};
 use crate::measure::{Row, Subject};
 
 #[global_allocator]
@@ -101,7 +102,8 @@ impl Counts {
             guest.read(load(ops), |n| ours::tokio_read(reader(n)))
         })?;
         self.allocations("tokio_read-completion", own, 0.0, |ops| {
-            guest.read(load(ops), |n| ours::tokio_read(reader(n)).with_completion().0)
+            let handle = RefCell::new(None);
+            guest.read(load(ops), |n| keep(&handle, ours::tokio_read(reader(n)).with_completion()))
         })?;
         self.allocations("chunks", own, 0.0, |ops| {
             guest.read(load(ops), |n| ours::chunks(chunks(1 << 10, n)))
@@ -121,9 +123,10 @@ impl Counts {
             })
         })?;
         self.allocations("tokio_write-completion", own, 0.0, |ops| {
+            let handle = RefCell::new(None);
             guest.write(load(ops), || {
                 let (writer, count) = writer();
-                (ours::tokio_write(writer).with_completion().0, count)
+                (keep(&handle, ours::tokio_write(writer).with_completion()), count)
             })
         })
     }
@@ -137,7 +140,8 @@ impl Counts {
             guest.read(load(ops), |n| ours::stream(numbers(n)))
         })?;
         self.allocations("stream-completion", own, 1.0, |ops| {
-            guest.read(load(ops), |n| ours::stream(numbers(n)).with_completion().0)
+            let handle = RefCell::new(None);
+            guest.read(load(ops), |n| keep(&handle, ours::stream(numbers(n)).with_completion()))
         })?;
         // With what the channel takes, and what it takes to wait for it: one by one, that is for 256 operations.
         let own = allocations(|ops| channel.read(256 * ops, |r| OneRead(items(r))))? - 255.0 * own;
@@ -159,9 +163,10 @@ impl Counts {
             })
         })?;
         self.allocations("sink-completion", own, 1.0, |ops| {
+            let handle = RefCell::new(None);
             guest.write(load(ops), || {
                 let (counter, count) = counter();
-                (ours::sink(counter).with_completion().0, count)
+                (keep(&handle, ours::sink(counter).with_completion()), count)
             })
         })?;
         self.allocations("for_each_batch", own, 1.0, |ops| {

@@ -1,5 +1,6 @@
 //! The host objects of the rows. They are always ready, and both sides get the same.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::{Sink, Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wasmtime_streams::{CancelHandle, Completion};
 
 use crate::guest::{Load, Record};
 
@@ -162,6 +164,16 @@ impl<T> Sink<T> for Counter {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// Keeps a handle to a stream while it runs: one that nobody can cancel any more costs less. Unlike the completion it lets
+/// go of a sink, which says at its drop what arrived.
+pub(crate) fn keep<P, S: Send + 'static, E: Send + 'static>(
+    handle: &RefCell<Option<CancelHandle>>,
+    (stream, completion): (P, Completion<S, E>),
+) -> P {
+    handle.replace(Some(completion.cancel_handle()));
+    stream
 }
 
 /// So many numbers.

@@ -1,5 +1,6 @@
 //! A fixed number of operations on each hot path, for a tool that counts instructions: `.ci/instructions`.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use wasmtime_streams as ours;
 use crate::across::{TaskSide, lifted};
 use crate::channel::ChannelSide;
 use crate::guest::{Guest, Load};
-use crate::host::{Count, Counter, Reader, Writer, chunks, numbers};
+use crate::host::{Count, Counter, Reader, Writer, chunks, keep, numbers};
 
 /// The tool writes out what it has counted each time that this is called.
 #[inline(never)]
@@ -48,7 +49,8 @@ fn bytes(engine: &Engine) -> Result<()> {
     let reader = |n| Reader::new(per_op, n);
     path("tokio_read", |ops| guest.read(load(ops), |n| ours::tokio_read(reader(n))))?;
     path("tokio_read-completion", |ops| {
-        guest.read(load(ops), |n| ours::tokio_read(reader(n)).with_completion().0)
+        let handle = RefCell::new(None);
+        guest.read(load(ops), |n| keep(&handle, ours::tokio_read(reader(n)).with_completion()))
     })?;
     path("chunks", |ops| {
         guest.read(Load::ops(ops, 16 << 10), |n| ours::chunks(chunks(1 << 10, n)))
@@ -60,9 +62,10 @@ fn bytes(engine: &Engine) -> Result<()> {
         })
     })?;
     path("tokio_write-completion", |ops| {
+        let handle = RefCell::new(None);
         guest.write(load(ops), || {
             let (writer, count) = Writer::new(per_op);
-            (ours::tokio_write(writer).with_completion().0, count)
+            (keep(&handle, ours::tokio_write(writer).with_completion()), count)
         })
     })?;
     let side = TaskSide::new(engine, 4 << 10)?;

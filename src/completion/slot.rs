@@ -148,16 +148,9 @@ impl<S, E> Slot<S, E> {
         state.moved = state.moved.saturating_sub(lost as u64);
     }
 
-    /// Polls the object in its place; `None` if the stream has ended.
-    pub(super) fn poll<T>(
-        &self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<T>,
-    ) -> Option<Poll<T>>
-    where
-        S: Unpin,
-    {
-        let mut state = locked(&self.state);
+    /// For a poll of the object; `None` if the stream has ended.
+    fn before_poll(&self) -> Option<MutexGuard<'_, State<S, E>>> {
+        let state = locked(&self.state);
         if state.end.is_some() {
             self.release(state);
             return None;
@@ -166,22 +159,23 @@ impl<S, E> Slot<S, E> {
             self.finish(state, why.into(), Some(why));
             return None;
         }
-        let answer = state.poll(cx, poll)?;
+        Some(state)
+    }
+
+    fn after_poll(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>, pending: bool) {
         if state.end.is_some() {
             self.release(state);
-            return Some(answer);
+            return;
         }
-        let stale = match answer {
-            Poll::Pending => {
-                let waker = cx.waker().clone();
-                locked(&self.wakers).parked.replace(waker)
-            }
-            Poll::Ready(_) => None,
+        let stale = if pending {
+            let waker = cx.waker().clone();
+            locked(&self.wakers).parked.replace(waker)
+        } else {
+            None
         };
         self.let_go(state);
         // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
         drop(stale);
-        Some(answer)
     }
 
     /// Tells the object something, if the stream has not ended.
@@ -314,14 +308,22 @@ impl<S, E> Held<S, E> {
     where
         S: Unpin,
     {
-        match self.take_out() {
-            Some(state) if state.end.is_some() => None,
-            Some(state) => state.poll(cx, poll),
-            None => self.slot.poll(cx, poll),
+        self.take_out();
+        let Self { slot, alone } = self;
+        let mut shared = None;
+        let state = match alone {
+            Some(state) if state.end.is_some() => return None,
+            Some(state) => state,
+            None => &mut **shared.insert(slot.before_poll()?),
+        };
+        let answer = state.poll(cx, poll)?;
+        if let Some(state) = shared {
+            slot.after_poll(state, cx, answer.is_pending());
         }
+        Some(answer)
     }
 
-    fn take_out(&mut self) -> Option<&mut State<S, E>> {
+    fn take_out(&mut self) {
         // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
         if self.alone.is_none()
             && Arc::strong_count(&self.slot) == 1
@@ -334,7 +336,6 @@ impl<S, E> Held<S, E> {
             let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
             self.alone = Some(Box::new(mem::replace(state, State::EMPTY)));
         }
-        self.alone.as_deref_mut()
     }
 
     /// Asks the object something.

@@ -1,11 +1,13 @@
 //! What a completion adds to an operation.
 
+use std::cell::RefCell;
+
 use wasmtime::Result;
 use wasmtime_streams as ours;
 
 use crate::Bench;
 use crate::guest::{Guest, Load};
-use crate::host::{Counter, Reader, Writer, numbers};
+use crate::host::{Counter, Reader, Writer, keep, numbers};
 use crate::measure::Subject;
 
 /// Nanoseconds an operation.
@@ -18,8 +20,9 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
     bench.compare(
         subject("completion-bytes-in"),
         &mut |ops| {
+            let handle = RefCell::new(None);
             guest.read(Load::ops(ops, per_op), |n| {
-                ours::tokio_read(Reader::new(per_op, n)).with_completion().0
+                keep(&handle, ours::tokio_read(Reader::new(per_op, n)).with_completion())
             })
         },
         &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::tokio_read(Reader::new(per_op, n))),
@@ -27,9 +30,10 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
     bench.compare(
         subject("completion-bytes-out"),
         &mut |ops| {
+            let handle = RefCell::new(None);
             guest.write(Load::ops(ops, per_op), || {
                 let (writer, count) = Writer::new(per_op);
-                (ours::tokio_write(writer).with_completion().0, count)
+                (keep(&handle, ours::tokio_write(writer).with_completion()), count)
             })
         },
         &mut |ops| {
@@ -43,16 +47,20 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
     bench.compare(
         subject("completion-items-in"),
         &mut |ops| {
-            guest.read(Load::ops(ops, per_op), |n| ours::stream(numbers(n)).with_completion().0)
+            let handle = RefCell::new(None);
+            guest.read(Load::ops(ops, per_op), |n| {
+                keep(&handle, ours::stream(numbers(n)).with_completion())
+            })
         },
         &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::stream(numbers(n))),
     )?;
     bench.compare(
         subject("completion-items-out"),
         &mut |ops| {
+            let handle = RefCell::new(None);
             guest.write(Load::ops(ops, per_op), || {
                 let (counter, count) = Counter::new();
-                (ours::sink(counter).with_completion().0, count)
+                (keep(&handle, ours::sink(counter).with_completion()), count)
             })
         },
         &mut |ops| {
