@@ -128,6 +128,7 @@ pub(crate) fn byte_handoff<E>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>)
 }
 
 /// The same for bytes that the reader takes away with the chunk they are in.
+#[cfg(feature = "http-body")]
 pub(crate) fn chunk_handoff<E>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
     with_memory(capacity, CHUNK, Memory::PLAIN)
 }
