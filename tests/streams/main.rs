@@ -44,6 +44,7 @@ mod closures;
 mod codec;
 mod collecting;
 mod completion;
+mod completion_dropped;
 mod consuming;
 mod consuming_items;
 mod custom_sinks;
