@@ -98,6 +98,8 @@ impl<D: 'static, I> Deliver<D, I> for Identity {
         Ok(item)
     }
 
+    // Of one item, half of the call is to make it.
+    #[inline(always)]
     fn deliver_all(
         &mut self,
         _: StoreContextMut<'_, D>,

@@ -283,7 +283,7 @@ impl<S, E> Slot<S, E> {
 pub(super) struct Held<S, E> {
     slot: Arc<Slot<S, E>>,
     /// What was in the slot, once nobody else has it, nor will.
-    alone: Option<Box<State<S, E>>>,
+    alone: Option<State<S, E>>,
 }
 
 impl<S, E> Held<S, E> {
@@ -294,7 +294,7 @@ impl<S, E> Held<S, E> {
     /// The slot, with all that belongs in it.
     pub(super) fn slot(&mut self) -> &Slot<S, E> {
         if let Some(state) = self.alone.take() {
-            *locked(&self.slot.state) = *state;
+            *locked(&self.slot.state) = state;
         }
         &self.slot
     }
@@ -308,7 +308,9 @@ impl<S, E> Held<S, E> {
     where
         S: Unpin,
     {
-        self.take_out();
+        if self.alone.is_none() {
+            self.take_out();
+        }
         let Self { slot, alone } = self;
         let mut shared = None;
         let state = match alone {
@@ -325,8 +327,7 @@ impl<S, E> Held<S, E> {
 
     fn take_out(&mut self) {
         // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
-        if self.alone.is_none()
-            && Arc::strong_count(&self.slot) == 1
+        if Arc::strong_count(&self.slot) == 1
             && Arc::weak_count(&self.slot) == 0
             && let Some(slot) = Arc::get_mut(&mut self.slot)
             // Else it is about to end.
@@ -334,7 +335,7 @@ impl<S, E> Held<S, E> {
         {
             slot.wakers = Mutex::default();
             let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-            self.alone = Some(Box::new(mem::replace(state, State::EMPTY)));
+            self.alone = Some(mem::replace(state, State::EMPTY));
         }
     }
 
