@@ -20,21 +20,10 @@ macro_rules! accessors {
     };
 }
 
-#[cfg(any(feature = "futures", feature = "http-body"))]
-/// Copies from `chunk`, and keeps in `rest` what did not fit.
-pub(crate) fn split<B: bytes::Buf>(
-    mut chunk: B,
-    buf: &mut [u8],
-    rest: &mut Option<B>,
-) -> (usize, crate::Then) {
-    let n = chunk.remaining().min(buf.len());
-    chunk.copy_to_slice(&mut buf[..n]);
-    *rest = chunk.has_remaining().then_some(chunk);
-    (n, crate::Then::More)
-}
-
 #[cfg(feature = "codec")]
 mod codec;
+#[cfg(any(feature = "futures", feature = "http-body"))]
+mod fill;
 #[cfg(feature = "futures")]
 mod futures;
 #[cfg(feature = "http-body")]

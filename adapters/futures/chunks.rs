@@ -6,8 +6,8 @@ use ::futures::stream::{Stream, TryStream};
 use bytes::Buf;
 use pin_project_lite::pin_project;
 
-use crate::adapters::split;
-use crate::{ByteProducer, ByteSource, Splice, Then, Why};
+use crate::adapters::fill::fill;
+use crate::{ByteProducer, ByteSource, Splice, Then};
 
 /// A `stream<u8>` of the bytes of a futures [`Stream`] of chunks: anything that is [`Buf`], such as `Bytes`.
 ///
@@ -74,7 +74,7 @@ where
 /// completion.
 ///
 /// # Drop
-/// As for [`chunks()`].
+/// As for [`chunks()`]; the completion hands back an error too that the guest did not get to: [`TryChunks::into_parts`].
 ///
 /// ```
 /// use bytes::Bytes;
@@ -97,7 +97,7 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub fn try_chunks<S>(stream: S) -> ByteProducer<TryChunks<S, S::Ok>>
+pub fn try_chunks<S>(stream: S) -> ByteProducer<TryChunks<S, S::Ok, S::Error>>
 where
     S: TryStream + Send + 'static,
     S::Ok: Buf + Send + 'static,
@@ -106,16 +106,13 @@ where
     ByteProducer::new(TryChunks { stream, rest: None })
 }
 
-/// How many bytes of chunks are taken in one look.
-const AT_ONCE: usize = 64 * 1024;
-
 pin_project! {
     /// The source of [`chunks()`].
     #[derive(Debug)]
     pub struct Chunks<S, B> {
         #[pin]
         stream: S,
-        rest: Option<B>,
+        rest: Option<Result<B, Infallible>>,
     }
 }
 
@@ -124,7 +121,7 @@ impl<S, B> Chunks<S, B> {
 
     /// The stream, and the rest of the chunk that the guest has read a part of.
     pub fn into_parts(self) -> (S, Option<B>) {
-        (self.stream, self.rest)
+        (self.stream, self.rest.map(|Ok(rest)| rest))
     }
 }
 
@@ -143,75 +140,46 @@ where
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
         let mut this = self.project();
-        let mut filled = 0;
-        if let Some(chunk) = this.rest.take() {
-            (filled, _) = split(chunk, buf, this.rest);
-        }
-        // All that is there in one look, up to a bound after which the core is asked whether to go on.
-        while filled < buf.len().min(AT_ONCE) {
-            match this.stream.as_mut().poll_next(cx) {
-                Poll::Ready(Some(mut chunk)) => {
-                    let (n, room) = (chunk.remaining(), buf.len() - filled);
-                    if n <= room {
-                        chunk.copy_to_slice(&mut buf[filled..filled + n]);
-                        filled += n;
-                        if n == 0 {
-                            break;
-                        }
-                    } else {
-                        filled += split(chunk, &mut buf[filled..], this.rest).0;
-                    }
-                }
-                Poll::Ready(None) => return Poll::Ready(Ok((filled, Then::End(Why::Finished)))),
-                Poll::Pending if filled == 0 => return Poll::Pending,
-                Poll::Pending => return Poll::Ready(Ok((filled, Then::Stop))),
-            }
-        }
-        Poll::Ready(Ok((filled, Then::More)))
+        fill(buf, this.rest, || this.stream.as_mut().poll_next(cx).map(|next| next.map(Ok)))
     }
 }
 
 pin_project! {
     /// The source of [`try_chunks`].
     #[derive(Debug)]
-    pub struct TryChunks<S, B> {
+    pub struct TryChunks<S, B, E> {
         #[pin]
         stream: S,
-        rest: Option<B>,
+        rest: Option<Result<B, E>>,
     }
 }
 
-impl<S, B> TryChunks<S, B> {
+impl<S, B, E> TryChunks<S, B, E> {
     accessors!(stream: S);
 
-    /// The stream, and the rest of the chunk that the guest has read a part of.
-    pub fn into_parts(self) -> (S, Option<B>) {
+    /// The stream, and what was taken from it and has not reached the guest: the rest of a chunk that the guest has read a
+    /// part of, or the error that its next read would have ended with.
+    pub fn into_parts(self) -> (S, Option<Result<B, E>>) {
         (self.stream, self.rest)
     }
 }
 
-impl<S, B> Splice for TryChunks<S, B> {}
+impl<S, B, E> Splice for TryChunks<S, B, E> {}
 
-impl<S, B> ByteSource for TryChunks<S, B>
+impl<S, B, E> ByteSource for TryChunks<S, B, E>
 where
-    S: TryStream<Ok = B> + Send + 'static,
-    S::Error: Send + 'static,
+    S: TryStream<Ok = B, Error = E> + Send + 'static,
     B: Buf + Send + 'static,
+    E: Send + 'static,
 {
-    type Error = S::Error;
+    type Error = E;
 
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
-    ) -> Poll<Result<(usize, Then), S::Error>> {
-        let this = self.project();
-        if let Some(chunk) = this.rest.take() {
-            return Poll::Ready(Ok(split(chunk, buf, this.rest)));
-        }
-        this.stream.try_poll_next(cx).map(|next| match next {
-            Some(chunk) => Ok(split(chunk?, buf, this.rest)),
-            None => Ok((0, Then::End(Why::Finished))),
-        })
+    ) -> Poll<Result<(usize, Then), E>> {
+        let mut this = self.project();
+        fill(buf, this.rest, || this.stream.as_mut().try_poll_next(cx))
     }
 }

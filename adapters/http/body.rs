@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use ::http::HeaderMap;
-use http_body::Body;
+use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
-use crate::adapters::split;
+use crate::adapters::fill::fill;
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::{ByteProducer, ByteSource, Splice, Then, Why};
 
@@ -139,7 +139,7 @@ pin_project! {
     pub struct HttpBody<B: Body> {
         #[pin]
         body: B,
-        rest: Option<B::Data>,
+        rest: Option<Result<B::Data, Arc<B::Error>>>,
         trailers: Option<Sender<Result<Option<HeaderMap>, Arc<B::Error>>>>,
     }
 }
@@ -147,8 +147,9 @@ pin_project! {
 impl<B: Body> HttpBody<B> {
     accessors!(body: B);
 
-    /// The body, and the rest of the frame that the guest has read a part of.
-    pub fn into_parts(self) -> (B, Option<B::Data>) {
+    /// The body, and what was taken from it and has not reached the guest: the rest of a frame that the guest has read a part
+    /// of, or the error that its next read would have ended with.
+    pub fn into_parts(self) -> (B, Option<Result<B::Data, Arc<B::Error>>>) {
         (self.body, self.rest)
     }
 }
@@ -168,39 +169,45 @@ where
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Arc<B::Error>>> {
-        let mut this = self.project();
-        let chunk = match this.rest.take() {
-            Some(rest) => Ok(rest),
-            None => match ready!(this.body.as_mut().poll_frame(cx)) {
-                Some(Ok(frame)) => frame.into_data(),
+        let this = self.project();
+        let (mut body, rest, trailers) = (this.body, this.rest, this.trailers);
+        let filled = fill(buf, rest, || {
+            if body.is_end_stream() {
+                resolve(trailers, Ok(None));
+                return Poll::Ready(None);
+            }
+            Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data().map_err(Frame::into_trailers) {
+                    Ok(data) => Some(Ok(data)),
+                    // Nothing may follow the trailers.
+                    Err(Ok(headers)) => {
+                        resolve(trailers, Ok(Some(headers)));
+                        None
+                    }
+                    Err(Err(_unknown)) => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                },
                 Some(Err(error)) => {
                     let error = Arc::new(error);
-                    resolve(this.trailers, Err(error.clone()));
-                    return Poll::Ready(Err(error));
+                    resolve(trailers, Err(error.clone()));
+                    Some(Err(error))
                 }
                 None => {
-                    resolve(this.trailers, Ok(None));
-                    return Poll::Ready(Ok((0, Then::End(Why::Finished))));
+                    resolve(trailers, Ok(None));
+                    None
                 }
-            },
-        };
-        Poll::Ready(Ok(match chunk.map_err(|frame| frame.into_trailers()) {
-            Ok(chunk) => {
-                let (n, then) = split(chunk, buf, this.rest);
-                if this.rest.is_none() && this.body.is_end_stream() {
-                    resolve(this.trailers, Ok(None));
-                    (n, Then::End(Why::Finished))
-                } else {
-                    (n, then)
-                }
+            })
+        });
+        // The end may be known together with the last of the data.
+        match filled {
+            Poll::Ready(Ok((n, _))) if rest.is_none() && body.is_end_stream() => {
+                resolve(trailers, Ok(None));
+                Poll::Ready(Ok((n, Then::End(Why::Finished))))
             }
-            // Nothing may follow the trailers.
-            Err(Ok(trailers)) => {
-                resolve(this.trailers, Ok(Some(trailers)));
-                (0, Then::End(Why::Finished))
-            }
-            Err(Err(_unknown)) => (0, Then::More),
-        }))
+            filled => filled,
+        }
     }
 }
 

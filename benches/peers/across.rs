@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use tokio::io::{AsyncRead, AsyncReadExt as _, DuplexStream, duplex};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, DuplexStream, duplex,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local};
 use wasmtime::component::{Access, StreamReader};
@@ -61,6 +63,20 @@ async fn drain(mut reader: impl AsyncRead + Unpin) -> Result<u64> {
     }
 }
 
+/// Looks at all that comes where it is.
+async fn look(mut reader: impl AsyncBufRead + Unpin) -> Result<u64> {
+    let mut count = 0;
+    loop {
+        match reader.fill_buf().await?.len() {
+            0 => return Ok(count),
+            n => {
+                reader.consume(n);
+                count += n as u64;
+            }
+        }
+    }
+}
+
 /// How a guest's stream comes to a host task.
 pub(crate) type Connect<R> = fn(Access<'_, ()>, StreamReader<u8>) -> Result<R>;
 
@@ -98,9 +114,15 @@ impl TaskSide {
     }
 
     /// The reader is a task: of the same thread, or of the one that `spawner` runs on.
-    fn read<R>(&self, ops: u64, connect: Connect<R>, spawner: Option<&Runtime>) -> Result<Duration>
+    fn read<R, F>(
+        &self,
+        ops: u64,
+        connect: Connect<R>,
+        drain: fn(R) -> F,
+        spawner: Option<&Runtime>,
+    ) -> Result<Duration>
     where
-        R: AsyncRead + Unpin + Send + 'static,
+        F: Future<Output = Result<u64>> + Send + 'static,
     {
         let mut instance = self.guest.instance()?;
         let spawner = spawner.unwrap_or(&self.here).handle();
@@ -123,14 +145,22 @@ impl TaskSide {
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
-        self.read(ops, connect, None)
+        self.read(ops, connect, drain, None)
+    }
+
+    /// The same, without a copy of its own.
+    pub(crate) fn look_here<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
+    where
+        R: AsyncBufRead + Unpin + Send + 'static,
+    {
+        self.read(ops, connect, look, None)
     }
 
     pub(crate) fn read_there<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
-        self.read(ops, connect, Some(&self.there))
+        self.read(ops, connect, drain, Some(&self.there))
     }
 
     /// Two guests, connected, and what says that the second has read everything.

@@ -1,14 +1,15 @@
 //! Sinks of all kinds, that stall, fail and take parts, written by a guest that does anything.
 #![no_main]
 
-use std::fmt::Display;
+use std::future::pending;
 
 use libfuzzer_sys::fuzz_target;
+use tokio_util::codec::FramedWrite;
 use wasmtime::component::StreamConsumer;
 use wasmtime_streams::testing::inner::{ChunkWriter, Writer};
 use wasmtime_streams::testing::{self, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion, Flush};
-use wasmtime_streams_fuzz::{Host, Input, completed, quiet, run, step};
+use wasmtime_streams::{self as ws, Completion, Flush, Meter, Why};
+use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
 /// `short`: an operation may move less than there is room for. `flushes` is what flushing and closing do.
 fn check<C, S, E>(
@@ -20,7 +21,7 @@ fn check<C, S, E>(
 ) where
     C: StreamConsumer<(), Item: Item<Value: Clone>>,
     S: Unpin + 'static,
-    E: Display + 'static,
+    E: 'static,
 {
     let (inner, flush) = (host.clone(), flushes.clone());
     let mut check = testing::consumer(items, move || {
@@ -52,7 +53,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
     let flush = if adapter & 0x80 == 0 { Flush::EachOp } else { Flush::OnClose };
     let items: Vec<u8> = (0..len).collect();
     let names = items.iter().map(|n| format!("item {n}")).collect();
-    match adapter % 6 {
+    match adapter % 10 {
         0 => check(("tokio_write", false), hosts, items, &ops, move |writer| {
             ws::tokio_write(writer).flush(flush).with_completion()
         }),
@@ -68,8 +69,33 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         4 => check(("sink in batches", true), hosts, items, &ops, move |writer| {
             ws::sink::<_, u8>(writer).flush(flush).batch(batch).with_completion()
         }),
-        _ => check(("sink of strings", false), hosts, names, &ops, move |writer| {
+        5 => check(("sink of strings", false), hosts, names, &ops, move |writer| {
             ws::sink::<_, String>(writer).flush(flush).with_completion()
+        }),
+        6 => check(("futures_write", false), hosts, items, &ops, move |writer| {
+            ws::futures_write(writer).flush(flush).with_completion()
+        }),
+        7 => check(("framed_write", false), hosts, items, &ops, move |writer| {
+            let frames = FramedWrite::with_capacity(writer, ByteCodec(|n| n), max_chunk);
+            ws::framed_write::<_, _, u8>(frames).flush(flush).with_completion()
+        }),
+        8 => check(("tokio_write, under all", false), hosts, items, &ops, move |writer| {
+            ws::tokio_write(writer)
+                .flush(flush)
+                .limit(64)
+                .until(Why::TimedOut, pending())
+                .inspect(|bytes| assert!(!bytes.is_empty()))
+                .metered(&Meter::new())
+                .with_completion()
+        }),
+        _ => check(("sink, under all", false), hosts, items, &ops, move |writer| {
+            ws::sink::<_, u8>(writer)
+                .flush(flush)
+                .limit(64)
+                .until(Why::TimedOut, pending())
+                .inspect(|_: &u8| {})
+                .metered(&Meter::new())
+                .with_completion()
         }),
     }
 });

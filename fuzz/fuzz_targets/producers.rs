@@ -1,15 +1,18 @@
 //! Sources of all kinds, that stall, fail and come in parts, read by a guest that does anything.
 #![no_main]
 
-use std::fmt::Display;
+use std::future::pending;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use libfuzzer_sys::fuzz_target;
+use tokio_util::codec::FramedRead;
 use wasmtime::component::StreamProducer;
 use wasmtime_streams::testing::inner::{ChunkStream, ItemStream, Reader, Script};
 use wasmtime_streams::testing::{self, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion};
-use wasmtime_streams_fuzz::{Host, Input, completed, quiet, run, step};
+use wasmtime_streams::{self as ws, Completion, Meter, Why};
+use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
 /// `short`: an operation may move less than what is ready.
 fn check<P, S, E>(
@@ -21,7 +24,7 @@ fn check<P, S, E>(
 ) where
     P: StreamProducer<(), Item: Item>,
     S: Unpin + 'static,
-    E: Display + 'static,
+    E: 'static,
 {
     let inner = host.clone();
     let mut check = testing::producer(items, move || {
@@ -41,9 +44,12 @@ fn check<P, S, E>(
 
 fuzz_target!(init: quiet(), |bytes: &[u8]| {
     let mut input = Input::new(bytes);
-    let (adapter, batch) = (input.byte() % 7, usize::from(input.byte()) + 1);
-    let (host, items) = Host::source(input.part(), !matches!(adapter, 2 | 4 | 6));
+    let (adapter, batch) = (input.byte() % 15, usize::from(input.byte()) + 1);
+    let (host, mut items) = Host::source(input.part(), !matches!(adapter, 2 | 4 | 6 | 9 | 13 | 14));
     let ops = input.ops();
+    if let 13 | 14 = adapter {
+        items.truncate(batch);
+    }
     let numbers = items.iter().copied().map(u32::from).collect();
     let names = items.iter().copied().map(name).collect();
     // Of items that own heap data no more than 64 go in a batch.
@@ -67,9 +73,45 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         5 => check(("try_stream", short), host, names, &ops, |script| {
             ws::try_stream(ItemStream::new(script, name)).with_completion()
         }),
-        _ => check(("stream in batches", true), host, numbers, &ops, move |script| {
+        6 => check(("stream in batches", true), host, numbers, &ops, move |script| {
             let items = ItemStream::new(script, u32::from).map(Result::unwrap);
             ws::stream(items).batch(batch).with_completion()
+        }),
+        7 => check(("futures_read", true), host, items, &ops, |script| {
+            ws::futures_read(Reader::new(script)).with_completion()
+        }),
+        8 => check(("futures_buf_read", true), host, items, &ops, |script| {
+            ws::futures_buf_read(Reader::new(script)).with_completion()
+        }),
+        9 => check(("peekable", short), host, names, &ops, |script| {
+            let items = ItemStream::new(script, name).map(Result::unwrap);
+            ws::peekable(items.peekable()).with_completion()
+        }),
+        10 => check(("try_peekable", false), host, items, &ops, |script| {
+            ws::try_peekable(ItemStream::new(script, |n| n).peekable()).with_completion()
+        }),
+        11 => check(("framed_read", true), host, names, &ops, |script| {
+            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(name))).with_completion()
+        }),
+        12 => check(("http_body", false), host, items, &ops, |script| {
+            ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::data)))
+                .with_completion()
+        }),
+        13 => check(("tokio_read, under all", true), host, items, &ops, move |script| {
+            ws::tokio_read(Reader::new(script))
+                .limit(batch as u64)
+                .until(Why::TimedOut, pending())
+                .inspect(|bytes| assert!(!bytes.is_empty()))
+                .metered(&Meter::new())
+                .with_completion()
+        }),
+        _ => check(("try_stream, under all", false), host, items, &ops, move |script| {
+            ws::try_stream(ItemStream::new(script, |n| n))
+                .limit(batch as u64)
+                .until(Why::TimedOut, pending())
+                .inspect(|_: &u8| {})
+                .metered(&Meter::new())
+                .with_completion()
         }),
     }
 });

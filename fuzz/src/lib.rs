@@ -1,11 +1,16 @@
 //! What the targets have in common: any bytes are an adapter, a script of its host object, and a script of the guest.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use wasmtime_streams::testing::inner::{Control, Script, Step};
 use wasmtime_streams::testing::{Check, Item, Made, Op, Reported, Role};
 use wasmtime_streams::{Completion, End};
+
+#[path = "../../tests/support/codec.rs"]
+mod codec;
+
+pub use codec::ByteCodec;
 
 /// The longest script of a host object: longer ones show nothing new, and empty chunks in them stay below the number at
 /// which an adapter lets others run.
@@ -135,16 +140,29 @@ pub fn step<X, V>(made: Made<X, V>, hosts: &[(&Host, Control)]) -> Made<X, V> {
 pub fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
-    E: Display + 'static,
+    E: 'static,
+{
+    completed_as(made, completion, |end| match end {
+        End::Failed(_) => Reported::Failed,
+        _ => Reported::Ended,
+    })
+}
+
+/// The same, for ends that mean something else.
+pub fn completed_as<X, V, S, E>(
+    made: Made<X, V>,
+    completion: Completion<S, E>,
+    report: fn(End<E>) -> Reported,
+) -> Made<X, V>
+where
+    S: Unpin + 'static,
+    E: 'static,
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let said = reports.clone();
     made.drive(async move {
-        let reported = match completion.await.end {
-            End::Failed(_) => Reported::Failed,
-            _ => Reported::Ended,
-        };
-        said.lock().unwrap().push(reported);
+        let end = completion.await.end;
+        said.lock().unwrap().push(report(end));
     })
     .reports(move || reports.lock().unwrap().clone())
 }

@@ -8,7 +8,7 @@ use crate::handoff::{Reader, byte_handoff};
 use crate::{ByteConsumer, Why};
 
 /// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
-/// futures crate with `futures`.
+/// futures crate with `futures`. To read by `AsyncBufRead` saves a copy: the bytes are looked at where they wait.
 ///
 /// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. The store
 /// must run while the reader is used.

@@ -115,7 +115,7 @@ fn a_cancel_works_at_once_while_no_operation_is_under_way() {
         done.cancel();
         let done = done.await;
         assert!(matches!(done.end, End::Cancelled));
-        assert_eq!(done.inner.into_parts().1.unwrap(), &[2, 3][..]);
+        assert_eq!(done.inner.into_parts().1.unwrap().unwrap(), &[2, 3][..]);
         assert_eq!(guest.read(stream, 1).await, Code::Dropped(0));
     });
 }

@@ -1,6 +1,13 @@
 //! How streams of bytes to the guest end, over every adapter.
 
-use wasmtime_streams::End;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures::{TryStreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use wasmtime_streams::{ByteSource as _, End, Then};
 
 use crate::read_to_end;
 use crate::support::adapters::sources;
@@ -86,6 +93,31 @@ fn an_error_is_a_trap_only_where_the_host_asks_for_it_and_after_the_bytes() {
     });
     assert_eq!(got, [1, 2]);
     assert!(format!("{error:?}").contains(FAILURE), "{error:?}");
+}
+
+#[test]
+fn an_error_that_was_seen_behind_bytes_is_not_lost() {
+    // Rule "Items before the error". It comes at the next look, and is handed back if there is none.
+    let chunks = || stream::iter([Ok(&b"ab"[..]), Err("reset")]);
+    let mut cx = Context::from_waker(Waker::noop());
+    for look_again in [false, true] {
+        let mut source = wasmtime_streams::try_chunks(chunks()).into_inner();
+        let mut body = wasmtime_streams::http_body(StreamBody::new(chunks().map_ok(Frame::data)));
+        let mut buf = [0; 8];
+        let read = Pin::new(&mut source).poll_read(&mut cx, &mut buf);
+        assert_eq!(read, Poll::Ready(Ok((2, Then::More))));
+        let read = Pin::new(body.get_mut()).poll_read(&mut cx, &mut buf);
+        assert_eq!(read, Poll::Ready(Ok((2, Then::More))));
+        if look_again {
+            let read = Pin::new(&mut source).poll_read(&mut cx, &mut buf);
+            assert_eq!(read, Poll::Ready(Err("reset")));
+            let read = Pin::new(body.get_mut()).poll_read(&mut cx, &mut buf);
+            assert_eq!(read, Poll::Ready(Err("reset".into())));
+        }
+        let left = (!look_again).then_some(Err("reset"));
+        assert_eq!(source.into_parts().1, left);
+        assert_eq!(body.into_inner().into_parts().1, left.map(|left| left.map_err(Arc::new)));
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Bytes, against code that is as direct as it can be, against chunks, and against a plain copy.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
+use futures::StreamExt as _;
 use futures::executor::block_on;
 use wasmtime::Result;
 use wasmtime_streams as ours;
@@ -116,5 +118,14 @@ fn chunked(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
             &mut |n| guest.read(load(n, chunk), |total| ChunkRead::new(chunks(chunk, total))),
         )?;
     }
-    Ok(())
+    let chunk = 1 << 10;
+    bench.compare(
+        Subject::new("try-chunks-1k-in-64k", "one-handed-over", 12.0).unit("chunk"),
+        &mut |n| {
+            guest.read(load(n, chunk), |total| {
+                ours::try_chunks(chunks(chunk, total).map(Ok::<_, Infallible>))
+            })
+        },
+        &mut |n| guest.read(load(n, chunk), |total| HandOver(chunks(chunk, total))),
+    )
 }

@@ -24,7 +24,7 @@ pub(crate) fn growth(bench: &mut Bench) -> Result<()> {
     let effort = bench.effort.few();
     bench.values(
         effort,
-        Subject::new("streams-10000", "alone", 0.0).unit("stream"),
+        Subject::new("streams-10000", "alone", AS_FAST).unit("stream"),
         || streams(&guest, MANY, ours),
         || streams(&guest, 1, ours),
     )?;

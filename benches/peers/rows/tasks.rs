@@ -22,6 +22,11 @@ pub(crate) fn tasks(bench: &mut Bench) -> Result<()> {
         &mut hops,
     )?;
     bench.compare(
+        subject("buf-reader-same-thread", "duplex", 1.0),
+        &mut |ops| side.look_here(ops, lifted),
+        &mut |ops| side.read_here(ops, through_duplex),
+    )?;
+    bench.compare(
         subject("relay-same-thread", "duplex", 1.0),
         &mut |ops| side.relay_here(ops, relayed),
         &mut |ops| side.relay_here(ops, relayed_through_duplex),

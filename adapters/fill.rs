@@ -1,0 +1,48 @@
+use std::task::Poll;
+
+use bytes::Buf;
+
+use crate::{Then, Why};
+
+/// How many bytes of chunks are taken in one look.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Fills `buf` with the rest of a chunk and with all chunks that are there in one look, up to a bound after which the core
+/// is asked whether to go on.
+///
+/// An error that comes after bytes waits in `rest` until the core asks again, which it does at once if there is room.
+pub(crate) fn fill<B: Buf, E>(
+    buf: &mut [u8],
+    rest: &mut Option<Result<B, E>>,
+    mut next: impl FnMut() -> Poll<Option<Result<B, E>>>,
+) -> Poll<Result<(usize, Then), E>> {
+    let most = buf.len().min(AT_ONCE);
+    let mut filled = 0;
+    loop {
+        let chunk = match rest.take() {
+            Some(rest) => Poll::Ready(Some(rest)),
+            None => next(),
+        };
+        let mut chunk = match chunk {
+            Poll::Ready(Some(Ok(chunk))) => chunk,
+            Poll::Ready(Some(Err(error))) if filled == 0 => return Poll::Ready(Err(error)),
+            Poll::Ready(error @ Some(Err(_))) => {
+                *rest = error;
+                break;
+            }
+            Poll::Ready(None) => return Poll::Ready(Ok((filled, Then::End(Why::Finished)))),
+            Poll::Pending if filled == 0 => return Poll::Pending,
+            Poll::Pending => return Poll::Ready(Ok((filled, Then::Stop))),
+        };
+        let n = chunk.remaining().min(buf.len() - filled);
+        chunk.copy_to_slice(&mut buf[filled..filled + n]);
+        filled += n;
+        if chunk.has_remaining() {
+            *rest = Some(Ok(chunk));
+        }
+        if n == 0 || filled >= most {
+            break;
+        }
+    }
+    Poll::Ready(Ok((filled, Then::More)))
+}

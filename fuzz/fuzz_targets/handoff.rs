@@ -1,0 +1,308 @@
+//! What stands between a stream and another task or another store: a guest and a task that both do anything.
+#![no_main]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use libfuzzer_sys::fuzz_target;
+use wasmtime::component::{StreamConsumer, StreamProducer};
+use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
+use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
+use wasmtime_streams::testing::{self, Item, Made, Op, Reported};
+use wasmtime_streams::{
+    ByteSink as _, ByteSource as _, Completion, End, GuestBody, Then, lift, lower, relay,
+};
+use wasmtime_streams_fuzz::{Input, completed, completed_as, quiet, run};
+
+/// What the task does.
+#[derive(Clone, Debug)]
+struct Task {
+    /// Of the hand-over.
+    capacity: usize,
+    /// How many items it moves in each of its turns, over and over.
+    turns: Vec<usize>,
+    /// A reader goes away once it has so many.
+    leaves: Option<usize>,
+}
+
+impl Task {
+    fn new(input: &mut Input<'_>) -> Self {
+        let capacity = usize::from(input.byte() % 40) + 2;
+        let leaves = input.byte();
+        let leaves = (leaves & 1 == 1).then_some(usize::from(leaves >> 1));
+        let turns = input.part().iter().map(|byte| usize::from(byte % 16) + 1);
+        Self { capacity, leaves, turns: turns.collect() }
+    }
+
+    /// How much it moves at most, turn by turn.
+    fn turns(&self) -> impl FnMut() -> usize + 'static {
+        let mut turns = self.turns.clone().into_iter().cycle();
+        move || turns.next().unwrap_or(1)
+    }
+}
+
+/// It does what it can do at once.
+fn now() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// Takes at most so many: some, or whether that was the end.
+type Receive<T> = Box<dyn FnMut(usize) -> Result<Vec<T>, bool>>;
+
+fn read(mut reader: GuestReader) -> Receive<u8> {
+    let mut copies = false;
+    Box::new(move |most| {
+        copies = !copies;
+        let mut buffer = vec![0; most];
+        let read = if copies {
+            reader.poll_read(&mut now(), &mut buffer)
+        } else {
+            // Without a copy.
+            reader.poll_fill_buf(&mut now()).map_ok(|bytes| {
+                let n = bytes.len().min(most);
+                buffer[..n].copy_from_slice(&bytes[..n]);
+                n
+            })
+        };
+        match read {
+            Poll::Ready(Ok(n)) if n > 0 => {
+                if !copies {
+                    reader.consume(n);
+                }
+                buffer.truncate(n);
+                Ok(buffer)
+            }
+            ended => Err(ended.is_ready()),
+        }
+    })
+}
+
+fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
+    Box::new(move |most| {
+        let next = if most % 2 == 0 {
+            items.poll_batch(&mut now())
+        } else {
+            items.poll_item(&mut now()).map(|item| item.map(|item| vec![item]))
+        };
+        match next {
+            Poll::Ready(Some(items)) => Ok(items),
+            ended => Err(ended.is_ready()),
+        }
+    })
+}
+
+fn second(mut second: FromHost<u8>) -> Receive<u8> {
+    Box::new(move |most| {
+        let mut buffer = vec![0; most];
+        match Pin::new(&mut second).poll_read(&mut now(), &mut buffer) {
+            Poll::Ready(Ok((n, _))) if n > 0 => {
+                buffer.truncate(n);
+                Ok(buffer)
+            }
+            ended => Err(matches!(ended, Poll::Ready(Ok((_, Then::End(_)))))),
+        }
+    })
+}
+
+fn body(mut body: GuestBody) -> Receive<u8> {
+    Box::new(move |_| match http_body::Body::poll_frame(Pin::new(&mut body), &mut now()) {
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) => Ok(data.into()),
+            Err(_) => Err(true),
+        },
+        ended => Err(ended.is_ready()),
+    })
+}
+
+struct Peer<T> {
+    receive: Option<Receive<T>>,
+    got: Vec<T>,
+    over: bool,
+}
+
+impl<T> Peer<T> {
+    fn receive(&mut self, most: usize) -> bool {
+        match self.receive.as_mut().map(|receive| receive(most)) {
+            Some(Ok(items)) => {
+                self.got.extend(items);
+                return true;
+            }
+            Some(Err(over)) => self.over = over,
+            None => self.over = true,
+        }
+        false
+    }
+
+    fn drain(&mut self) {
+        while self.receive(64) {}
+    }
+}
+
+fn sink<C, S, E>(
+    what: &str,
+    items: Vec<<C::Item as Item>::Value>,
+    (task, ops): (Task, &[Op]),
+    make: impl Fn(usize) -> (C, Completion<S, E>, Receive<<C::Item as Item>::Value>) + 'static,
+) where
+    C: StreamConsumer<(), Item: Item<Value: Clone>>,
+    S: Unpin + 'static,
+    E: 'static,
+{
+    let peer = task.clone();
+    let mut check = testing::consumer(items, move || {
+        let (consumer, completion, receive) = make(peer.capacity);
+        let made = completed_as(Made::new(consumer), completion, |end| match end {
+            End::PeerDropped => Reported::Failed,
+            _ => Reported::Ended,
+        });
+        let state = Peer { receive: Some(receive), got: Vec::new(), over: false };
+        let state = Rc::new(RefCell::new(state));
+        let (step, closed) = (state.clone(), state.clone());
+        let mut turn = peer.turns();
+        let leaves = peer.leaves;
+        made.step(move || {
+            let mut state = step.borrow_mut();
+            if leaves.is_none_or(|leaves| state.got.len() < leaves) {
+                return state.receive(turn());
+            }
+            state.drain();
+            state.receive.take().is_some()
+        })
+        .received(move || {
+            let mut state = state.borrow_mut();
+            state.drain();
+            state.got.clone()
+        })
+        .closed(move || {
+            let mut state = closed.borrow_mut();
+            state.drain();
+            state.over
+        })
+    });
+    if task.leaves.is_some() {
+        check = check.fails();
+    }
+    let check = check.bound(task.capacity);
+    run(what, &task, check, ops);
+}
+
+/// `send` sends the first of these items, and says how many.
+fn source<P, S, W: 'static>(
+    what: &str,
+    items: Vec<<P::Item as Item>::Value>,
+    (task, ops): (Task, &[Op]),
+    make: impl Fn(usize) -> (P, Completion<S, Infallible>, W) + 'static,
+    send: fn(&mut W, &[<P::Item as Item>::Value]) -> usize,
+) where
+    P: StreamProducer<(), Item: Item<Value: Clone + Debug>>,
+    S: Unpin + 'static,
+{
+    let (peer, sent) = (task.clone(), items.clone());
+    let check = testing::producer(items, move || {
+        let (producer, completion, writer) = make(peer.capacity);
+        let mut writer = Some(writer);
+        let mut left: VecDeque<_> = sent.clone().into();
+        let mut turn = peer.turns();
+        completed(Made::new(producer), completion).step(move || {
+            let Some(open) = &mut writer else { return false };
+            if left.is_empty() {
+                writer = None;
+                return true;
+            }
+            let most = turn().min(left.len());
+            let n = send(open, &left.make_contiguous()[..most]);
+            left.drain(..n);
+            n > 0
+        })
+    });
+    run(what, &task, check, ops);
+}
+
+/// How many were written; all of them where nobody reads any more.
+fn written<E>(poll: Poll<Result<usize, E>>, all: usize) -> usize {
+    match poll {
+        Poll::Ready(Ok(n)) => n,
+        Poll::Ready(Err(_)) => all,
+        Poll::Pending => 0,
+    }
+}
+
+fn write(writer: &mut HostWriter, bytes: &[u8]) -> usize {
+    written(writer.poll_write(&mut now(), bytes), bytes.len())
+}
+
+fn first(first: &mut ToHost<u8>, bytes: &[u8]) -> usize {
+    written(Pin::new(first).poll_write(&mut now(), bytes), bytes.len())
+}
+
+fn send(sink: &mut HostSink<String>, items: &[String]) -> usize {
+    if sink.poll_room(&mut now()).map_err(drop) == Poll::Ready(Err(())) {
+        return items.len();
+    }
+    items.iter().take_while(|item| sink.try_send(item.to_string()).is_ok()).count()
+}
+
+fuzz_target!(init: quiet(), |bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    let (adapter, len) = (input.byte(), input.byte() % 64);
+    let task = Task::new(&mut input);
+    let ops = &*input.ops();
+    let numbers: Vec<u8> = (0..len).collect();
+    let names = numbers.iter().map(|n| format!("item {n}")).collect();
+    match adapter % 8 {
+        0 => sink("lift::consumer", numbers, (task, ops), |capacity| {
+            let (consumer, reader) = lift::consumer(capacity);
+            let (consumer, completion) = consumer.with_completion();
+            (consumer, completion, read(reader))
+        }),
+        1 => sink("lift::item_consumer", names, (task, ops), |capacity| {
+            let (consumer, reader) = lift::item_consumer::<String>(capacity);
+            let (consumer, completion) = consumer.with_completion();
+            (consumer, completion, items(reader))
+        }),
+        2 => sink("lift::item_consumer of numbers", numbers, (task, ops), |capacity| {
+            let (consumer, reader) = lift::item_consumer::<u8>(capacity);
+            let (consumer, completion) = consumer.with_completion();
+            (consumer, completion, items(reader))
+        }),
+        3 => sink("guest_body", numbers, (task, ops), |capacity| {
+            let (consumer, reader) = wasmtime_streams::guest_body(capacity, None);
+            let (consumer, completion) = consumer.with_completion();
+            (consumer, completion, body(reader))
+        }),
+        4 => sink("relay::byte_parts, first", numbers, (task, ops), |capacity| {
+            let (consumer, producer) = relay::byte_parts(capacity);
+            let (consumer, completion) = consumer.with_completion();
+            (consumer, completion, second(producer.into_inner()))
+        }),
+        5 => {
+            let make = |capacity| {
+                let (writer, producer) = lower::producer(capacity);
+                let (producer, completion) = producer.with_completion();
+                (producer, completion, writer)
+            };
+            source("lower::producer", numbers, (task, ops), make, write);
+        }
+        6 => {
+            let make = |capacity| {
+                let (writer, producer) = lower::item_producer::<String>(capacity);
+                let (producer, completion) = producer.with_completion();
+                (producer, completion, writer)
+            };
+            source("lower::item_producer", names, (task, ops), make, send);
+        }
+        _ => {
+            let make = |capacity| {
+                let (consumer, producer) = relay::byte_parts(capacity);
+                let (producer, completion) = producer.with_completion();
+                (producer, completion, consumer.into_inner())
+            };
+            source("relay::byte_parts, second", numbers, (task, ops), make, first);
+        }
+    }
+});
