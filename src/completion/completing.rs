@@ -230,6 +230,7 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
 impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
     type Error = Infallible;
 
+    #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

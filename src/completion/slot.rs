@@ -130,8 +130,7 @@ impl<S, E> Slot<S, E> {
     }
 
     fn wanted(&self) -> Option<Why> {
-        // A load, since it is looked for in every operation.
-        if self.wanted.load(Ordering::Acquire) { *locked(&self.why) } else { None }
+        if self.is_wanted() { *locked(&self.why) } else { None }
     }
 
     pub(super) fn watch(&self, store: Weak<()>) {
@@ -148,31 +147,35 @@ impl<S, E> Slot<S, E> {
         state.moved = state.moved.saturating_sub(lost as u64);
     }
 
-    /// For a poll of the object; `None` if the stream has ended.
-    fn before_poll(&self) -> Option<MutexGuard<'_, State<S, E>>> {
-        let state = locked(&self.state);
-        if state.end.is_some() {
-            self.release(state);
-            return None;
-        }
-        if let Some(why) = self.wanted() {
-            self.finish(state, why.into(), Some(why));
-            return None;
-        }
-        Some(state)
+    /// Whether there may be word from the host.
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
     }
 
-    fn after_poll(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>, pending: bool) {
-        if state.end.is_some() {
-            self.release(state);
-            return;
+    /// For a poll of the object; `None` if the stream has ended.
+    #[inline]
+    fn before_poll(&self) -> Option<MutexGuard<'_, State<S, E>>> {
+        let state = locked(&self.state);
+        if state.end.is_none() && !self.is_wanted() {
+            return Some(state);
         }
-        let stale = if pending {
-            let waker = cx.waker().clone();
-            locked(&self.wakers).parked.replace(waker)
-        } else {
-            None
-        };
+        self.let_go(state);
+        None
+    }
+
+    #[inline]
+    fn after_poll(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>, pending: bool) {
+        if pending && state.end.is_none() {
+            self.park(state, cx);
+        } else if state.end.is_some() || self.is_wanted() {
+            self.let_go(state);
+        }
+    }
+
+    /// Lets go of the lock; who ends the stream wakes the operation.
+    fn park(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let stale = locked(&self.wakers).parked.replace(waker);
         self.let_go(state);
         // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
         drop(stale);
@@ -308,7 +311,8 @@ impl<S, E> Held<S, E> {
     where
         S: Unpin,
     {
-        if self.alone.is_none() {
+        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
+        if self.alone.is_none() && Arc::strong_count(&self.slot) == 1 {
             self.take_out();
         }
         let Self { slot, alone } = self;
@@ -325,10 +329,9 @@ impl<S, E> Held<S, E> {
         Some(answer)
     }
 
+    #[inline(never)]
     fn take_out(&mut self) {
-        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
-        if Arc::strong_count(&self.slot) == 1
-            && Arc::weak_count(&self.slot) == 0
+        if Arc::weak_count(&self.slot) == 0
             && let Some(slot) = Arc::get_mut(&mut self.slot)
             // Else it is about to end.
             && !*slot.wanted.get_mut()

@@ -33,6 +33,8 @@ const LARGE: usize = CHUNK / 4;
 /// Where chunks get their memory from, and where that goes when a reader waits.
 #[derive(Clone, Copy)]
 pub(super) struct Memory<T> {
+    /// Spares as long as this are taken as they are.
+    pub(super) enough: usize,
     /// Memory for so many items, of the spares if there are any.
     pub(super) take: fn(&mut Vec<Vec<T>>, usize) -> Vec<T>,
     pub(super) give: fn(&mut Vec<Vec<T>>),
@@ -41,12 +43,12 @@ pub(super) struct Memory<T> {
 impl<T> Memory<T> {
     /// That of the allocator.
     pub(super) const PLAIN: Self =
-        Self { take: |spares, _| spares.pop().unwrap_or_default(), give: Vec::clear };
+        Self { enough: 0, take: |spares, _| spares.pop().unwrap_or_default(), give: Vec::clear };
 }
 
 impl Memory<u8> {
     /// That of other hand-overs whose chunks are as long.
-    pub(super) const SHARED: Self = Self { take, give };
+    pub(super) const SHARED: Self = Self { enough: FULL, take, give };
 }
 
 fn spare() -> MutexGuard<'static, Vec<Vec<u8>>> {
@@ -54,11 +56,6 @@ fn spare() -> MutexGuard<'static, Vec<Vec<u8>>> {
 }
 
 fn take(spares: &mut Vec<Vec<u8>>, wanted: usize) -> Vec<u8> {
-    if let Some(memory) = spares.pop()
-        && (wanted < LARGE || memory.capacity() >= FULL)
-    {
-        return memory;
-    }
     if wanted < LARGE {
         return Vec::new();
     }

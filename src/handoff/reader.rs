@@ -1,12 +1,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::patience::{Patience, here};
-use super::{Shared, register, wake};
+use super::{Shared, State, register, wake};
 
 /// The end that is read from. Dropping it tells the writer, and wakes it.
 pub(crate) struct Reader<T, E> {
@@ -15,11 +15,54 @@ pub(crate) struct Reader<T, E> {
     patience: Patience,
 }
 
+/// What a reader that has read its chunk sees when it looks for another one.
+struct Look<'a, T, E> {
+    state: MutexGuard<'a, State<T, E>>,
+    /// It has got another chunk.
+    found: bool,
+    /// It waited for room, and there is some now.
+    writer: Option<Waker>,
+    turn: u32,
+}
+
+impl<'a, T, E> Look<'a, T, E> {
+    #[inline]
+    fn new(shared: &'a Shared<T, E>, chunk: &mut VecDeque<T>) -> Self {
+        let mut state = shared.lock();
+        state.reader_at = here();
+        // What was read makes room.
+        let writer = match mem::take(&mut state.lent) {
+            0 => None,
+            _ => state.writer.take(),
+        };
+        let turn = shared.turn(&mut state);
+        let next = state.chunks.pop_front();
+        let found = next.is_some();
+        if let Some(next) = next {
+            state.waiting -= next.len();
+            state.lent = next.len();
+            let read = Vec::from(mem::replace(chunk, next.into()));
+            if read.capacity() > 0 {
+                state.spares.push(read);
+            }
+        }
+        Self { state, found, writer, turn }
+    }
+
+    /// Lets go of the lock.
+    #[inline]
+    fn done(self) {
+        drop(self.state);
+        wake(self.writer);
+    }
+}
+
 impl<T, E> Reader<T, E> {
     pub(super) fn new(shared: Arc<Shared<T, E>>) -> Self {
         Self { shared, chunk: VecDeque::new(), patience: Patience::new() }
     }
 
+    #[inline]
     /// Waits for items, of which there is at least one; none are there at the end. The error comes once, after all items.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut VecDeque<T>, E>> {
         ready!(self.poll_ready(cx));
@@ -32,57 +75,55 @@ impl<T, E> Reader<T, E> {
     }
 
     /// Waits until there is an item, the end or the error.
+    #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.chunk.is_empty() {
             return Poll::Ready(());
         }
         let Self { shared, chunk, patience } = self;
-        let mut looked = false;
-        loop {
-            let mut state = shared.lock();
-            state.reader_at = here();
-            // What was read makes room.
-            let writer = match mem::take(&mut state.lent) {
-                0 => None,
-                _ => state.writer.take(),
-            };
-            let turn = shared.turn(&mut state);
-            if let Some(next) = state.chunks.pop_front() {
-                state.waiting -= next.len();
-                state.lent = next.len();
-                let read = Vec::from(mem::replace(chunk, next.into()));
-                if read.capacity() > 0 {
-                    state.spares.push(read);
-                }
-                drop(state);
-                wake(writer);
-                return Poll::Ready(());
-            }
-            if state.closed.is_some() {
-                shared.rest(&mut state);
-                drop(state);
-                drop(writer);
-                *chunk = VecDeque::new();
-                return Poll::Ready(());
-            }
-            if !looked && state.is_apart() {
-                looked = true;
-                drop(state);
-                wake(writer);
-                patience.wait(&shared.turn, turn);
-                continue;
-            }
-            let stale = register(&mut state.reader, cx);
-            // An idle hand-over holds no memory.
-            if chunk.capacity() > 0 {
-                state.spares.push(mem::take(chunk).into());
-            }
-            shared.rest(&mut state);
-            drop(state);
-            drop(stale);
-            wake(writer);
-            return Poll::Pending;
+        let look = Look::new(shared, chunk);
+        if look.found {
+            look.done();
+            return Poll::Ready(());
         }
+        Self::poll_wait(shared, chunk, patience, look, cx)
+    }
+
+    /// There was nothing.
+    #[inline(never)]
+    fn poll_wait<'a>(
+        shared: &'a Shared<T, E>,
+        chunk: &mut VecDeque<T>,
+        patience: &mut Patience,
+        mut look: Look<'a, T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if look.state.closed.is_none() && look.state.is_apart() {
+            let turn = look.turn;
+            look.done();
+            patience.wait(&shared.turn, turn);
+            look = Look::new(shared, chunk);
+            if look.found {
+                look.done();
+                return Poll::Ready(());
+            }
+        }
+        let state = &mut look.state;
+        if state.closed.is_some() {
+            shared.rest(state);
+            look.done();
+            *chunk = VecDeque::new();
+            return Poll::Ready(());
+        }
+        let stale = register(&mut state.reader, cx);
+        // An idle hand-over holds no memory.
+        if chunk.capacity() > 0 {
+            state.spares.push(mem::take(chunk).into());
+        }
+        shared.rest(state);
+        look.done();
+        drop(stale);
+        Poll::Pending
     }
 
     /// Refuses what is written from now on; what was written before stays to be read.

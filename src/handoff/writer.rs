@@ -25,35 +25,48 @@ impl<T, E> Writer<T, E> {
         Self { shared, patience: Patience::new() }
     }
 
+    #[inline]
     fn poll_locked<'a>(
         shared: &'a Shared<T, E>,
         patience: &mut Patience,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Room<'a, T, E>, ReaderGone>> {
-        let mut looked = false;
-        loop {
-            let mut state = shared.lock();
-            state.writer_at = here();
-            if state.is_shut() {
-                return Poll::Ready(Err(ReaderGone));
-            }
-            let room = shared.room(&state);
-            state.writer_waits = room == 0;
-            if room > 0 {
-                return Poll::Ready(Ok((state, room)));
-            }
-            if !looked && state.is_apart() {
-                looked = true;
-                let turn = shared.turn.load(Ordering::Relaxed);
-                drop(state);
-                patience.wait(&shared.turn, turn);
-                continue;
-            }
-            let stale = register(&mut state.writer, cx);
-            drop(state);
-            drop(stale);
-            return Poll::Pending;
+        let mut state = shared.lock();
+        state.writer_at = here();
+        let room = shared.room(&state);
+        if room > 0 && !state.is_shut() {
+            state.writer_waits = false;
+            return Poll::Ready(Ok((state, room)));
         }
+        Self::poll_wait(shared, patience, state, cx)
+    }
+
+    /// There is no room, or nobody to write for.
+    #[inline(never)]
+    fn poll_wait<'a>(
+        shared: &'a Shared<T, E>,
+        patience: &mut Patience,
+        mut state: MutexGuard<'a, State<T, E>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Room<'a, T, E>, ReaderGone>> {
+        if !state.is_shut() && state.is_apart() {
+            let turn = shared.turn.load(Ordering::Relaxed);
+            drop(state);
+            patience.wait(&shared.turn, turn);
+            state = shared.lock();
+        }
+        if state.is_shut() {
+            return Poll::Ready(Err(ReaderGone));
+        }
+        let room = shared.room(&state);
+        state.writer_waits = room == 0;
+        if room > 0 {
+            return Poll::Ready(Ok((state, room)));
+        }
+        let stale = register(&mut state.writer, cx);
+        drop(state);
+        drop(stale);
+        Poll::Pending
     }
 
     /// Waits for room, and lets `fill` append to a chunk: at most as many as it is told. `wanted` is how many there are.
@@ -128,6 +141,7 @@ impl<T, E> Writer<T, E> {
 }
 
 /// Appends bytes to a chunk, whose memory grows by doubling, but not beyond `most` for that.
+#[inline]
 fn append(chunk: &mut Vec<u8>, bytes: &[u8], most: usize) {
     let needed = chunk.len() + bytes.len();
     if needed > chunk.capacity() {
@@ -139,6 +153,7 @@ fn append(chunk: &mut Vec<u8>, bytes: &[u8], most: usize) {
 
 impl<E> Writer<u8, E> {
     /// Waits for room, and copies what there is room for.
+    #[inline]
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -178,6 +193,7 @@ impl<T, E> fmt::Debug for Writer<T, E> {
 
 impl<T, E> Shared<T, E> {
     /// A chunk to append to, and for how many items; it is away from the others until it is [`put`](Self::put) back.
+    #[inline]
     fn open(&self, state: &mut State<T, E>, wanted: usize, room: usize) -> (Vec<T>, usize) {
         // What does not fit into the last chunk goes into one of its own, and the reader gets this one.
         let most = self.chunk;
@@ -187,11 +203,18 @@ impl<T, E> Shared<T, E> {
                 let left = most - last.len();
                 (last, room.min(left))
             }
-            None => ((self.memory.take)(&mut state.spares, wanted), room.min(most)),
+            None => {
+                let memory = match state.spares.pop() {
+                    Some(memory) if memory.capacity() >= self.memory.enough => memory,
+                    _ => (self.memory.take)(&mut state.spares, wanted),
+                };
+                (memory, room.min(most))
+            }
         }
     }
 
     /// Puts a chunk back that had so many items before, for the reader, who is to be woken.
+    #[inline]
     fn put(&self, state: &mut State<T, E>, chunk: Vec<T>, before: usize) -> Option<Waker> {
         if state.reader_gone {
             return None;

@@ -62,6 +62,7 @@ macro_rules! common {
 impl ByteSink for ToHost<u8> {
     common!();
 
+    #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Answer<usize> {
         self.writer.poll_write(cx, buf).map_err(gone)
     }

@@ -53,6 +53,7 @@ macro_rules! common {
 impl ByteSource for FromHost<u8> {
     common!();
 
+    #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

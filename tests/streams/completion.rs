@@ -1,5 +1,6 @@
 //! How streams end, and what the host gets back.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,9 @@ use std::thread;
 
 use futures::channel::oneshot;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, BufWriter, ReadBuf};
-use wasmtime_streams::{CancelHandle, End, Flush, tokio_read, tokio_write, try_chunks};
+use wasmtime_streams::{
+    ByteSource as _, CancelHandle, End, Flush, Then, Why, tokio_read, tokio_write, try_chunks,
+};
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{ChunkStream, FAILURE, Reader, Script, Step, Writer};
@@ -27,6 +30,18 @@ fn the_completion_resolves_as_soon_as_the_end_is_known() {
         assert_eq!(done.moved, 2);
         guest.drop_readable(stream).await;
     });
+}
+
+#[test]
+fn the_end_itself_wakes_the_completion() {
+    // Rule "Completion": while the stream is still there, too.
+    let (producer, mut done) = tokio_read(&b""[..]).with_completion();
+    let mut source = producer.into_inner();
+    let read = poll_fn(|cx| Pin::new(&mut source).poll_read(cx, &mut [0]));
+    let end = async { assert!(matches!(read.await, Ok((0, Then::End(Why::Finished))))) };
+    assert!(executor::run(wakes(&mut done, end)));
+    assert!(executor::run(done).end.is_finished());
+    drop(source);
 }
 
 #[test]
