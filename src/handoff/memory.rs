@@ -28,22 +28,21 @@ const SPARES: usize = 15;
 const BATCH: usize = 4;
 
 /// What is smaller is as quickly allocated.
-const LARGE: usize = CHUNK / 4;
+pub(super) const LARGE: usize = CHUNK / 4;
 
 /// Where chunks get their memory from, and where that goes when a reader waits.
 #[derive(Clone, Copy)]
 pub(super) struct Memory<T> {
-    /// Spares as long as this are taken as they are.
+    /// A spare as long as this will do for [`LARGE`] items or more, and any for fewer.
     pub(super) enough: usize,
-    /// Memory for so many items, of the spares if there are any.
+    /// Memory for so many items, where no spare will do.
     pub(super) take: fn(&mut Vec<Vec<T>>, usize) -> Vec<T>,
     pub(super) give: fn(&mut Vec<Vec<T>>),
 }
 
 impl<T> Memory<T> {
     /// That of the allocator.
-    pub(super) const PLAIN: Self =
-        Self { enough: 0, take: |spares, _| spares.pop().unwrap_or_default(), give: Vec::clear };
+    pub(super) const PLAIN: Self = Self { enough: 0, take: |_, _| Vec::new(), give: Vec::clear };
 }
 
 impl Memory<u8> {

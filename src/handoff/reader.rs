@@ -20,7 +20,7 @@ struct Look<'a, T, E> {
     state: MutexGuard<'a, State<T, E>>,
     /// It has got another chunk.
     found: bool,
-    /// It waited for room, and there is some now.
+    /// Of a writer that waited for room, of which there is some now.
     writer: Option<Waker>,
     turn: u32,
 }
@@ -62,8 +62,8 @@ impl<T, E> Reader<T, E> {
         Self { shared, chunk: VecDeque::new(), patience: Patience::new() }
     }
 
-    #[inline]
     /// Waits for items, of which there is at least one; none are there at the end. The error comes once, after all items.
+    #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut VecDeque<T>, E>> {
         ready!(self.poll_ready(cx));
         if self.chunk.is_empty()

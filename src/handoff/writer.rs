@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
+use super::memory::LARGE;
 use super::patience::{Patience, here};
 use super::{Shared, State, register, wake};
 
@@ -34,8 +35,8 @@ impl<T, E> Writer<T, E> {
         let mut state = shared.lock();
         state.writer_at = here();
         let room = shared.room(&state);
+        state.writer_waits = room == 0;
         if room > 0 && !state.is_shut() {
-            state.writer_waits = false;
             return Poll::Ready(Ok((state, room)));
         }
         Self::poll_wait(shared, patience, state, cx)
@@ -204,8 +205,9 @@ impl<T, E> Shared<T, E> {
                 (last, room.min(left))
             }
             None => {
+                let enough = if wanted < LARGE { 0 } else { self.memory.enough };
                 let memory = match state.spares.pop() {
-                    Some(memory) if memory.capacity() >= self.memory.enough => memory,
+                    Some(memory) if memory.capacity() >= enough => memory,
                     _ => (self.memory.take)(&mut state.spares, wanted),
                 };
                 (memory, room.min(most))
