@@ -18,13 +18,13 @@ pub(crate) fn fill<B: Buf, E>(
 ) -> Poll<Result<(usize, Then), E>> {
     let most = buf.len().min(AT_ONCE);
     let mut filled = 0;
+    let mut chunk = match rest.take() {
+        Some(rest) => Poll::Ready(Some(rest)),
+        None => next(),
+    };
     loop {
-        let chunk = match rest.take() {
-            Some(rest) => Poll::Ready(Some(rest)),
-            None => next(),
-        };
-        let mut chunk = match chunk {
-            Poll::Ready(Some(Ok(chunk))) => chunk,
+        let mut bytes = match chunk {
+            Poll::Ready(Some(Ok(bytes))) => bytes,
             Poll::Ready(Some(Err(error))) if filled == 0 => return Poll::Ready(Err(error)),
             Poll::Ready(error @ Some(Err(_))) => {
                 *rest = error;
@@ -34,15 +34,19 @@ pub(crate) fn fill<B: Buf, E>(
             Poll::Pending if filled == 0 => return Poll::Pending,
             Poll::Pending => return Poll::Ready(Ok((filled, Then::Stop))),
         };
-        let n = chunk.remaining().min(buf.len() - filled);
-        chunk.copy_to_slice(&mut buf[filled..filled + n]);
-        filled += n;
-        if chunk.has_remaining() {
-            *rest = Some(Ok(chunk));
+        let (n, room) = (bytes.remaining(), buf.len() - filled);
+        if n > room {
+            bytes.copy_to_slice(&mut buf[filled..]);
+            filled += room;
+            *rest = Some(Ok(bytes));
+            break;
         }
+        bytes.copy_to_slice(&mut buf[filled..filled + n]);
+        filled += n;
         if n == 0 || filled >= most {
             break;
         }
+        chunk = next();
     }
     Poll::Ready(Ok((filled, Then::More)))
 }
