@@ -109,18 +109,16 @@ impl<T, E> Reader<T, E> {
             }
         }
         let state = &mut look.state;
-        if state.closed.is_some() {
-            shared.rest(state);
-            look.done();
-            *chunk = VecDeque::new();
-            return Poll::Ready(());
-        }
-        let stale = register(&mut state.reader, cx);
-        // An idle hand-over holds no memory.
+        // One that is idle or at its end holds no memory.
         if chunk.capacity() > 0 {
             state.spares.push(mem::take(chunk).into());
         }
         shared.rest(state);
+        if state.closed.is_some() {
+            look.done();
+            return Poll::Ready(());
+        }
+        let stale = register(&mut state.reader, cx);
         look.done();
         drop(stale);
         Poll::Pending
@@ -170,12 +168,18 @@ impl<T, E> Drop for Reader<T, E> {
         state.reader_gone = true;
         let waiting = state.refuse();
         let unread = mem::take(&mut state.chunks);
-        let spare = mem::take(&mut state.spares);
+        let mut spares = mem::take(&mut state.spares);
         let stale = state.reader.take();
         self.shared.turn(&mut state);
         drop(state);
         wake(waiting);
-        drop((unread, spare, stale));
+        drop(stale);
+        // The items are dropped outside of the lock.
+        for mut chunk in unread.into_iter().chain([mem::take(&mut self.chunk).into()]) {
+            chunk.clear();
+            spares.push(chunk);
+        }
+        (self.shared.memory.give)(&mut spares);
     }
 }
 

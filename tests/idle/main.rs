@@ -143,3 +143,29 @@ fn a_write_that_does_not_happen_after_all_keeps_no_buffer() {
     let kept = kept_after(|sink, _| sink.stream_ended(None));
     assert!(kept <= most, "{kept} bytes after the guest has dropped its end");
 }
+
+#[test]
+fn the_memory_of_a_hand_over_that_is_dropped_serves_the_next_one() {
+    // The page on the contract, under "Memory".
+    let _counted = COUNTED.lock().unwrap();
+    let cx = &mut Context::from_waker(Waker::noop());
+    let data = vec![7; 64 << 10];
+    let mut buf = data.clone();
+    for (read, part) in [(0, 0), (0, 1000), (1, 1000), (3, 0), (4, 0)] {
+        let mut round = || {
+            let (mut consumer, mut reader) = lift::consumer(4 * data.len());
+            let mut sink = Pin::new(consumer.get_mut());
+            while sink.as_mut().poll_write(cx, &data).is_ready() {}
+            for _ in 0..read {
+                assert!(reader.poll_read(cx, &mut buf).is_ready());
+            }
+            assert!(part == 0 || reader.poll_read(cx, &mut buf[..part]).is_ready());
+        };
+        round();
+        let before = ALLOCATOR.current_usage();
+        ALLOCATOR.reset_peak_usage();
+        round();
+        let taken = ALLOCATOR.peak_usage() - before;
+        assert!(taken < data.len() / 2, "{taken} bytes anew, with {read} and {part} bytes read");
+    }
+}
