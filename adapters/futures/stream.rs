@@ -191,6 +191,7 @@ pub(super) fn try_poll_items<S: TryStream>(
     collect(max, out, move || stream.as_mut().try_poll_next(cx))
 }
 
+/// One item needs no loop, and the call of it would be a good part of what it costs.
 fn collect<T, E>(
     max: usize,
     out: &mut Vec<T>,
