@@ -83,12 +83,12 @@ impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
         reason: impl FnOnce(X) -> End<E>,
         ended: impl Fn() -> Result<(), Y>,
     ) -> Readiness<Y> {
-        let answer = self.held.poll(cx, |object, cx, step| match ask(object, cx) {
+        let answer = self.held.poll(cx, |object, cx, mut step| match ask(object, cx) {
             None => Poll::Ready(None),
             Some(poll) => poll.map(|ready| match ready {
                 Ok(()) => Some(Ok(())),
                 Err(error) => {
-                    step.end = Some(reason(error));
+                    step.end(reason(error));
                     Some(ended())
                 }
             }),
@@ -105,11 +105,11 @@ impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
 fn sink<S: Unpin, E, T>(
     held: &mut Held<S, E>,
     cx: &mut Context<'_>,
-    poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<Result<T, Halt<E>>>,
+    poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<Result<T, Halt<E>>>,
 ) -> Poll<Result<T, Halt<Infallible>>> {
-    let answer = held.poll(cx, |object, cx, step| {
-        poll(object, cx, step).map_err(|halt| {
-            step.end = Some(halt_reason(halt));
+    let answer = held.poll(cx, |object, cx, mut step| {
+        poll(object, cx, &mut step).map_err(|halt| {
+            step.end(halt_reason(halt));
             HALTED
         })
     });
@@ -117,12 +117,12 @@ fn sink<S: Unpin, E, T>(
 }
 
 /// An operation that took all it can is about to be flushed: one look at the sink does for both. Says whether it is flushed.
-fn flush_too<E>(flush: Poll<Result<(), Halt<E>>>, step: &mut Step<E>) -> bool {
+fn flush_too<E>(flush: Poll<Result<(), Halt<E>>>, step: &mut Step<'_, E>) -> bool {
     match flush {
         Poll::Ready(Ok(())) => true,
         // What was taken before stays taken. The flush that follows finds the stream ended.
         Poll::Ready(Err(halt)) => {
-            step.end = Some(halt_reason(halt));
+            step.end(halt_reason(halt));
             false
         }
         Poll::Pending => false,
@@ -144,17 +144,17 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
-        let answer = self.held.poll(cx, |source, cx, step| {
+        let answer = self.held.poll(cx, |source, cx, mut step| {
             source.poll_read(cx, buf).map(|ready| match ready {
                 Ok((n, then)) => {
-                    step.moved = n;
+                    step.moved(n);
                     if let Then::End(why) = then {
-                        step.end = Some(why.into());
+                        step.end(why.into());
                     }
                     (n, then)
                 }
                 Err(error) => {
-                    step.end = Some(End::Failed(error));
+                    step.end(End::Failed(error));
                     (0, ENDED)
                 }
             })
@@ -185,9 +185,9 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
     ) -> Poll<Result<Then, Infallible>> {
         let Self { held, last, .. } = self.get_mut();
         let before = out.len();
-        let answer = held.poll(cx, |source, cx, step| {
+        let answer = held.poll(cx, |source, cx, mut step| {
             let answer = source.poll_items(cx, max, out);
-            step.moved = out.len() - before;
+            step.moved(out.len() - before);
             answer.map(|ready| {
                 *last = match ready {
                     Ok(Then::End(why)) => Some(why.into()),
@@ -240,7 +240,7 @@ impl<S: ByteSink + Unpin> ByteSink for Completing<S, S::Error> {
         sink(held, cx, |mut sink, cx, step| {
             let answer = sink.as_mut().poll_write(cx, buf);
             if let Poll::Ready(Ok(n)) = answer {
-                step.moved = n;
+                step.moved(n);
                 let all = *flush == Flush::EachOp && n == buf.len();
                 *flushed = all && flush_too(sink.poll_flush(cx), step);
             }
@@ -302,7 +302,7 @@ impl<S: ItemSink + Unpin> ItemSink for Completing<S, S::Error> {
         sink(held, cx, |mut sink, cx, step| {
             let before = items.taken();
             let answer = sink.as_mut().poll_accept(cx, items);
-            step.moved = items.taken() - before;
+            step.moved(items.taken() - before);
             if let Poll::Ready(Ok(())) = answer {
                 let each = *flush == Flush::EachOp && items.taken() > 0;
                 *flushed = each && flush_too(sink.poll_flush(cx), step);

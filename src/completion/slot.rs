@@ -45,17 +45,13 @@ impl<S, E> State<S, E> {
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, Step<'_, E>) -> Poll<T>,
     ) -> Option<Poll<T>>
     where
         S: Unpin,
     {
-        let object = self.object.as_mut()?;
-        let mut step = Step { moved: 0, end: None };
-        let answer = poll(Pin::new(object), cx, &mut step);
-        self.moved += step.moved as u64;
-        self.end = step.end;
-        Some(answer)
+        let Self { object, end, moved } = self;
+        Some(poll(Pin::new(object.as_mut()?), cx, Step { end, moved }))
     }
 }
 
@@ -306,7 +302,7 @@ impl<S, E> Held<S, E> {
     pub(super) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<E>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, Step<'_, E>) -> Poll<T>,
     ) -> Option<Poll<T>>
     where
         S: Unpin,
@@ -351,10 +347,20 @@ impl<S, E> Held<S, E> {
     }
 }
 
-/// What came of one poll.
-pub(super) struct Step<E> {
-    /// So much moved.
-    pub(super) moved: usize,
+/// Where a poll leaves word of what came of it.
+pub(super) struct Step<'a, E> {
+    end: &'a mut Option<End<E>>,
+    moved: &'a mut u64,
+}
+
+impl<E> Step<'_, E> {
     /// The stream ended.
-    pub(super) end: Option<End<E>>,
+    pub(super) fn end(&mut self, end: End<E>) {
+        *self.end = Some(end);
+    }
+
+    /// So much moved.
+    pub(super) fn moved(&mut self, items: usize) {
+        *self.moved += items as u64;
+    }
 }

@@ -14,11 +14,11 @@ const FULL: usize = CHUNK + 1024;
 ///
 /// A copy is up to a third slower where its destination begins up to 64 bytes after its source, modulo the size of a page;
 /// and large buffers of guests and hosts mostly begin near the start of one.
-const MIDDLE: RangeInclusive<usize> = 1024..=3072;
+const MIDDLE: RangeInclusive<usize> = 512..=3584;
 const PAGE: usize = 4096;
 
 /// How often to ask the allocator for memory that begins there.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
 
 /// Memory for whichever hand-over needs some next: at most 1 MiB in the whole process.
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
