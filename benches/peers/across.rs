@@ -14,7 +14,7 @@ use wasmtime::{Engine, Result};
 use wasmtime_streams::lift::{self, GuestReader};
 use wasmtime_streams::relay;
 
-use crate::by_hand::{DirectRead, DirectWrite};
+use crate::by_hand::{DirectRead, DirectWrite, queue};
 use crate::guest::{Guest, Instance, Load};
 use crate::host::{Block, Reader, Writer};
 
@@ -49,6 +49,16 @@ pub(crate) fn relayed_through_duplex(
     let (here, there) = duplex(CAPACITY);
     stream.pipe(&mut from.store, DirectWrite::new(here))?;
     StreamReader::new(&mut to.store, DirectRead(there))
+}
+
+pub(crate) fn relayed_through_queue(
+    from: &mut Instance<u8>,
+    stream: StreamReader<u8>,
+    to: &mut Instance<u8>,
+) -> Result<StreamReader<u8>> {
+    let (writer, reader) = queue(4, CAPACITY / 4);
+    stream.pipe(&mut from.store, writer)?;
+    StreamReader::new(&mut to.store, reader)
 }
 
 /// Reads to the end into a buffer of 64 KiB.

@@ -3,7 +3,9 @@
 use wasmtime::Result;
 
 use crate::Bench;
-use crate::across::{TaskSide, lifted, relayed, relayed_through_duplex, through_duplex};
+use crate::across::{
+    TaskSide, lifted, relayed, relayed_through_duplex, relayed_through_queue, through_duplex,
+};
 use crate::measure::Subject;
 
 pub(crate) fn tasks(bench: &mut Bench) -> Result<()> {
@@ -35,6 +37,11 @@ pub(crate) fn tasks(bench: &mut Bench) -> Result<()> {
         subject("relay-same-thread", "two-direct-hops", 0.3),
         &mut |ops| side.relay_here(ops, relayed),
         &mut hops,
+    )?;
+    bench.compare(
+        subject("relay-limit-same-thread", "queue", 0.0),
+        &mut |ops| side.relay_here(ops, relayed),
+        &mut |ops| side.relay_here(ops, relayed_through_queue),
     )?;
     let effort = bench.effort;
     bench.effort = effort.long();
