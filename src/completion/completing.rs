@@ -83,7 +83,7 @@ impl<S: Unpin + Send + 'static, E: Send + 'static> Completing<S, E> {
         reason: impl FnOnce(X) -> End<E>,
         ended: impl Fn() -> Result<(), Y>,
     ) -> Readiness<Y> {
-        let answer = self.held.poll(cx, |object, cx, mut step| match ask(object, cx) {
+        let answer = self.held.poll(cx, |object, cx, step| match ask(object, cx) {
             None => Poll::Ready(None),
             Some(poll) => poll.map(|ready| match ready {
                 Ok(()) => Some(Ok(())),
@@ -107,8 +107,8 @@ fn sink<S: Unpin, E, T>(
     cx: &mut Context<'_>,
     poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<Result<T, Halt<E>>>,
 ) -> Poll<Result<T, Halt<Infallible>>> {
-    let answer = held.poll(cx, |object, cx, mut step| {
-        poll(object, cx, &mut step).map_err(|halt| {
+    let answer = held.poll(cx, |object, cx, step| {
+        poll(object, cx, step).map_err(|halt| {
             step.end(halt_reason(halt));
             HALTED
         })
@@ -144,7 +144,7 @@ impl<S: ByteSource + Unpin> ByteSource for Completing<S, S::Error> {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
-        let answer = self.held.poll(cx, |source, cx, mut step| {
+        let answer = self.held.poll(cx, |source, cx, step| {
             source.poll_read(cx, buf).map(|ready| match ready {
                 Ok((n, then)) => {
                     step.moved(n);
@@ -185,7 +185,7 @@ impl<S: ItemSource + Unpin> ItemSource for Completing<S, S::Error> {
     ) -> Poll<Result<Then, Infallible>> {
         let Self { held, last, .. } = self.get_mut();
         let before = out.len();
-        let answer = held.poll(cx, |source, cx, mut step| {
+        let answer = held.poll(cx, |source, cx, step| {
             let answer = source.poll_items(cx, max, out);
             step.moved(out.len() - before);
             answer.map(|ready| {

@@ -45,13 +45,13 @@ impl<S, E> State<S, E> {
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, Step<'_, E>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<T>,
     ) -> Option<Poll<T>>
     where
         S: Unpin,
     {
         let Self { object, end, moved } = self;
-        Some(poll(Pin::new(object.as_mut()?), cx, Step { end, moved }))
+        Some(poll(Pin::new(object.as_mut()?), cx, &mut Step { end, moved }))
     }
 }
 
@@ -302,7 +302,7 @@ impl<S, E> Held<S, E> {
     pub(super) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, Step<'_, E>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<T>,
     ) -> Option<Poll<T>>
     where
         S: Unpin,

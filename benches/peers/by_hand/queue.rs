@@ -1,7 +1,6 @@
 //! The least that stands between two stores: a queue of blocks under a lock, and nothing else that a hand-over is for.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -113,13 +112,10 @@ impl<D: 'static> StreamProducer<D> for QueueRead {
         }
         let Self { state, read } = &mut *self;
         let mut state = state.lock().unwrap();
-        let writer = match mem::take(read) {
-            Some(block) => {
-                state.spares.push(block);
-                state.writer.take()
-            }
-            None => None,
-        };
+        let writer = read.take().and_then(|block| {
+            state.spares.push(block);
+            state.writer.take()
+        });
         let next = state.chunks.pop_front();
         let closed = state.closed;
         if next.is_none() && !closed {
