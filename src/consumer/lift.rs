@@ -91,7 +91,12 @@ where
         let mut items = self.receive.storage(out);
         let before = items.len();
         let lifted = loop {
-            items.reserve(limit);
+            // To make an empty vector grow takes a good part of the time of a small batch.
+            if items.capacity() == 0 {
+                items = Vec::with_capacity(limit);
+            } else {
+                items.reserve(limit);
+            }
             let mut buffer = Limited { items, limit };
             let result = self.read(&mut buffer);
             items = buffer.items;
