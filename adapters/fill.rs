@@ -2,10 +2,24 @@ use std::task::Poll;
 
 use bytes::Buf;
 
-use crate::{Then, Why};
+use crate::{EndReason, Then};
 
 /// How many bytes of chunks are taken in one look.
 const AT_ONCE: usize = 64 * 1024;
+
+/// Rule "the end goes with the last items": nothing waits in `rest`, and the chunks may say that there are no more.
+#[inline]
+pub(crate) fn end_known<E>(
+    filled: Poll<Result<(usize, Then), E>>,
+    is_over: impl FnOnce() -> bool,
+) -> Poll<Result<(usize, Then), E>> {
+    match filled {
+        Poll::Ready(Ok((n, then))) if !matches!(then, Then::End(_)) => {
+            Poll::Ready(Ok((n, if is_over() { Then::End(EndReason::Finished) } else { then })))
+        }
+        filled => filled,
+    }
+}
 
 /// Fills `buf` with the rest of a chunk and with all chunks that are there in one look, up to a bound after which the core
 /// is asked whether to go on.
@@ -30,7 +44,7 @@ pub(crate) fn fill<B: Buf, E>(
                 *rest = error;
                 break;
             }
-            Poll::Ready(None) => return Poll::Ready(Ok((filled, Then::End(Why::Finished)))),
+            Poll::Ready(None) => return Poll::Ready(Ok((filled, Then::End(EndReason::Finished)))),
             Poll::Pending if filled == 0 => return Poll::Pending,
             Poll::Pending => return Poll::Ready(Ok((filled, Then::Stop))),
         };

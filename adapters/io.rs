@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::{Halt, Then, Why};
+use crate::{EndReason, Halt, Then};
 
 /// A reader read `n` bytes; 0 bytes are the end. A short read ends the fill of the operation: a reader cannot say whether
 /// more is in memory.
 pub(super) fn filled(n: usize) -> (usize, Then) {
     match n {
-        0 => (0, Then::End(Why::Finished)),
+        0 => (0, Then::End(EndReason::Finished)),
         n => (n, Then::Stop),
     }
 }

@@ -45,5 +45,3 @@ pub use self::http::*;
 pub use self::std::*;
 #[cfg(feature = "tokio")]
 pub use self::tokio::*;
-#[cfg(feature = "tracing")]
-pub use self::tracing::Traced;

@@ -3,22 +3,48 @@
 use std::error::Error;
 use std::{fmt, io};
 
-/// The reason with which a source or sink ends in order.
+/// Why a stream ended, without the error.
+///
+/// A source or sink is told it by `ended`, and answers it when it ends by itself ([`Then::End`](crate::Then::End),
+/// [`Halt::Ended`](crate::Halt::Ended)). [`End`] is the same with the error, for the host.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The end of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The end of the data. This alone says that nothing is missing.
     Finished,
+    /// Of a source: the guest dropped its end before the end of the data.
+    PeerDropped,
+    /// Of a sink: whoever receives its data has left.
+    ReceiverDropped,
+    /// Whoever was to end the stream was dropped before it did: the store with the stream in it, or the host's writer.
+    Abandoned,
     /// The host cancelled it.
     Cancelled,
     /// It took longer than the host allowed.
     TimedOut,
     /// It moved as much as the host allowed.
     LimitReached,
-    /// Of a sink: whoever it hands its data to is gone.
-    PeerDropped,
-    /// The store was dropped with the stream in it.
-    Abandoned,
+    /// The source or sink failed.
+    Failed,
+    /// An item could not be turned into its form on the other side.
+    Undeliverable,
+}
+
+impl EndReason {
+    /// The same in words, for error texts.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            EndReason::Finished => "the stream ended",
+            EndReason::PeerDropped => "the guest dropped its end of the stream",
+            EndReason::ReceiverDropped => "the receiver of the stream was dropped",
+            EndReason::Abandoned => "the stream was dropped before its end",
+            EndReason::Cancelled => "the host cancelled the stream",
+            EndReason::TimedOut => "the stream took longer than the host allowed",
+            EndReason::LimitReached => "the stream reached the limit that the host set",
+            EndReason::Failed => "the stream failed",
+            EndReason::Undeliverable => "an item of the stream could not be delivered",
+        }
+    }
 }
 
 /// How a stream ended, as a [`Completion`](crate::Completion) reports it.
@@ -30,10 +56,14 @@ pub enum End<E> {
     /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink,
     /// unless a completion [watches the store](crate::Completion::watch_store).
     Finished,
-    /// Of a source: the guest dropped its end before the end of the data. Of a sink: whoever it hands its data to is gone.
+    /// Of a source: the guest dropped its end before the end of the data; it wanted no more.
     PeerDropped,
-    /// The store was dropped with the stream in it: the guest trapped, or it never dropped its end. Only a completion that
-    /// [watches the store](crate::Completion::watch_store) can tell.
+    /// Of a sink: whoever receives its data has left (the receiver of a channel, the reader of a hand-over, the reader of a
+    /// body), so what the guest wrote last may have reached nobody.
+    ReceiverDropped,
+    /// Whoever was to end the stream was dropped before it did. The store was dropped with the stream in it, since the guest
+    /// trapped or never dropped its end: only a completion that [watches the store](crate::Completion::watch_store) can
+    /// tell. Or the host's writer, of [`lower`](crate::lower), was dropped without being closed.
     Abandoned,
     /// The host cancelled it.
     Cancelled,
@@ -54,14 +84,30 @@ impl<E> End<E> {
         matches!(self, End::Finished)
     }
 
-    /// `Ok` if the data came to its end, or the guest wanted no more of it; else why not.
+    /// The reason, without the error.
+    pub fn reason(&self) -> EndReason {
+        match self {
+            End::Finished => EndReason::Finished,
+            End::PeerDropped => EndReason::PeerDropped,
+            End::ReceiverDropped => EndReason::ReceiverDropped,
+            End::Abandoned => EndReason::Abandoned,
+            End::Cancelled => EndReason::Cancelled,
+            End::TimedOut => EndReason::TimedOut,
+            End::LimitReached => EndReason::LimitReached,
+            End::Failed(_) => EndReason::Failed,
+            End::Undeliverable(_) => EndReason::Undeliverable,
+        }
+    }
+
+    /// `Ok` if the data came to its end, or the guest that read it wanted no more of it; else why not.
     ///
     /// # Errors
     ///
-    /// The other ends.
+    /// The other ends, [`End::ReceiverDropped`] among them: what the guest wrote last may have reached nobody.
     pub fn into_result(self) -> Result<(), EndError<E>> {
         Err(match self {
             End::Finished | End::PeerDropped => return Ok(()),
+            End::ReceiverDropped => EndError::ReceiverDropped,
             End::Abandoned => EndError::Abandoned,
             End::Cancelled => EndError::Cancelled,
             End::TimedOut => EndError::TimedOut,
@@ -76,6 +122,7 @@ impl<E> End<E> {
         match self {
             End::Finished => End::Finished,
             End::PeerDropped => End::PeerDropped,
+            End::ReceiverDropped => End::ReceiverDropped,
             End::Abandoned => End::Abandoned,
             End::Cancelled => End::Cancelled,
             End::TimedOut => End::TimedOut,
@@ -86,15 +133,30 @@ impl<E> End<E> {
     }
 }
 
-impl<E> From<Why> for End<E> {
-    fn from(why: Why) -> Self {
-        match why {
-            Why::Finished => End::Finished,
-            Why::Cancelled => End::Cancelled,
-            Why::TimedOut => End::TimedOut,
-            Why::LimitReached => End::LimitReached,
-            Why::PeerDropped => End::PeerDropped,
-            Why::Abandoned => End::Abandoned,
+impl<E> From<EndReason> for End<E> {
+    /// A failure of which only the reason is known (that of the stream which feeds this one, say) is
+    /// [`End::Undeliverable`].
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Finished => End::Finished,
+            EndReason::PeerDropped => End::PeerDropped,
+            EndReason::ReceiverDropped => End::ReceiverDropped,
+            EndReason::Abandoned => End::Abandoned,
+            EndReason::Cancelled => End::Cancelled,
+            EndReason::TimedOut => End::TimedOut,
+            EndReason::LimitReached => End::LimitReached,
+            EndReason::Failed | EndReason::Undeliverable => {
+                End::Undeliverable(wasmtime::Error::msg(reason.text()))
+            }
+        }
+    }
+}
+
+impl<E> From<crate::Halt<E>> for End<E> {
+    fn from(halt: crate::Halt<E>) -> Self {
+        match halt {
+            crate::Halt::Ended(why) => why.into(),
+            crate::Halt::Failed(error) => End::Failed(error),
         }
     }
 }
@@ -103,6 +165,8 @@ impl<E> From<Why> for End<E> {
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum EndError<E> {
+    /// [`End::ReceiverDropped`].
+    ReceiverDropped,
     /// [`End::Abandoned`].
     Abandoned,
     /// [`End::Cancelled`].
@@ -120,10 +184,11 @@ pub enum EndError<E> {
 impl<E: fmt::Display> fmt::Display for EndError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EndError::Abandoned => f.write_str("the store was dropped with the stream in it"),
-            EndError::Cancelled => f.write_str("the host cancelled the stream"),
-            EndError::TimedOut => f.write_str("the stream took longer than the host allowed"),
-            EndError::LimitReached => f.write_str("the stream reached the limit that the host set"),
+            EndError::ReceiverDropped => f.write_str(EndReason::ReceiverDropped.text()),
+            EndError::Abandoned => f.write_str(EndReason::Abandoned.text()),
+            EndError::Cancelled => f.write_str(EndReason::Cancelled.text()),
+            EndError::TimedOut => f.write_str(EndReason::TimedOut.text()),
+            EndError::LimitReached => f.write_str(EndReason::LimitReached.text()),
             EndError::Failed(error) => write!(f, "the stream failed: {error}"),
             EndError::Undeliverable(error) => write!(f, "an item could not be delivered: {error}"),
         }
@@ -144,6 +209,7 @@ impl From<EndError<io::Error>> for io::Error {
     fn from(error: EndError<io::Error>) -> Self {
         let kind = match error {
             EndError::Failed(error) => return error,
+            EndError::ReceiverDropped => io::ErrorKind::BrokenPipe,
             EndError::TimedOut => io::ErrorKind::TimedOut,
             EndError::LimitReached => io::ErrorKind::FileTooLarge,
             EndError::Undeliverable(_) => io::ErrorKind::InvalidData,

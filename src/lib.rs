@@ -1,16 +1,18 @@
 #![doc = include_str!("../docs/crate.md")]
 #![forbid(unsafe_code)]
 
+mod boxed;
 mod completion;
 mod consumer;
 mod deliver;
 mod end;
-mod ends;
 mod handoff;
+mod layer;
 pub mod lift;
 mod limits;
 pub mod lower;
 mod oneshot;
+mod place;
 mod producer;
 pub mod relay;
 mod sink;
@@ -30,16 +32,18 @@ pub mod contract {}
 pub use wasmtime;
 
 pub use self::adapters::*;
+pub use self::boxed::{BoxConsumer, BoxProducer};
 pub use self::completion::{
-    CancelHandle, Completed, Completing, Completion, Drive, DriveError, Driven, StoreToken,
+    CancelHandle, Completed, Completion, Drive, DriveError, Driven, StoreToken,
 };
 pub use self::consumer::{ByteConsumer, ItemConsumer};
 pub use self::deliver::{Deliver, Identity, Receive, With};
-pub use self::end::{End, EndError, Why};
-pub use self::ends::{Inspect, Limit, Meter, Signals, Until};
+pub use self::end::{End, EndError, EndReason};
+pub use self::layer::Meter;
+pub use self::place::{Holding, Owned, Shared};
 pub use self::producer::{ByteProducer, ItemProducer, Splice};
 pub use self::sink::{ByteSink, Flush, Halt, ItemSink, Take};
-pub use self::source::{ByteSource, ItemSource, Then, Undelivered};
+pub use self::source::{ByteSource, ItemSource, Then};
 pub use self::value::{
     OrTrap, ValueConsumer, ValueProducer, ValueSink, callback, future, try_future,
 };

@@ -19,7 +19,6 @@ use std::fmt;
 use wasmtime::component::{Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-use crate::completion::Completing;
 use crate::handoff::{byte_handoff, handoff};
 use crate::lift::ToHost;
 use crate::lower::FromHost;
@@ -151,7 +150,7 @@ where
     let (consumer, from_done) = consumer.with_completion();
     let (producer, to_done) = producer.with_completion();
     let relayed = StreamReader::new(to, producer)?;
-    let consumer: ItemConsumer<Completing<_, _>, T, _> =
+    let consumer: ItemConsumer<ToHost<U>, T, _, _> =
         consumer.receive_with(move |_: wasmtime::StoreContextMut<'_, D>, item| Ok(map(item)));
     stream.pipe(from, consumer)?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })

@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::{Signals, Why};
+use crate::EndReason;
 
 /// Why a sink takes no more.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum Halt<E> {
     /// It ended in order: a limit was reached, the host cancelled.
-    Ended(Why),
+    Ended(EndReason),
     /// It failed.
     Failed(E),
 }
@@ -89,28 +89,13 @@ pub trait ByteSink: Send + 'static {
     /// Says that the guest cancelled the operation that is under way: give back what was reserved for it.
     fn op_cancelled(self: Pin<&mut Self>) {}
 
-    /// Says, once, that the stream is over, before the sink is flushed or closed: at the guest's end of the data (`None`), or
-    /// cut short by the host. It must not wait.
+    /// Says, once, that the stream is over, and why, before the sink is flushed or closed: [`EndReason::Finished`] at the guest's
+    /// end of the data, and else that it was cut short. It must not wait.
     ///
-    /// It is said where a [completion](crate::Completion) or another combinator ends the stream, and not after a [`Halt`] of
-    /// the sink's own; without them a sink is only dropped. It is for what hands data on to another task. A combinator hands
-    /// it on.
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        let _ = cut;
-    }
-
-    /// Says, before the stream starts, when it will be flushed; if it is said again, the last counts. A combinator hands it
-    /// on.
-    fn flush_policy(&mut self, policy: Flush) {
-        let _ = policy;
-    }
-
-    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
-    ///
-    /// Adapters need nothing here. A combinator hands it on.
-    fn signals(&self, signals: &mut Signals) {
-        let _ = signals;
-    }
+    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without, after a [`Halt`] of the
+    /// sink's own, too. A sink that hands data on to another task tells it here that the data is complete, or that it is not:
+    /// [truncated is never complete](crate::contract#truncated-is-never-complete). So treat a drop without it as a cut.
+    fn ended(self: Pin<&mut Self>, reason: EndReason);
 }
 
 /// The items of one guest write, for an [`ItemSink`] to take from.
@@ -193,34 +178,6 @@ pub trait ItemSink: Send + 'static {
     /// were taken stay taken; send them before those of the next operation.
     fn op_cancelled(self: Pin<&mut Self>) {}
 
-    /// Says that an item could not be made from what the guest wrote: the stream has ended.
-    ///
-    /// Adapters need nothing here; [`Completion`](crate::Completion) reports it as
-    /// [`End::Undeliverable`](crate::End::Undeliverable).
-    fn delivery_failed(self: Pin<&mut Self>, error: wasmtime::Error) {
-        let _ = error;
-    }
-
-    /// Says, once, that the stream is over, before the sink is flushed or closed: at the guest's end of the data (`None`), or
-    /// cut short by the host. It must not wait.
-    ///
-    /// It is said where a [completion](crate::Completion) or another combinator ends the stream, and not after a [`Halt`] of
-    /// the sink's own; without them a sink is only dropped. It is for what hands data on to another task. A combinator hands
-    /// it on.
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        let _ = cut;
-    }
-
-    /// Says, before the stream starts, when it will be flushed; if it is said again, the last counts. A combinator hands it
-    /// on.
-    fn flush_policy(&mut self, policy: Flush) {
-        let _ = policy;
-    }
-
-    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
-    ///
-    /// Adapters need nothing here. A combinator hands it on.
-    fn signals(&self, signals: &mut Signals) {
-        let _ = signals;
-    }
+    /// Says, once, that the stream is over, and why, before the sink is flushed or closed: see [`ByteSink::ended`].
+    fn ended(self: Pin<&mut Self>, reason: EndReason);
 }

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::{Signals, Why};
+use crate::EndReason;
 
 /// What a source says about its future along with what it has just given.
 #[non_exhaustive]
@@ -17,7 +17,7 @@ pub enum Then {
     /// More may be in memory: the operation asks again until it is full, its budget is spent, or the source is pending.
     More,
     /// What was just given was the last; the source is not polled again.
-    End(Why),
+    End(EndReason),
 }
 
 /// Where bytes come from.
@@ -29,7 +29,7 @@ pub enum Then {
 ///
 /// ```
 /// use std::{convert::Infallible, pin::Pin, task::{Context, Poll}};
-/// use wasmtime_streams::{ByteProducer, ByteSource, Then, Why};
+/// use wasmtime_streams::{ByteProducer, ByteSource, EndReason, Then};
 ///
 /// /// Counts down: `n`, `n - 1`, …, 1.
 /// struct Countdown(u8);
@@ -43,12 +43,15 @@ pub enum Then {
 ///         buf: &mut [u8],
 ///     ) -> Poll<Result<(usize, Then), Infallible>> {
 ///         if self.0 == 0 {
-///             return Poll::Ready(Ok((0, Then::End(Why::Finished))));
+///             return Poll::Ready(Ok((0, Then::End(EndReason::Finished))));
 ///         }
 ///         buf[0] = self.0;
 ///         self.0 -= 1;
 ///         Poll::Ready(Ok((1, Then::More)))
 ///     }
+///
+///     // It hands nothing on to anybody who would have to be told.
+///     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 /// }
 ///
 /// let producer = ByteProducer::new(Countdown(3));
@@ -80,29 +83,25 @@ pub trait ByteSource: Send + 'static {
     ///
     /// `None`, the default, says that this source cannot tell without taking something; the operation then completes at
     /// once. `Some(Pending)` waits, under the same rule about wakers. Nothing may be lost by asking.
+    ///
+    /// [`Then::More`] says that there are bytes, [`Then::End`] that the end has come. [`Then::Stop`] says that something is
+    /// ready, and that it may be the end. After `None` or `Stop` a guest that asks again without having read is answered by a
+    /// look ahead: see the [contract](crate::contract#zero-length-reads).
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Self::Error>>> {
+    ) -> Option<Poll<Result<Then, Self::Error>>> {
         let _ = cx;
         None
     }
 
-    /// Says, once, that nobody reads the stream any more though the source has not ended: the guest has dropped its end
-    /// (`None`), or the host has cut it short. It must not wait.
+    /// Says, once, that the stream is over, and why: by the source's own end or failure, by the guest that dropped its end
+    /// ([`EndReason::PeerDropped`]), by the host, by a store that was dropped. It must not wait.
     ///
-    /// It is said where a [completion](crate::Completion) or another combinator knows it, and keeps the source; without them
-    /// a source is only dropped. It is for what takes data over from another task. A combinator hands it on.
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        let _ = cut;
-    }
-
-    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
-    ///
-    /// Adapters need nothing here. A combinator hands it on.
-    fn signals(&self, signals: &mut Signals) {
-        let _ = signals;
-    }
+    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without, and nothing is polled
+    /// after it. A source that stands between the guest and another task tells that task here; one that owns all that it
+    /// needs has nothing to do. A source that is dropped without it was never given to a stream.
+    fn ended(self: Pin<&mut Self>, reason: EndReason);
 }
 
 /// Where items come from: anything that Wasmtime can lower, or that a [delivery step](crate::Deliver) makes into it.
@@ -137,43 +136,11 @@ pub trait ItemSource: Send + 'static {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Self::Error>>> {
+    ) -> Option<Poll<Result<Then, Self::Error>>> {
         let _ = cx;
         None
     }
 
-    /// Says, once, that the stream has ended by this source's own end or error, or by a delivery step that failed, and
-    /// whether all that the source gave was delivered before that.
-    ///
-    /// Adapters need nothing here. A combinator hands it on; the [`Completion`](crate::Completion) waits for it, so as to
-    /// report a failure of the last items too.
-    fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
-        let _ = delivered;
-    }
-
-    /// Says, once, that nobody reads the stream any more though the source has not ended: the guest has dropped its end
-    /// (`None`), or the host has cut it short. It must not wait.
-    ///
-    /// It is said where a [completion](crate::Completion) or another combinator knows it, and keeps the source; without them
-    /// a source is only dropped. It is for what takes data over from another task. A combinator hands it on.
-    fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-        let _ = cut;
-    }
-
-    /// Names what can end the stream while no operation is under way, for a [completion](crate::Completion) to wait for.
-    ///
-    /// Adapters need nothing here. A combinator hands it on.
-    fn signals(&self, signals: &mut Signals) {
-        let _ = signals;
-    }
-}
-
-/// Items that an [`ItemSource`] gave but that did not reach the guest, since the [delivery step](crate::Deliver) failed.
-#[non_exhaustive]
-#[derive(Debug)]
-pub struct Undelivered {
-    /// Why the step failed.
-    pub error: wasmtime::Error,
-    /// How many items were given and not delivered, the one that failed among them.
-    pub lost: usize,
+    /// Says, once, that the stream is over, and why: see [`ByteSource::ended`].
+    fn ended(self: Pin<&mut Self>, reason: EndReason);
 }

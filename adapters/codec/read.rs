@@ -6,7 +6,7 @@ use ::tokio::io::AsyncRead;
 use pin_project_lite::pin_project;
 use tokio_util::codec::{Decoder, FramedRead};
 
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of the frames that a [`FramedRead`] decodes: lines, length-delimited frames, whatever its decoder finds.
 ///
@@ -103,7 +103,7 @@ where
         for _ in 0..max {
             match ready!(frames.as_mut().poll_next(cx)) {
                 Some(frame) => out.push(frame?),
-                None => return Poll::Ready(Ok(Then::End(Why::Finished))),
+                None => return Poll::Ready(Ok(Then::End(EndReason::Finished))),
             }
             // Rule "fill the operation": nothing more is in memory, and a raw reader is not asked again.
             if frames.read_buffer().is_empty() {
@@ -112,4 +112,6 @@ where
         }
         Poll::Ready(Ok(Then::More))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

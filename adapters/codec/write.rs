@@ -7,7 +7,7 @@ use ::tokio::io::AsyncWrite;
 use pin_project_lite::pin_project;
 use tokio_util::codec::{Encoder, FramedWrite};
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Encodes the items of a guest's `stream<T>` as frames, into a [`FramedWrite`].
 ///
@@ -59,7 +59,7 @@ use crate::{Halt, ItemConsumer, ItemSink, Take};
 /// ```
 pub fn framed_write<W, E, T>(frames: FramedWrite<W, E>) -> ItemConsumer<FramedWriteItems<W, E, T>>
 where
-    W: AsyncWrite + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
     E: Encoder<T> + Send + 'static,
     E::Error: Send + 'static,
     T: Send + 'static,
@@ -89,7 +89,7 @@ impl<W, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
     }
 }
 
-impl<W: AsyncWrite, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
+impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
     /// Waits until everything held is encoded and there is room for one more frame.
     fn poll_encoded(
         self: Pin<&mut Self>,
@@ -109,15 +109,24 @@ impl<W: AsyncWrite, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
                     *this.held = VecDeque::new();
                     return Poll::Ready(Ok(()));
                 }
-                Some(item) => *this.failed = this.frames.as_mut().start_send(item).err(),
+                Some(item) => *this.failed = encode(this.frames.as_mut(), item).err(),
             }
         }
     }
 }
 
+/// Encodes one item. Nothing goes out of one that the encoder gave up in the midst.
+fn encode<W: AsyncWrite + Unpin, E: Encoder<T>, T>(
+    mut frames: Pin<&mut FramedWrite<W, E>>,
+    item: T,
+) -> Result<(), E::Error> {
+    let before = frames.write_buffer().len();
+    frames.as_mut().start_send(item).inspect_err(|_| frames.write_buffer_mut().truncate(before))
+}
+
 impl<W, E, T> ItemSink for FramedWriteItems<W, E, T>
 where
-    W: AsyncWrite + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
     E: Encoder<T> + Send + 'static,
     E::Error: Send + 'static,
     T: Send + 'static,
@@ -148,7 +157,7 @@ where
             if items.remaining() == 1 {
                 // There is room for it, so it need not be held.
                 if let Some(item) = items.take_one() {
-                    *this.failed = this.frames.start_send(item).err();
+                    *this.failed = encode(this.frames, item).err();
                 }
                 continue;
             }
@@ -176,4 +185,6 @@ where
         ready!(self.as_mut().poll_encoded(cx))?;
         self.project().frames.poll_close(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -6,7 +6,7 @@ use ::futures::io::AsyncBufRead;
 use pin_project_lite::pin_project;
 
 use crate::adapters::io::filled;
-use crate::{ByteProducer, ByteSource, Splice, Then};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` that reads from a futures [`AsyncBufRead`], such as a `BufReader`.
 ///
@@ -81,8 +81,12 @@ impl<R: AsyncBufRead + Send + 'static> ByteSource for FuturesBufRead<R> {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), io::Error>>> {
-        // An empty buffer is the end, which is something that is ready.
-        Some(self.project().reader.poll_fill_buf(cx).map_ok(|_| ()))
+    ) -> Option<Poll<Result<Then, io::Error>>> {
+        Some(self.project().reader.poll_fill_buf(cx).map_ok(|bytes| match bytes {
+            [] => Then::End(EndReason::Finished),
+            _ => Then::More,
+        }))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -5,7 +5,7 @@ use ::futures::sink::Sink;
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 
-use crate::{ByteConsumer, ByteSink, Halt};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 const MAX_CHUNK: usize = 64 * 1024;
 
@@ -117,4 +117,6 @@ where
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
         self.project().sink.poll_close(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -6,8 +6,8 @@ use ::futures::stream::{Stream, TryStream};
 use bytes::Buf;
 use pin_project_lite::pin_project;
 
-use crate::adapters::fill::fill;
-use crate::{ByteProducer, ByteSource, Splice, Then};
+use crate::adapters::fill::{end_known, fill};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` of the bytes of a futures [`Stream`] of chunks: anything that is [`Buf`], such as `Bytes`.
 ///
@@ -140,8 +140,12 @@ where
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), Infallible>> {
         let mut this = self.project();
-        fill(buf, this.rest, || this.stream.as_mut().poll_next(cx).map(|next| next.map(Ok)))
+        let filled =
+            fill(buf, this.rest, || this.stream.as_mut().poll_next(cx).map(|next| next.map(Ok)));
+        end_known(filled, || this.rest.is_none() && this.stream.size_hint() == (0, Some(0)))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 pin_project! {
@@ -180,6 +184,9 @@ where
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), E>> {
         let mut this = self.project();
-        fill(buf, this.rest, || this.stream.as_mut().try_poll_next(cx))
+        let filled = fill(buf, this.rest, || this.stream.as_mut().try_poll_next(cx));
+        end_known(filled, || this.rest.is_none() && this.stream.size_hint() == (0, Some(0)))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -7,7 +7,7 @@ use ::futures::stream::{Peekable, Stream};
 use pin_project_lite::pin_project;
 
 use super::stream::{poll_items, try_poll_items};
-use crate::{ItemProducer, ItemSource, Splice, Then};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of the items of a futures [`Peekable`] stream: like [`stream`](crate::stream()), with zero-length reads
 /// that are answered truly.
@@ -149,9 +149,11 @@ where
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Infallible>>> {
-        Some(self.project().stream.poll_peek(cx).map(|_| Ok(())))
+    ) -> Option<Poll<Result<Then, Infallible>>> {
+        Some(self.project().stream.poll_peek(cx).map(|next| Ok(peeked(next))))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 pin_project! {
@@ -196,8 +198,17 @@ where
         try_poll_items(self.project().stream, cx, max, out)
     }
 
-    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<Result<(), E>>> {
+    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<Result<Then, E>>> {
         // An error that is peeked at is no answer yet: the next read gives it.
-        Some(self.project().stream.poll_peek(cx).map(|_| Ok(())))
+        Some(self.project().stream.poll_peek(cx).map(|next| Ok(peeked(next))))
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}
+
+fn peeked<T>(next: Option<&T>) -> Then {
+    match next {
+        Some(_) => Then::More,
+        None => Then::End(EndReason::Finished),
     }
 }

@@ -6,7 +6,7 @@ use ::futures::io::AsyncRead;
 use pin_project_lite::pin_project;
 
 use crate::adapters::io::filled;
-use crate::{ByteProducer, ByteSource, Splice, Then};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` that reads from a futures [`AsyncRead`].
 ///
@@ -77,4 +77,6 @@ impl<R: AsyncRead + Send + 'static> ByteSource for FuturesRead<R> {
     ) -> Poll<io::Result<(usize, Then)>> {
         self.project().reader.poll_read(cx, buf).map_ok(filled)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

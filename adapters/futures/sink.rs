@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use ::futures::sink::Sink;
 use pin_project_lite::pin_project;
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a futures [`Sink`].
 ///
@@ -164,4 +164,6 @@ where
         ready!(self.as_mut().poll_sent(cx))?;
         self.project().sink.poll_close(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use ::futures::stream::{Stream, TryStream};
 use pin_project_lite::pin_project;
 
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of the items of a futures [`Stream`].
 ///
@@ -135,6 +135,8 @@ where
     ) -> Poll<Result<Then, Infallible>> {
         poll_items(self.project().stream, cx, max, out)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 pin_project! {
@@ -169,6 +171,8 @@ where
     ) -> Poll<Result<Then, S::Error>> {
         try_poll_items(self.project().stream, cx, max, out)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// All that is ready, up to `max`; the stream is not asked for more than that.
@@ -178,7 +182,8 @@ pub(super) fn poll_items<S: Stream>(
     max: usize,
     out: &mut Vec<S::Item>,
 ) -> Poll<Result<Then, Infallible>> {
-    collect(max, out, move || stream.as_mut().poll_next(cx).map(|next| next.map(Ok)))
+    let answer = collect(max, out, || stream.as_mut().poll_next(cx).map(|next| next.map(Ok)));
+    end_known(answer, || stream.size_hint())
 }
 
 /// The same, up to the first error.
@@ -188,7 +193,22 @@ pub(super) fn try_poll_items<S: TryStream>(
     max: usize,
     out: &mut Vec<S::Ok>,
 ) -> Poll<Result<Then, S::Error>> {
-    collect(max, out, move || stream.as_mut().try_poll_next(cx))
+    let answer = collect(max, out, || stream.as_mut().try_poll_next(cx));
+    end_known(answer, || stream.size_hint())
+}
+
+/// Rule "the end goes with the last items": a stream may say that nothing is left without being polled.
+#[inline]
+pub(super) fn end_known<E>(
+    answer: Poll<Result<Then, E>>,
+    size_hint: impl FnOnce() -> (usize, Option<usize>),
+) -> Poll<Result<Then, E>> {
+    match answer {
+        Poll::Ready(Ok(Then::More)) if size_hint() == (0, Some(0)) => {
+            Poll::Ready(Ok(Then::End(EndReason::Finished)))
+        }
+        answer => answer,
+    }
 }
 
 /// One item needs no loop, and the call of it would be a good part of what it costs.
@@ -203,7 +223,7 @@ fn collect<T, E>(
                 out.push(item?);
                 Ok(Then::More)
             }
-            None => Ok(Then::End(Why::Finished)),
+            None => Ok(Then::End(EndReason::Finished)),
         });
     }
     collect_many(max, out, next)
@@ -225,7 +245,7 @@ fn collect_many<T, E>(
         match next() {
             Poll::Ready(Some(Ok(item))) => items.push(item),
             Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(error)),
-            Poll::Ready(None) => break Poll::Ready(Ok(Then::End(Why::Finished))),
+            Poll::Ready(None) => break Poll::Ready(Ok(Then::End(EndReason::Finished))),
             Poll::Pending => break Poll::Pending,
         }
     };

@@ -6,7 +6,7 @@ use ::futures::io::AsyncWrite;
 use pin_project_lite::pin_project;
 
 use crate::adapters::io::written;
-use crate::{ByteConsumer, ByteSink, Halt};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Writes a guest's `stream<u8>` into a futures [`AsyncWrite`].
 ///
@@ -86,4 +86,6 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for FuturesWrite<W> {
         // A close implies a flush, in each writer of the futures crate.
         self.project().writer.poll_close(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

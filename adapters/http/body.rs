@@ -3,15 +3,15 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::http::HeaderMap;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
-use crate::adapters::fill::fill;
+use crate::adapters::fill::{end_known, fill};
 use crate::oneshot::{Receiver, Sender, oneshot};
-use crate::{ByteProducer, ByteSource, Splice, Then, Why};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` of the data of an HTTP body: any [`Body`], such as one that hyper has received.
 ///
@@ -200,14 +200,37 @@ where
                 }
             })
         });
-        // The end may be known together with the last of the data.
-        match filled {
-            Poll::Ready(Ok((n, _))) if rest.is_none() && body.is_end_stream() => {
+        end_known(filled, || {
+            let over = rest.is_none() && body.is_end_stream();
+            if over {
                 resolve(trailers, Ok(None));
-                Poll::Ready(Ok((n, Then::End(Why::Finished))))
             }
-            filled => filled,
+            over
+        })
+    }
+
+    fn ended(self: Pin<&mut Self>, reason: EndReason) {
+        let this = self.project();
+        // A guest that knows the length of the data drops the stream once it has all, and the trailers may be there.
+        if reason == EndReason::PeerDropped && this.trailers.is_some() && this.rest.is_none() {
+            let cx = &mut Context::from_waker(Waker::noop());
+            match this.body.poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
+                    Ok(headers) => resolve(this.trailers, Ok(Some(headers))),
+                    // It stays with the body.
+                    Err(frame) => *this.rest = frame.into_data().ok().map(Ok),
+                },
+                Poll::Ready(Some(Err(error))) => {
+                    let error = Arc::new(error);
+                    resolve(this.trailers, Err(error.clone()));
+                    *this.rest = Some(Err(error));
+                }
+                Poll::Ready(None) => resolve(this.trailers, Ok(None)),
+                Poll::Pending => {}
+            }
         }
+        // Else there are none, whoever keeps the body.
+        *this.trailers = None;
     }
 }
 

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::handoff::{Reader, ReaderGone, Writer, chunk_handoff};
-use crate::{ByteConsumer, ByteSink, Halt, Why};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Makes an HTTP body of a guest's `stream<u8>`: a [`Body`] that hyper and axum take.
 ///
@@ -34,7 +34,7 @@ use crate::{ByteConsumer, ByteSink, Halt, Why};
 ///
 /// # Errors
 /// When the body is dropped, as hyper does when its peer goes away, the stream ends for the guest at once, also a write
-/// that is parked, and the completion says [`End::PeerDropped`](crate::End::PeerDropped). The body fails with a
+/// that is parked, and the completion says [`End::ReceiverDropped`](crate::End::ReceiverDropped). The body fails with a
 /// [`BodyError`], after all data before it, where the message did not come to its proper end: hyper then aborts it.
 ///
 /// # Drop
@@ -88,7 +88,7 @@ pub enum BodyError {
         got: u64,
     },
     /// The stream was ended on the host's side: cancelled, timed out, over a limit.
-    Cut(Why),
+    Cut(EndReason),
     /// The guest dropped its trailers, or has trapped, before it gave them.
     Aborted,
     /// The guest gave an error in place of trailers, or they could not be made.
@@ -129,7 +129,7 @@ pub struct GuestBodySink {
 }
 
 fn gone<E>(_: ReaderGone) -> Halt<E> {
-    Halt::Ended(Why::PeerDropped)
+    Halt::Ended(EndReason::ReceiverDropped)
 }
 
 impl GuestBodySink {
@@ -150,7 +150,7 @@ impl GuestBodySink {
 
 impl Drop for GuestBodySink {
     fn drop(&mut self) {
-        self.finish();
+        self.writer.close(Err(BodyError::Aborted));
     }
 }
 
@@ -183,6 +183,13 @@ impl ByteSink for GuestBodySink {
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {
         Poll::Ready(Ok(()))
+    }
+
+    fn ended(self: Pin<&mut Self>, reason: EndReason) {
+        match reason {
+            EndReason::Finished => self.finish(),
+            cut => self.writer.close(Err(BodyError::Cut(cut))),
+        }
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::{Halt, ItemConsumer, ItemSink, Take, Why};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Collects the items of a guest's `stream<T>` into a `Vec`, `limit` at most.
 ///
@@ -89,7 +89,7 @@ impl<T: Send + 'static> ItemSink for Collect<T> {
         while items.remaining() > 0 {
             let room = room(collected, *limit);
             if room == 0 {
-                return Poll::Ready(Err(Halt::Ended(Why::LimitReached)));
+                return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
             }
             items.take(room, collected);
         }
@@ -110,4 +110,6 @@ impl<T: Send + 'static> ItemSink for Collect<T> {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::collect::room;
-use crate::{ByteConsumer, ByteSink, Halt, Why};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Collects the bytes of a guest's `stream<u8>` into a `Vec`, `limit` at most.
 ///
@@ -72,7 +72,7 @@ impl ByteSink for CollectBytes {
         let Self { bytes, limit } = self.get_mut();
         let n = room(bytes, *limit).min(buf.len());
         if n == 0 {
-            return Poll::Ready(Err(Halt::Ended(Why::LimitReached)));
+            return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
         }
         bytes.extend_from_slice(&buf[..n]);
         Poll::Ready(Ok(n))
@@ -92,4 +92,6 @@ impl ByteSink for CollectBytes {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
-use crate::{Halt, ItemConsumer, ItemSink, Receive, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Receive, Take};
 
 /// Calls `call` with each item of a guest's `stream<T>`, with store access.
 ///
@@ -140,6 +140,8 @@ impl ItemSink for Calls {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// The receiving step of [`for_each`].

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of the items of an iterator, or of anything that can be iterated.
 ///
@@ -121,14 +121,15 @@ where
         max: usize,
         out: &mut Vec<I::Item>,
     ) -> Poll<Result<Then, Infallible>> {
-        let before = out.len();
-        out.extend(self.get_mut().iter.by_ref().take(max));
-        // Only `next` is believed, not what an iterator says of its length.
-        Poll::Ready(Ok(match out.len() - before == max {
+        let (iter, before) = (&mut self.get_mut().iter, out.len());
+        out.extend(iter.by_ref().take(max));
+        Poll::Ready(Ok(match out.len() - before == max && !is_over(iter) {
             true => Then::More,
-            false => Then::End(Why::Finished),
+            false => Then::End(EndReason::Finished),
         }))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// The source of [`try_iter`].
@@ -166,9 +167,16 @@ where
             match iter.next() {
                 Some(Ok(item)) => out.push(item),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
-                None => return Poll::Ready(Ok(Then::End(Why::Finished))),
+                None => return Poll::Ready(Ok(Then::End(EndReason::Finished))),
             }
         }
-        Poll::Ready(Ok(Then::More))
+        Poll::Ready(Ok(if is_over(iter) { Then::End(EndReason::Finished) } else { Then::More }))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}
+
+/// Rule "the end goes with the last items": an iterator may say that nothing is left without being asked for more.
+fn is_over(iter: &impl Iterator) -> bool {
+    iter.size_hint() == (0, Some(0))
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 
 use super::job::{Blocking, Job, Work};
-use crate::{ByteProducer, ByteSource, Splice, Then, Why};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// How much a job reads at most, unless the user says otherwise.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -167,9 +167,14 @@ impl<R: Read + Send + 'static> Work for Reading<R> {
 }
 
 impl<R> Reading<R> {
-    /// Whether a read can be answered without the reader.
-    fn is_ready(&self) -> bool {
-        self.end.is_some() || !self.bytes.is_empty()
+    /// What a read could be answered with, without the reader; an error is told by the read itself.
+    fn readable(&self) -> Option<Then> {
+        match &self.end {
+            _ if !self.bytes.is_empty() => Some(Then::More),
+            Some(Ok(())) => Some(Then::End(EndReason::Finished)),
+            Some(Err(_)) => Some(Then::Stop),
+            None => None,
+        }
     }
 
     /// Gives bytes that are in memory.
@@ -203,17 +208,20 @@ impl<R: Read + Send + 'static> ByteSource for StdRead<R> {
                 return Poll::Ready(Ok((given, Then::Stop)));
             }
             if let Some(end) = mem::take(&mut work.end) {
-                return Poll::Ready(end.map(|()| (0, Then::End(Why::Finished))));
+                return Poll::Ready(end.map(|()| (0, Then::End(EndReason::Finished))));
             }
             work.want = buf.len().min(*buffer);
             blocking.start(false);
         }
     }
 
-    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
-        match self.get_mut().blocking.poll_here(cx) {
-            Poll::Ready(Ok(work)) if !work.is_ready() => None,
-            here => Some(here.map_ok(drop)),
+    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
+        let here = self.get_mut().blocking.poll_here(cx);
+        match here.map_ok(|work| work.readable()) {
+            Poll::Ready(readable) => readable.transpose().map(Poll::Ready),
+            Poll::Pending => Some(Poll::Pending),
         }
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

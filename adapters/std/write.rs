@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use super::job::{Blocking, Job, Work};
 use super::read::BUFFER;
-use crate::{ByteConsumer, ByteSink, Halt};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Writes a guest's `stream<u8>` into a blocking [`Write`], on a thread that `spawn` supplies.
 ///
@@ -221,4 +221,6 @@ impl<W: Write + Send + 'static> ByteSink for StdWrite<W> {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
         self.poll_flush(cx)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

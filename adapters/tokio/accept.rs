@@ -6,7 +6,7 @@ use ::tokio::runtime::Handle;
 
 use super::net::is_of_one_peer;
 use super::socket::SocketAccept;
-use crate::{ItemProducer, ItemSource, Splice, Then};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A stream of the connections that a tokio `TcpListener` or `UnixListener` accepts.
 ///
@@ -124,4 +124,6 @@ where
         }
         Poll::Ready(Ok(Then::More))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

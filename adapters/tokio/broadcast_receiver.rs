@@ -8,7 +8,7 @@ use ::tokio::sync::broadcast::error::TryRecvError;
 use ::tokio::task::coop;
 
 use super::wait::Wait;
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of what is sent into a tokio broadcast channel.
 ///
@@ -113,13 +113,13 @@ impl<T: Clone + Send + 'static> TokioBroadcastReceiver<T> {
                     self.lagged = self.lagged.saturating_add(lost);
                     out.extend(self.on_lag.as_mut().and_then(|on_lag| on_lag(lost)));
                 }
-                Err(TryRecvError::Closed) => return Some(Then::End(Why::Finished)),
+                Err(TryRecvError::Closed) => return Some(Then::End(EndReason::Finished)),
                 Err(TryRecvError::Empty) => return None,
             }
         }
         // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
         let over = self.receiver.is_closed() && self.receiver.is_empty();
-        Some(if over { Then::End(Why::Finished) } else { Then::More })
+        Some(if over { Then::End(EndReason::Finished) } else { Then::More })
     }
 
     /// Begins to wait for the next item, or the end; whether it has begun.
@@ -170,18 +170,24 @@ impl<T: Clone + Send + 'static> ItemSource for TokioBroadcastReceiver<T> {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Infallible>>> {
+    ) -> Option<Poll<Result<Then, Infallible>>> {
         let this = self.get_mut();
         loop {
-            if !this.receiver.is_empty() || this.receiver.is_closed() {
+            // Looked at in this order: what was sent before the last sender went away is there by then.
+            let closed = this.receiver.is_closed();
+            let empty = this.receiver.is_empty();
+            if closed || !empty {
                 this.wait.stop();
-                return Some(Poll::Ready(Ok(())));
+                let then = if empty { Then::End(EndReason::Finished) } else { Then::More };
+                return Some(Poll::Ready(Ok(then)));
             }
             if !this.begin() && this.wait.poll(cx).is_pending() {
                 return Some(Poll::Pending);
             }
         }
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 impl<T> fmt::Debug for TokioBroadcastReceiver<T> {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::sync::broadcast::Sender;
 use ::tokio::task::coop;
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a tokio broadcast channel.
 ///
@@ -122,4 +122,6 @@ impl<T: Send + 'static> ItemSink for TokioBroadcastSender<T> {
         self.get_mut().sender = None;
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

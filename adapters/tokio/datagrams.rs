@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::net::UdpSocket;
 
 use super::net::{ROUNDS, is_of_one_peer, is_read_closed, poll_receivable};
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// As large as a datagram can be.
 const LARGEST: usize = 64 * 1024;
@@ -135,7 +135,7 @@ where
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if is_read_closed(socket) {
-                        return Poll::Ready(Ok(Then::End(Why::Finished)));
+                        return Poll::Ready(Ok(Then::End(EndReason::Finished)));
                     }
                     break;
                 }
@@ -150,7 +150,10 @@ where
         Poll::Ready(Ok(Then::More))
     }
 
-    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
-        Some(poll_receivable(self.get_mut().socket.borrow(), cx))
+    fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
+        // There is no end to be found, so what is ready is a datagram or an error.
+        Some(poll_receivable(self.get_mut().socket.borrow(), cx).map_ok(|()| Then::More))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

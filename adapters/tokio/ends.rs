@@ -11,14 +11,14 @@ use tokio_util::context::TokioContext;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, ItemConsumer, ItemProducer, ItemSink,
-    ItemSource, Until, Why,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, EndReason, Holding, ItemConsumer,
+    ItemProducer, ItemSink, ItemSource,
 };
 
 /// Resolves once nothing has moved for `timeout`. The closure is to be called when something has.
 fn idle(
     timeout: Duration,
-) -> (impl Future<Output = Why> + Send + 'static, Box<dyn FnMut() + Send>) {
+) -> (impl Future<Output = EndReason> + Send + 'static, impl Fn() + Send + 'static) {
     let start = Instant::now();
     let last = Arc::new(AtomicU64::new(0));
     let moved = last.clone();
@@ -28,30 +28,30 @@ fn idle(
             let last = Duration::from_nanos(last.load(Ordering::Relaxed));
             let due = start.checked_add(last).and_then(|last| last.checked_add(timeout));
             match due {
-                Some(due) if Instant::now() >= due => return Why::TimedOut,
+                Some(due) if Instant::now() >= due => return EndReason::TimedOut,
                 Some(due) => sleep_until(due).await,
                 // Beyond what the clock can say.
                 None => std::future::pending().await,
             }
         }
     };
-    let on_progress = Box::new(move || {
+    let on_progress = move || {
         let now = start.elapsed().as_nanos().try_into().unwrap_or(u64::MAX);
         moved.store(now, Ordering::Relaxed);
-    });
+    };
     (idle, on_progress)
 }
 
 macro_rules! ends {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
-        impl<S: $bound $(, $rest)*> $type<S $(, $rest)*> {
+        impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
             /// Ends the stream at that moment, as [`End::TimedOut`](crate::End::TimedOut): see [`until`](Self::until).
             ///
             /// # Panics
             ///
             /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
-            pub fn deadline(self, deadline: Instant) -> $type<Until<S> $(, $rest)*> {
-                self.until(Why::TimedOut, sleep_until(deadline))
+            pub fn deadline(self, deadline: Instant) -> Self {
+                self.until(EndReason::TimedOut, sleep_until(deadline))
             }
 
             /// Ends the stream once nothing has moved for that long, as [`End::TimedOut`](crate::End::TimedOut): see
@@ -62,16 +62,16 @@ macro_rules! ends {
             /// # Panics
             ///
             /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
-            pub fn idle_timeout(self, timeout: Duration) -> $type<Until<S> $(, $rest)*> {
+            pub fn idle_timeout(self, timeout: Duration) -> Self {
                 let (idle, on_progress) = idle(timeout);
                 let idle = TokioContext::new(idle, Handle::current());
-                self.until_with(idle, Some(on_progress))
+                self.until_with(idle).observe(move |_| on_progress())
             }
 
             /// Ends the stream when `token` is cancelled, as [`End::Cancelled`](crate::End::Cancelled): see
             /// [`until`](Self::until).
-            pub fn cancel_on(self, token: CancellationToken) -> $type<Until<S> $(, $rest)*> {
-                self.until(Why::Cancelled, token.cancelled_owned())
+            pub fn cancel_on(self, token: CancellationToken) -> Self {
+                self.until(EndReason::Cancelled, token.cancelled_owned())
             }
         }
     };

@@ -6,7 +6,7 @@ use ::tokio::io::{AsyncRead, ReadBuf};
 use pin_project_lite::pin_project;
 
 use crate::adapters::io::filled;
-use crate::{ByteProducer, ByteSource, Splice, Then};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` that reads from a tokio [`AsyncRead`].
 ///
@@ -82,6 +82,8 @@ impl<R: AsyncRead + Send + 'static> ByteSource for TokioRead<R> {
     ) -> Poll<io::Result<(usize, Then)>> {
         poll_read(self.project().reader, cx, buf)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// One read.

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of what is sent into a tokio mpsc channel.
 ///
@@ -135,8 +135,10 @@ macro_rules! receiver {
                 let n = ready!(receiver.poll_recv_many(cx, out, max));
                 // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
                 let over = n == 0 || receiver.sender_strong_count() == 0 && receiver.is_empty();
-                Poll::Ready(Ok(if over { Then::End(Why::Finished) } else { Then::Stop }))
+                Poll::Ready(Ok(if over { Then::End(EndReason::Finished) } else { Then::Stop }))
             }
+
+            fn ended(self: Pin<&mut Self>, _: EndReason) {}
         }
     };
 }

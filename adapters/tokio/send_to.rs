@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::net::UdpSocket;
 
 use super::net::{ROUNDS, is_of_one_datagram, is_of_one_peer, poll_sendable};
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// So many datagrams are sent in one operation: a bound on the time of one poll.
 const PER_OP: usize = 1024;
@@ -186,4 +186,6 @@ where
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
         self.get_mut().poll_sent(cx)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

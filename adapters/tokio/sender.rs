@@ -1,12 +1,16 @@
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use ::tokio::sync::mpsc::Sender;
-use ::tokio::sync::mpsc::error::{SendError, TrySendError};
+use ::tokio::sync::mpsc::error::TrySendError;
 use ::tokio::task::coop;
 use ::tokio_util::sync::PollSender;
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+
+/// Nobody receives any more.
+const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
 
 /// Sends the items of a guest's `stream<T>` into a tokio mpsc channel.
 ///
@@ -90,15 +94,15 @@ impl<T: Send> TokioSender<T> {
     }
 
     /// Sends as many items as there is room for.
-    fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), SendError<()>> {
-        let Some(sender) = self.sender.get_ref() else { return Err(SendError(())) };
+    fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), Halt<Infallible>> {
+        let Some(sender) = self.sender.get_ref() else { return Err(GONE) };
         let mut batch = Vec::new();
         let mut wanted = items.remaining();
         while wanted > 0 {
             let room = wanted.min(sender.capacity()).max(1);
             let mut permits = match sender.try_reserve_many(room) {
                 Ok(permits) => permits,
-                Err(TrySendError::Closed(())) => return Err(SendError(())),
+                Err(TrySendError::Closed(())) => return Err(GONE),
                 Err(TrySendError::Full(())) if room == 1 => return Ok(()),
                 // All or nothing, and other senders were faster: half of it, so that this comes to an end.
                 Err(TrySendError::Full(())) => {
@@ -124,10 +128,10 @@ impl<T: Send> TokioSender<T> {
     }
 
     /// Waits for room, and holds it.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt<SendError<()>>>> {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         let room = self.sender.poll_reserve(cx);
         self.waiting = room.is_pending();
-        room.map_err(|_| Halt::Failed(SendError(())))
+        room.map_err(|_| GONE)
     }
 
     /// Gives back what was reserved.
@@ -139,29 +143,29 @@ impl<T: Send> TokioSender<T> {
 
 impl<T: Send + 'static> ItemSink for TokioSender<T> {
     type Item = T;
-    type Error = SendError<()>;
+    type Error = Infallible;
 
     fn poll_accept(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    ) -> Poll<Result<(), Halt<Infallible>>> {
         let this = self.get_mut();
         // Room that is there needs no waiting: without this a guest that writes to another thread would keep this one.
         let coop = ready!(coop::poll_proceed(cx));
         if !this.waiting {
-            this.send_ready(items).map_err(Halt::Failed)?;
+            this.send_ready(items)?;
         }
         if items.taken() == 0 && items.remaining() > 0 {
             ready!(this.poll_room(cx))?;
             match items.take_one() {
                 Some(item) => {
-                    this.sender.send_item(item).map_err(|_| Halt::Failed(SendError(())))?;
+                    this.sender.send_item(item).map_err(|_| GONE)?;
                 }
                 None => this.release(),
             }
             // There may be room for more by now.
-            this.send_ready(items).map_err(Halt::Failed)?;
+            this.send_ready(items)?;
         }
         coop.made_progress();
         Poll::Ready(Ok(()))
@@ -170,7 +174,7 @@ impl<T: Send + 'static> ItemSink for TokioSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<SendError<()>>>>> {
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
         let this = self.get_mut();
         let room = this.poll_room(cx);
         if room.is_ready() {
@@ -179,17 +183,11 @@ impl<T: Send + 'static> ItemSink for TokioSender<T> {
         Some(room)
     }
 
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         let this = self.get_mut();
         this.release();
         this.sender.close();
@@ -197,6 +195,11 @@ impl<T: Send + 'static> ItemSink for TokioSender<T> {
     }
 
     fn op_cancelled(self: Pin<&mut Self>) {
+        self.get_mut().release();
+    }
+
+    // Whoever keeps the sender must not keep a place in the line for room, which other senders wait in.
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
         self.get_mut().release();
     }
 }

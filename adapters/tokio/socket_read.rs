@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 
 use super::read::poll_read;
 use super::socket::SocketRead;
-use crate::{ByteProducer, ByteSource, Splice, Then};
+use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 
 /// A `stream<u8>` that reads from a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned read half of one, or
 /// a `pipe::Receiver`.
@@ -90,7 +90,10 @@ impl<R: SocketRead + Send + 'static> ByteSource for TokioSocketRead<R> {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), io::Error>>> {
-        Some(self.project().socket.poll_readable(cx))
+    ) -> Option<Poll<Result<Then, io::Error>>> {
+        // The end makes a socket readable, too.
+        Some(self.project().socket.poll_readable(cx).map_ok(|()| Then::Stop))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

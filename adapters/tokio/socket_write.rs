@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 
 use super::socket::SocketWrite;
 use super::write::poll_write;
-use crate::{ByteConsumer, ByteSink, Halt};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Writes a guest's `stream<u8>` into a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of
 /// one, or a `pipe::Sender`.
@@ -103,4 +103,6 @@ impl<W: SocketWrite + Send + 'static> ByteSink for TokioSocketWrite<W> {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
         self.project().socket.poll_shutdown(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

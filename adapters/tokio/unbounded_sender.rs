@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -5,7 +6,10 @@ use ::tokio::sync::mpsc::UnboundedSender;
 use ::tokio::sync::mpsc::error::SendError;
 use ::tokio::task::coop;
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+
+/// Nobody receives any more.
+const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
 
 /// Sends the items of a guest's `stream<T>` into a tokio mpsc channel without a bound.
 ///
@@ -87,23 +91,23 @@ impl<T> Unpin for TokioUnboundedSender<T> {}
 
 impl<T: Send + 'static> TokioUnboundedSender<T> {
     /// The sender, if somebody receives.
-    fn open(&self) -> Result<&UnboundedSender<T>, Halt<SendError<()>>> {
+    fn open(&self) -> Result<&UnboundedSender<T>, Halt<Infallible>> {
         match &self.sender {
             Some(sender) if !sender.is_closed() => Ok(sender),
-            _ => Err(Halt::Failed(SendError(()))),
+            _ => Err(GONE),
         }
     }
 }
 
 impl<T: Send + 'static> ItemSink for TokioUnboundedSender<T> {
     type Item = T;
-    type Error = SendError<()>;
+    type Error = Infallible;
 
     fn poll_accept(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    ) -> Poll<Result<(), Halt<Infallible>>> {
         let this = self.get_mut();
         // It never waits: without this a guest would keep the thread, and the receiver from running.
         let coop = ready!(coop::poll_proceed(cx));
@@ -116,14 +120,14 @@ impl<T: Send + 'static> ItemSink for TokioUnboundedSender<T> {
                     continue;
                 };
                 this.unsent.push(item);
-                return Poll::Ready(Err(Halt::Failed(SendError(()))));
+                return Poll::Ready(Err(GONE));
             }
             items.take(usize::MAX, &mut batch);
             let mut sends = batch.drain(..);
             if let Some(SendError(item)) = sends.find_map(|item| sender.send(item).err()) {
                 this.unsent.push(item);
                 this.unsent.extend(sends);
-                return Poll::Ready(Err(Halt::Failed(SendError(()))));
+                return Poll::Ready(Err(GONE));
             }
         }
         coop.made_progress();
@@ -133,22 +137,18 @@ impl<T: Send + 'static> ItemSink for TokioUnboundedSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<SendError<()>>>>> {
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
         Some(Poll::Ready(self.open().map(|_| ())))
     }
 
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<SendError<()>>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
         self.get_mut().sender = None;
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -6,7 +6,7 @@ use ::tokio::sync::watch::Receiver;
 use ::tokio::task::coop;
 
 use super::wait::Wait;
-use crate::{ItemProducer, ItemSource, Splice, Then, Why};
+use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A `stream<T>` of the values of a tokio watch channel.
 ///
@@ -151,10 +151,10 @@ impl<T: Clone + Send + Sync + 'static> ItemSource for TokioWatchReceiver<T> {
             Now::Value { last } => {
                 this.first = false;
                 out.push(this.receiver.borrow_and_update().clone());
-                if last { Then::End(Why::Finished) } else { Then::Stop }
+                if last { Then::End(EndReason::Finished) } else { Then::Stop }
             }
             Now::Nothing => Then::Stop,
-            Now::End => Then::End(Why::Finished),
+            Now::End => Then::End(EndReason::Finished),
         };
         coop.made_progress();
         Poll::Ready(Ok(then))
@@ -163,7 +163,14 @@ impl<T: Clone + Send + Sync + 'static> ItemSource for TokioWatchReceiver<T> {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Infallible>>> {
-        Some(self.get_mut().poll_now(cx).map(|_| Ok(())))
+    ) -> Option<Poll<Result<Then, Infallible>>> {
+        Some(self.get_mut().poll_now(cx).map(|now| {
+            Ok(match now {
+                Now::End => Then::End(EndReason::Finished),
+                Now::Value { .. } | Now::Nothing => Then::More,
+            })
+        }))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

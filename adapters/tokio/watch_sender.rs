@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::sync::watch::Sender;
 use ::tokio::task::coop;
 
-use crate::{Halt, ItemConsumer, ItemSink, Take};
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Makes the items of a guest's `stream<T>` the values of a tokio watch channel.
 ///
@@ -111,4 +111,6 @@ impl<T: Send + Sync + 'static> ItemSink for TokioWatchSender<T> {
         self.get_mut().sender = None;
         Poll::Ready(Ok(()))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }

@@ -6,7 +6,7 @@ use ::tokio::io::AsyncWrite;
 use pin_project_lite::pin_project;
 
 use crate::adapters::io::written;
-use crate::{ByteConsumer, ByteSink, Halt};
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 
 /// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
 ///
@@ -90,6 +90,8 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for TokioWrite<W> {
         // A shutdown implies a flush, by the contract of `AsyncWrite`.
         self.project().writer.poll_shutdown(cx).map_err(Halt::Failed)
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// One write; none of the bytes accepted is an error.

@@ -68,6 +68,47 @@ fn bytes(engine: &Engine) -> Result<()> {
             (keep(&handle, ours::tokio_write(writer).with_completion()), count)
         })
     })?;
+    path("tokio_read-limit", |ops| {
+        guest.read(load(ops), |n| ours::tokio_read(reader(n)).limit(1 << 40))
+    })?;
+    path("tokio_read-limit-until", |ops| {
+        guest.read(load(ops), |n| {
+            let ending = std::future::pending();
+            ours::tokio_read(reader(n)).limit(1 << 40).until(ours::EndReason::Cancelled, ending)
+        })
+    })?;
+    path("tokio_read-inspect", |ops| {
+        guest.read(load(ops), |n| {
+            ours::tokio_read(reader(n)).inspect(|b: &[u8]| {
+                black_box(b.len());
+            })
+        })
+    })?;
+    path("tokio_read-layers-completion", |ops| {
+        let handle = RefCell::new(None);
+        guest.read(load(ops), |n| {
+            let p = ours::tokio_read(reader(n)).limit(1 << 40).inspect(|b: &[u8]| {
+                black_box(b.len());
+            });
+            keep(&handle, p.with_completion())
+        })
+    })?;
+    path("tokio_write-limit", |ops| {
+        guest.write(load(ops), || {
+            let (writer, count) = Writer::new(per_op);
+            (ours::tokio_write(writer).limit(1 << 40), count)
+        })
+    })?;
+    path("tokio_write-layers-completion", |ops| {
+        let handle = RefCell::new(None);
+        guest.write(load(ops), || {
+            let (writer, count) = Writer::new(per_op);
+            let p = ours::tokio_write(writer).limit(1 << 40).inspect(|b: &[u8]| {
+                black_box(b.len());
+            });
+            (keep(&handle, p.with_completion()), count)
+        })
+    })?;
     let side = TaskSide::new(engine, 4 << 10)?;
     path("lift-reader", |ops| side.read_here(ops, lifted))
 }
@@ -77,6 +118,26 @@ fn items(engine: &Engine) -> Result<()> {
     let load = |ops| Load::ops(ops, 256);
     path("stream", |ops| guest.read(load(ops), |n| ours::stream(numbers(n))))?;
     path("stream-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::stream(numbers(n))))?;
+    path("stream-one-limit", |ops| {
+        guest.read(Load::ops(ops, 1), |n| ours::stream(numbers(n)).limit(1 << 40))
+    })?;
+    path("stream-one-completion", |ops| {
+        let handle = RefCell::new(None);
+        guest.read(Load::ops(ops, 1), |n| keep(&handle, ours::stream(numbers(n)).with_completion()))
+    })?;
+    path("sink-limit", |ops| {
+        guest.write(load(ops), || {
+            let (counter, count) = Counter::new();
+            (ours::sink(counter).limit(1 << 40), count)
+        })
+    })?;
+    path("sink-completion", |ops| {
+        let handle = RefCell::new(None);
+        guest.write(load(ops), || {
+            let (counter, count) = Counter::new();
+            (keep(&handle, ours::sink(counter).with_completion()), count)
+        })
+    })?;
     path("sink", |ops| {
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();

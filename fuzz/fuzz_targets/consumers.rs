@@ -8,7 +8,7 @@ use tokio_util::codec::FramedWrite;
 use wasmtime::component::StreamConsumer;
 use wasmtime_streams::testing::inner::{ChunkWriter, Writer};
 use wasmtime_streams::testing::{self, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion, Flush, Meter, Why};
+use wasmtime_streams::{self as ws, Completion, Flush, Meter, EndReason};
 use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
 /// `short`: an operation may move less than there is room for. `flushes` is what flushing and closing do.
@@ -83,7 +83,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
             ws::tokio_write(writer)
                 .flush(flush)
                 .limit(64)
-                .until(Why::TimedOut, pending())
+                .until(EndReason::TimedOut, pending())
                 .inspect(|bytes| assert!(!bytes.is_empty()))
                 .metered(&Meter::new())
                 .with_completion()
@@ -92,7 +92,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
             ws::sink::<_, u8>(writer)
                 .flush(flush)
                 .limit(64)
-                .until(Why::TimedOut, pending())
+                .until(EndReason::TimedOut, pending())
                 .inspect(|_: &u8| {})
                 .metered(&Meter::new())
                 .with_completion()

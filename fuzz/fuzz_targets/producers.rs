@@ -11,7 +11,7 @@ use tokio_util::codec::FramedRead;
 use wasmtime::component::StreamProducer;
 use wasmtime_streams::testing::inner::{ChunkStream, ItemStream, Reader, Script};
 use wasmtime_streams::testing::{self, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion, Meter, Why};
+use wasmtime_streams::{self as ws, Completion, Meter, EndReason};
 use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
 /// `short`: an operation may move less than what is ready.
@@ -100,7 +100,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         13 => check(("tokio_read, under all", true), host, items, &ops, move |script| {
             ws::tokio_read(Reader::new(script))
                 .limit(batch as u64)
-                .until(Why::TimedOut, pending())
+                .until(EndReason::TimedOut, pending())
                 .inspect(|bytes| assert!(!bytes.is_empty()))
                 .metered(&Meter::new())
                 .with_completion()
@@ -108,7 +108,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         _ => check(("try_stream, under all", false), host, items, &ops, move |script| {
             ws::try_stream(ItemStream::new(script, |n| n))
                 .limit(batch as u64)
-                .until(Why::TimedOut, pending())
+                .until(EndReason::TimedOut, pending())
                 .inspect(|_: &u8| {})
                 .metered(&Meter::new())
                 .with_completion()

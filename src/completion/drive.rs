@@ -8,6 +8,8 @@ use super::{Completed, Completion};
 use crate::oneshot::{Receiver, oneshot};
 
 /// What has to be run for a stream's end: it waits for the end, then flushes and closes a sink. For an executor.
+///
+/// If it is dropped before that, the stream is cut short, as [`EndReason::Abandoned`], and the source or sink is dropped.
 #[must_use = "nothing is flushed or closed until it is run"]
 pub struct Drive(Pin<Box<dyn Future<Output = ()> + Send>>);
 
@@ -25,20 +27,29 @@ impl Future for Drive {
     }
 }
 
-/// A completion that something else drives; made by [`Completion::driven_by`]. It need not be awaited.
-#[derive(Debug)]
-pub struct Driven<S, E>(Receiver<Completed<S, E>>);
+/// A completion that is being driven; ends the stream if that stops too early.
+struct Driving<S, E>(Completion<S, E>);
 
-impl<S, E> Future for Driven<S, E> {
-    type Output = Result<Completed<S, E>, DriveError>;
+impl<S, E> Drop for Driving<S, E> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// How a stream ended whose completion something else drives; made by [`Completion::driven_by`]. It need not be awaited.
+#[derive(Debug)]
+pub struct Driven<E>(Receiver<Completed<(), E>>);
+
+impl<E> Future for Driven<E> {
+    type Output = Result<Completed<(), E>, DriveError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(DriveError))
     }
 }
 
-/// What was to drive a completion was dropped before the stream's end, by a runtime that shut down, say: the sink was
-/// dropped with it, neither flushed nor closed.
+/// What was to drive a completion was dropped before the stream's end, by a runtime that shut down, say: the stream was cut
+/// short, and the sink was dropped, neither flushed nor closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriveError;
 
@@ -56,10 +67,12 @@ where
     E: Send + 'static,
 {
     /// Has the completion driven by an executor, whether or not anybody awaits it: a sink is then flushed and shut down
-    /// after the guest's last write in any case.
+    /// after the guest's last write in any case, and then dropped, which closes what a shutdown does not close: a
+    /// child process's stdin, a pipe.
     ///
     /// `spawn` gets the task, on the calling thread: `|task| { tokio::spawn(task); }`. It must run it; if the task is dropped
-    /// instead, that is told by [`DriveError`]. What is returned is for who wants to know the end.
+    /// instead, the stream is cut short, and that is told by [`DriveError`]. What is returned is for who wants to know the end.
+    /// Who wants the object back awaits the completion itself, in a task of its own if need be.
     ///
     /// ```
     /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -84,11 +97,13 @@ where
     /// # }
     /// # #[cfg(not(feature = "tokio"))] fn main() {}
     /// ```
-    pub fn driven_by(self, spawn: impl FnOnce(Drive)) -> Driven<S, E> {
+    pub fn driven_by(self, spawn: impl FnOnce(Drive)) -> Driven<E> {
         let (tx, rx) = oneshot();
+        let mut driving = Driving(self);
         spawn(Drive(Box::pin(async move {
+            let done = Pin::new(&mut driving.0).await.without_inner();
             // Nobody has to wait for it.
-            let _ = tx.send(self.await);
+            let _ = tx.send(done);
         })));
         Driven(rx)
     }

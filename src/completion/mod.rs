@@ -5,22 +5,24 @@
 //! guest has no operation under way. It is polled in there, under a lock that nobody else ever waits for: its code may
 //! itself cancel.
 
-mod completing;
 mod drive;
+mod shared;
 mod slot;
 mod token;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-pub use self::completing::Completing;
 pub use self::drive::{Drive, DriveError, Driven};
-use self::slot::{Ended, Over, Slot};
+pub(crate) use self::shared::SharedPlace;
+pub(crate) use self::slot::Slot;
+use self::slot::{Cancel, Completing, Ended};
 pub use self::token::StoreToken;
-use crate::{End, Flush, Halt, Signals, Why};
+use crate::{End, EndReason};
 
 /// What a [`Completion`] resolves with.
 #[non_exhaustive]
@@ -33,6 +35,23 @@ pub struct Completed<S, E> {
     pub moved: u64,
     /// The adapter: from it come the inner object, and what it still holds.
     pub inner: S,
+    ahead: Option<Box<dyn Any + Send>>,
+}
+
+impl<S, E> Completed<S, E> {
+    /// The byte or item that the source gave for a [zero-length read](crate::contract#zero-length-reads) and that the guest
+    /// then did not read; `T` is `u8`, or the source's item. It comes before all that is left in the source, and is not
+    /// counted in `moved`.
+    pub fn take_ahead<T: 'static>(&mut self) -> Option<T> {
+        let ahead = self.ahead.take_if(|ahead| ahead.is::<T>())?;
+        ahead.downcast().ok().map(|ahead| *ahead)
+    }
+
+    /// The same without the adapter, which is dropped.
+    pub(crate) fn without_inner(self) -> Completed<(), E> {
+        let Self { end, moved, .. } = self;
+        Completed { end, moved, inner: (), ahead: None }
+    }
 }
 
 /// Resolves once, as soon as it is known how a stream ended.
@@ -58,63 +77,63 @@ pub struct Completed<S, E> {
 /// [`run_concurrent`]: wasmtime::Store::run_concurrent
 #[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned"]
 pub struct Completion<S, E> {
-    slot: Arc<Slot<S, E>>,
-    close: Option<Close<S, E>>,
-    closing: Option<Ended<S, E>>,
-    signals: Signals,
+    stream: Arc<dyn Completing<S, E>>,
+    /// The stream has ended in order: a sink is being closed.
+    closing: bool,
 }
 
-/// A sink's `poll_close`, captured where it is known which of the two sink traits it has.
-type Close<S, E> = fn(Pin<&mut S>, &mut Context<'_>) -> Poll<Result<(), Halt<E>>>;
-
 impl<S, E> Completion<S, E> {
+    pub(crate) fn new(stream: Arc<dyn Completing<S, E>>) -> Self {
+        Self { stream, closing: false }
+    }
+
     /// Ends the stream: see [`CancelHandle::cancel`].
     pub fn cancel(&self) {
-        self.slot.cut(Why::Cancelled);
+        self.stream.cut(EndReason::Cancelled);
     }
 
     /// Tells a store that was dropped with the stream in it from a guest that dropped its end: the end is then
     /// [`End::Abandoned`], and a sink is not closed. `token` is one that the store's data holds; see [`StoreToken`].
     pub fn watch_store(self, token: &StoreToken) -> Self {
-        self.slot.watch(token.downgrade());
+        self.stream.watch(token.downgrade());
         self
+    }
+
+    /// Cuts the stream short, and drops the object; nothing of that after the end.
+    fn abandon(&self) {
+        self.stream.cut(EndReason::Abandoned);
+        drop(self.stream.take());
     }
 
     /// A handle that can cancel while the completion is awaited elsewhere.
     pub fn cancel_handle(&self) -> CancelHandle
     where
-        S: Send + 'static,
-        E: Send + 'static,
+        S: 'static,
+        E: 'static,
     {
-        let slot: Arc<dyn slot::Cancel> = self.slot.clone();
-        CancelHandle { slot: Arc::downgrade(&slot) }
+        let stream: Arc<dyn Cancel> = self.stream.clone();
+        CancelHandle { stream: Arc::downgrade(&stream) }
     }
 }
 
-impl<S: Unpin, E> Future for Completion<S, E> {
+impl<S, E> Future for Completion<S, E> {
     type Output = Completed<S, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.closing.is_none() {
-            if let Poll::Ready(why) = this.signals.poll(cx) {
-                this.slot.cut(why);
+        let cut = this.stream.poll_signals(cx);
+        if !this.closing {
+            if let Poll::Ready(why) = cut {
+                this.stream.cut(why);
             }
-            this.closing = Some(ready!(this.slot.poll_ended(cx)));
+            this.closing = ready!(this.stream.poll_ended(cx));
         }
-        let Some(ended) = &mut this.closing else { return Poll::Pending };
-        let in_order = matches!(ended.end, End::Finished | End::LimitReached);
-        if let (Some(close), true) = (this.close, in_order) {
-            match close(Pin::new(&mut ended.object), cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(Halt::Failed(error))) => ended.end = End::Failed(error),
-                Poll::Ready(Err(Halt::Ended(why))) => ended.end = why.into(),
-                Poll::Pending => ended.end = ready!(this.slot.poll_wanted(cx)).into(),
-            }
+        if this.closing {
+            ready!(this.stream.poll_close(cx, cut));
         }
-        match this.closing.take() {
-            Some(Ended { end, moved, object }) => {
-                Poll::Ready(Completed { end, moved, inner: object })
+        match this.stream.take() {
+            Some(Ended { end, moved, object, ahead }) => {
+                Poll::Ready(Completed { end, moved, inner: object, ahead })
             }
             None => Poll::Pending,
         }
@@ -132,7 +151,7 @@ impl<S, E> fmt::Debug for Completion<S, E> {
 /// Cancels a stream from anywhere. It keeps nothing of the stream alive.
 #[derive(Clone)]
 pub struct CancelHandle {
-    slot: Weak<dyn slot::Cancel>,
+    stream: Weak<dyn Cancel>,
 }
 
 impl CancelHandle {
@@ -142,8 +161,8 @@ impl CancelHandle {
     /// not closed. A guest's operation that is parked is woken and sees the other end dropped, with what had moved; else
     /// the guest learns it at its next operation. A sink whose stream has ended and whose close hangs is handed back too.
     pub fn cancel(&self) {
-        if let Some(slot) = self.slot.upgrade() {
-            slot.cancel();
+        if let Some(stream) = self.stream.upgrade() {
+            stream.cut(EndReason::Cancelled);
         }
     }
 }
@@ -152,42 +171,4 @@ impl fmt::Debug for CancelHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelHandle").finish_non_exhaustive()
     }
-}
-
-/// A source's or sink's `signals`, captured where it is known which trait it has.
-type Share<S> = fn(&S, &mut Signals);
-
-/// Shares a source between its stream and a completion.
-pub(crate) fn of_source<S, E>(
-    source: S,
-    over: Over<S>,
-    share: Share<S>,
-) -> (Completing<S, E>, Completion<S, E>) {
-    pair(source, || End::PeerDropped, Flush::default(), None, over, share)
-}
-
-/// Shares a sink between its stream and a completion, which will close it by `close`.
-pub(crate) fn of_sink<S, E>(
-    sink: S,
-    flush: Flush,
-    close: Close<S, E>,
-    over: Over<S>,
-    share: Share<S>,
-) -> (Completing<S, E>, Completion<S, E>) {
-    pair(sink, || Why::Finished.into(), flush, Some(close), over, share)
-}
-
-fn pair<S, E>(
-    object: S,
-    dropped: fn() -> End<E>,
-    flush: Flush,
-    close: Option<Close<S, E>>,
-    over: Over<S>,
-    share: Share<S>,
-) -> (Completing<S, E>, Completion<S, E>) {
-    let mut signals = Signals::default();
-    share(&object, &mut signals);
-    let slot = Arc::new(Slot::new(object, over));
-    let completing = Completing::new(slot.clone(), dropped, flush);
-    (completing, Completion { slot, close, closing: None, signals })
 }

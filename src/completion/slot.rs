@@ -1,59 +1,60 @@
-//! The slot in which a stream and its completion share the source or sink.
+//! The slot in which a stream and its completion share the source or sink, and what is beside it.
 //!
-//! The object is polled in place, under its lock: one lock an operation. So nobody else may ever wait for that lock while
-//! the object is polled, for its code may itself cancel, or wait for a lock that the canceller holds. Who cancels, and the
-//! completion, only try it; if it is taken they leave word (`cut`) and wake both sides, of which one finds it:
+//! The object is polled in place, under the lock `state`: one lock an operation. Its code may itself cancel, or wait for a
+//! lock that the canceller holds, so nobody may wait for `state` while the object is polled. `cancel` and
+//! `Completion::poll` only `try_lock`. On contention they set `cancel_requested`, and whoever holds the lock acts on it.
 //!
-//! - A poll looks for word before it polls the object and, once it has left the waker of a parked operation, after it. Word
-//!   that comes later than that finds the waker there.
-//! - A completion that finds word and the lock taken asks again: the other side is about to let go of it.
+//! Invariants:
 //!
-//! Whoever lets go of the lock of a stream that has ended wakes the completion, which may have tried it in vain.
+//! 1. Only the stream waits for `state` while it is open (`end` is `None`); everybody else tries it.
+//! 2. `cancel_requested` is never reset, and `reason` is set before it.
+//! 3. Whoever unlocks `state` looks at `cancel_requested` afterwards, with a fence in between; whoever requests a cancel sets
+//!    it, passes a fence, and then tries the lock. So one of the two sees the other, and a request is never lost: the
+//!    stream has ended as cancelled when the later one of the two returns.
+//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the unlock. So a
+//!    completion whose `try_lock` failed need not ask again.
+//! 5. `end` is set once by `finish`, by `poll_close` once more if the close fails. The object is away (`None`) while it is
+//!    told of the end, outside of the lock, and comes back with the end whatever its code does, a panic included.
+//! 6. No waker is called or dropped, and no code of the object's but a poll is run, under a lock.
+//!
+//! The tests: `streams::races` and `streams::reentrancy` for 1 to 4, `streams::wakers` and `streams::panics` for 5 and 6.
 //!
 //! Once the completion and its handles are gone nobody can come in any more. The stream then takes the object out, and
 //! polls it without a lock.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::{End, Why};
+use crate::layer::{Outcome, Signals};
+use crate::place::{Beside, Kind};
+use crate::{End, EndReason, Halt};
 
 /// What is left when a stream has ended.
-pub(super) struct Ended<S, E> {
+pub(crate) struct Ended<S, E> {
     pub(super) end: End<E>,
     pub(super) moved: u64,
     pub(super) object: S,
+    /// What was looked ahead and never read.
+    pub(super) ahead: Option<Box<dyn Any + Send>>,
 }
 
-/// An object's `stream_ended`, captured where it is known which of the four traits it has.
-pub(super) type Over<S> = fn(&mut S, Option<Why>);
-
-struct State<S, E> {
-    /// `None` while it is told of its end, and after it was handed back.
-    object: Option<S>,
-    end: Option<End<E>>,
-    moved: u64,
+pub(super) struct State<S, T, E> {
+    /// `None` while it is told of its end or closed, and after it was handed back.
+    pub(super) object: Option<(S, Beside<T, E>)>,
+    pub(super) end: Option<End<E>>,
 }
 
-impl<S, E> State<S, E> {
-    const EMPTY: Self = Self { object: None, end: None, moved: 0 };
-
-    /// Polls the object; `None` if there is none any more.
-    fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<T>,
-    ) -> Option<Poll<T>>
-    where
-        S: Unpin,
-    {
-        let Self { object, end, moved } = self;
-        Some(poll(Pin::new(object.as_mut()?), cx, &mut Step { end, moved }))
-    }
+impl<S, T, E> State<S, T, E> {
+    pub(super) const EMPTY: Self = Self { object: None, end: None };
 }
+
+/// `Pin::new`, captured where `S: Unpin` is known.
+pub(crate) type PinFn<S> = fn(&mut S) -> Pin<&mut S>;
 
 #[derive(Default)]
 struct Wakers {
@@ -63,47 +64,70 @@ struct Wakers {
     waiting: Option<Waker>,
 }
 
-pub(super) struct Slot<S, E> {
-    state: Mutex<State<S, E>>,
-    /// The host wants the stream to end, and `why`.
-    wanted: AtomicBool,
-    why: Mutex<Option<Why>>,
-    wakers: Mutex<Wakers>,
-    /// Lives as long as the store's data.
-    store: Mutex<Option<Weak<()>>>,
-    over: Over<S>,
-}
+/// Wakes as it is dropped, so that a waker that panics does not cost another one its wake-up.
+struct WakeOnDrop(Option<Waker>);
 
-/// Type-erased, for the cancel handle.
-pub(super) trait Cancel: Send + Sync {
-    fn cancel(&self);
-}
-
-impl<S: Send, E: Send> Cancel for Slot<S, E> {
-    fn cancel(&self) {
-        self.cut(Why::Cancelled);
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            waker.wake();
+        }
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+#[allow(unreachable_pub)] // sealed
+pub struct Slot<K: Kind<S>, S: Send> {
+    pub(super) state: Mutex<State<S, K::Item, K::Error>>,
+    pub(super) cancel_requested: AtomicBool,
+    /// Why the stream is to end, once a cancel is requested.
+    reason: Mutex<Option<EndReason>>,
+    wakers: Mutex<Wakers>,
+    /// Lives as long as the store's data.
+    store: Mutex<Option<Weak<()>>>,
+    pub(super) signals: Mutex<Signals>,
+    pub(super) pin: PinFn<S>,
+    kind: PhantomData<fn(K)>,
+}
+
+/// What a cancel handle needs, whatever the stream is of.
+pub(crate) trait Cancel: Send + Sync {
+    fn cut(&self, reason: EndReason);
+}
+
+/// What a completion needs, whatever the stream is of.
+pub(crate) trait Completing<S, E>: Cancel {
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool>;
+    fn poll_close(&self, cx: &mut Context<'_>, cut: Poll<EndReason>) -> Poll<()>;
+    fn take(&self) -> Option<Ended<S, E>>;
+    fn watch(&self, store: Weak<()>);
+    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason>;
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic in a poll leaves the object where it is; nothing else is half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<S, E> Slot<S, E> {
-    pub(super) fn new(object: S, over: Over<S>) -> Self {
-        let state = State { object: Some(object), ..State::EMPTY };
+pub(super) type Guard<'a, K, S> =
+    MutexGuard<'a, State<S, <K as Kind<S>>::Item, <K as Kind<S>>::Error>>;
+
+impl<K: Kind<S>, S: Send> Slot<K, S> {
+    pub(crate) fn new(object: S, beside: Beside<K::Item, K::Error>, pin: PinFn<S>) -> Self {
+        let mut signals = Signals::default();
+        beside.layers.share(&mut signals);
         Self {
-            state: Mutex::new(state),
-            wanted: AtomicBool::new(false),
-            why: Mutex::new(None),
+            signals: Mutex::new(signals),
+            state: Mutex::new(State { object: Some((object, beside)), end: None }),
+            cancel_requested: AtomicBool::new(false),
+            reason: Mutex::new(None),
             wakers: Mutex::default(),
             store: Mutex::new(None),
-            over,
+            pin,
+            kind: PhantomData,
         }
     }
 
-    fn try_lock(&self) -> Option<MutexGuard<'_, State<S, E>>> {
+    fn try_lock(&self) -> Option<Guard<'_, K, S>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
             Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
@@ -111,256 +135,219 @@ impl<S, E> Slot<S, E> {
         }
     }
 
-    /// Lets go of the lock.
-    fn release(&self, state: MutexGuard<'_, State<S, E>>) {
-        let ended = state.end.is_some();
+    /// Unlocks, and does what was asked for meanwhile: invariant 3.
+    #[inline]
+    fn unlock(&self, state: Guard<'_, K, S>) {
         drop(state);
-        if ended {
-            self.wake();
+        fence(Ordering::SeqCst);
+        if self.cancel_requested.load(Ordering::Relaxed) {
+            self.cancel_now();
+        }
+    }
+
+    /// Ends the stream as was requested, unless somebody else has the lock, and so will do it.
+    #[cold]
+    fn cancel_now(&self) {
+        if let (Some(reason), Some(state)) = (self.requested(), self.try_lock()) {
+            self.finish(state, reason.into(), 0);
         }
     }
 
     fn wake(&self) {
         let Wakers { parked, waiting } = mem::take(&mut *locked(&self.wakers));
-        parked.into_iter().chain(waiting).for_each(Waker::wake);
+        let _waiting = WakeOnDrop(waiting);
+        drop(WakeOnDrop(parked));
     }
 
-    fn wanted(&self) -> Option<Why> {
-        if self.is_wanted() { *locked(&self.why) } else { None }
+    pub(super) fn requested(&self) -> Option<EndReason> {
+        if self.is_requested() { *locked(&self.reason) } else { None }
     }
 
-    pub(super) fn watch(&self, store: Weak<()>) {
-        *locked(&self.store) = Some(store);
+    #[inline]
+    fn is_requested(&self) -> bool {
+        self.cancel_requested.load(Ordering::Acquire)
     }
 
     pub(super) fn store_is_gone(&self) -> bool {
         locked(&self.store).as_ref().is_some_and(|store| store.strong_count() == 0)
     }
 
-    /// Takes back what was counted for items that did not reach the guest.
-    pub(super) fn undo(&self, lost: usize) {
-        let mut state = locked(&self.state);
-        state.moved = state.moved.saturating_sub(lost as u64);
-    }
-
-    /// Whether there may be word from the host.
-    fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Acquire)
+    pub(super) fn forget_wakers(&mut self) {
+        self.wakers = Mutex::default();
     }
 
     /// For a poll of the object; `None` if the stream has ended.
     #[inline]
-    fn before_poll(&self) -> Option<MutexGuard<'_, State<S, E>>> {
+    pub(super) fn before_poll(&self) -> Option<Guard<'_, K, S>> {
         let state = locked(&self.state);
-        if state.end.is_none() && !self.is_wanted() {
+        if state.end.is_none() && !self.is_requested() {
             return Some(state);
         }
-        self.let_go(state);
+        self.unlock(state);
         None
     }
 
     #[inline]
-    fn after_poll(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>, pending: bool) {
+    pub(super) fn after_poll(&self, state: Guard<'_, K, S>, cx: &Context<'_>, pending: bool) {
         if pending && state.end.is_none() {
             self.park(state, cx);
-        } else if state.end.is_some() || self.is_wanted() {
-            self.let_go(state);
+        } else {
+            self.unlock(state);
         }
     }
 
-    /// Lets go of the lock; who ends the stream wakes the operation.
-    fn park(&self, state: MutexGuard<'_, State<S, E>>, cx: &Context<'_>) {
+    /// Unlocks; whoever ends the stream wakes the operation.
+    fn park(&self, state: Guard<'_, K, S>, cx: &Context<'_>) {
         let waker = cx.waker().clone();
         let stale = locked(&self.wakers).parked.replace(waker);
-        self.let_go(state);
+        self.unlock(state);
         // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
         drop(stale);
     }
 
-    /// Tells the object something, if the stream has not ended.
-    pub(super) fn tell(&self, tell: impl FnOnce(Pin<&mut S>))
-    where
-        S: Unpin,
-    {
+    /// Lets the object do something that cannot wait, if the stream has not ended.
+    pub(super) fn with(&self, act: impl FnOnce(Pin<&mut S>)) {
         let mut state = locked(&self.state);
-        if state.end.is_none()
-            && let Some(object) = state.object.as_mut()
-        {
-            tell(Pin::new(object));
+        if let State { end: None, object: Some((object, _)) } = &mut *state {
+            act((self.pin)(object));
         }
-        self.let_go(state);
+        self.unlock(state);
     }
 
-    /// Lets go of the lock, after the object's own code has run under it: word may have been left meanwhile.
-    fn let_go(&self, state: MutexGuard<'_, State<S, E>>) {
-        match self.wanted() {
-            Some(why) => self.finish(state, why.into(), Some(why)),
-            None => self.release(state),
+    /// Ends the stream, unless it has ended.
+    pub(super) fn finish(&self, mut state: Guard<'_, K, S>, end: End<K::Error>, lost: usize) {
+        if state.end.is_some() {
+            return drop(state);
         }
-    }
-
-    /// Ends the stream, unless it has ended; the object hears of it, outside of the lock.
-    fn finish<'a>(&'a self, mut state: MutexGuard<'a, State<S, E>>, end: End<E>, cut: Option<Why>) {
-        if state.end.is_none() {
+        let Some(object) = state.object.take() else {
             state.end = Some(end);
-            if let Some(mut object) = state.object.take() {
-                drop(state);
-                (self.over)(&mut object, cut);
-                state = locked(&self.state);
-                state.object = Some(object);
-            }
-        }
-        self.release(state);
-    }
-
-    /// Ends the stream by an end that is the object's own.
-    pub(super) fn end_itself(&self, end: End<E>) {
-        let mut state = locked(&self.state);
-        state.end.get_or_insert(end);
-        self.release(state);
-    }
-
-    /// Ends the stream from its own side, as `end`; `cut` if that is not the end of its data.
-    pub(super) fn end(&self, end: End<E>, cut: Option<Why>) {
-        self.finish(locked(&self.state), end, cut);
-    }
-
-    /// Ends the stream from the host's side.
-    pub(super) fn cut(&self, why: Why) {
-        locked(&self.why).get_or_insert(why);
-        self.wanted.store(true, Ordering::Release);
-        match self.try_lock() {
-            Some(state) => self.finish(state, why.into(), Some(why)),
-            None => self.wake(),
+            drop(state);
+            return self.wake();
+        };
+        // Closes the slot to everybody else while the object is told.
+        state.end = Some(End::Finished);
+        drop(state);
+        let mut back = Back { slot: self, object: Some(object), end: Some(end) };
+        if let Back { object: Some((object, beside)), end: Some(end), .. } = &mut back {
+            beside.tell::<K, S>((self.pin)(object), end, lost);
         }
     }
 
     /// Registers the host's completion.
-    fn wait(&self, cx: &mut Context<'_>) {
+    fn wait(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
         let stale = locked(&self.wakers).waiting.replace(waker);
         drop(stale);
     }
+}
 
-    /// After the end, while the object is closed: waits for word that it is not to be waited for.
-    pub(super) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<Why> {
+/// An object that is away from its slot; it comes back as this is dropped, with the end.
+struct Back<'a, K: Kind<S>, S: Send> {
+    slot: &'a Slot<K, S>,
+    object: Option<(S, Beside<K::Item, K::Error>)>,
+    end: Option<End<K::Error>>,
+}
+
+impl<K: Kind<S>, S: Send> Drop for Back<'_, K, S> {
+    fn drop(&mut self) {
+        let mut state = locked(&self.slot.state);
+        state.object = self.object.take();
+        let stale = mem::replace(&mut state.end, self.end.take());
+        drop(state);
+        drop(stale);
+        self.slot.wake();
+    }
+}
+
+impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
+    fn cut(&self, reason: EndReason) {
+        locked(&self.reason).get_or_insert(reason);
+        self.cancel_requested.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if let Some(state) = self.try_lock() {
+            if state.end.is_none() {
+                return self.finish(state, reason.into(), 0);
+            }
+            drop(state);
+        }
+        // A close that is under way is given up.
+        self.wake();
+    }
+}
+
+impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
+    /// Ready once the stream has ended; `true` if a sink is to be closed then.
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool> {
         self.wait(cx);
-        self.wanted().map_or(Poll::Pending, Poll::Ready)
+        // Invariant 4: if it is taken, whoever has it wakes this once the stream has ended.
+        let Some(state) = self.try_lock() else { return Poll::Pending };
+        let polled = match &*state {
+            State { end: Some(end), object: Some(_) } => {
+                Poll::Ready(matches!(end, End::Finished | End::LimitReached))
+            }
+            _ => Poll::Pending,
+        };
+        self.unlock(state);
+        polled
     }
 
-    /// Hands the object over once the stream has ended.
-    pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended<S, E>> {
+    /// After an end in order: flushes and closes a sink in its place. `cut`: what ends the stream from outside.
+    fn poll_close(&self, cx: &mut Context<'_>, cut: Poll<EndReason>) -> Poll<()> {
         self.wait(cx);
-        let Some(mut state) = self.try_lock() else {
-            if self.wanted.load(Ordering::Acquire) {
-                cx.waker().wake_by_ref();
-            }
-            return Poll::Pending;
+        // Polled outside of the lock: the stream may be dropped by it, which takes the lock.
+        let Some((mut object, mut beside)) = locked(&self.state).object.take() else {
+            return Poll::Ready(());
         };
-        if state.end.is_none()
-            && let Some(why) = self.wanted()
-        {
-            self.finish(state, why.into(), Some(why));
-            state = locked(&self.state);
-        }
-        match (state.end.take(), state.object.take()) {
-            (Some(end), Some(object)) => {
-                // Ended for good: the stream must not find the slot open again.
-                state.end = Some(End::Finished);
-                Poll::Ready(Ended { end, moved: state.moved, object })
-            }
-            (end, object) => {
-                state.end = end;
-                state.object = object;
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// The stream's side of a slot.
-pub(super) struct Held<S, E> {
-    slot: Arc<Slot<S, E>>,
-    /// What was in the slot, once nobody else has it, nor will.
-    alone: Option<State<S, E>>,
-}
-
-impl<S, E> Held<S, E> {
-    pub(super) fn new(slot: Arc<Slot<S, E>>) -> Self {
-        Self { slot, alone: None }
-    }
-
-    /// The slot, with all that belongs in it.
-    pub(super) fn slot(&mut self) -> &Slot<S, E> {
-        if let Some(state) = self.alone.take() {
-            *locked(&self.slot.state) = state;
-        }
-        &self.slot
-    }
-
-    /// Polls the object in its place; `None` if the stream has ended.
-    pub(super) fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &mut Step<'_, E>) -> Poll<T>,
-    ) -> Option<Poll<T>>
-    where
-        S: Unpin,
-    {
-        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
-        if self.alone.is_none() && Arc::strong_count(&self.slot) == 1 {
-            self.take_out();
-        }
-        let Self { slot, alone } = self;
-        let mut shared = None;
-        let state = match alone {
-            Some(state) if state.end.is_some() => return None,
-            Some(state) => state,
-            None => &mut **shared.insert(slot.before_poll()?),
+        beside.layers.enter();
+        let closed = match cut {
+            Poll::Ready(reason) => Poll::Ready(Err(Halt::Ended(reason))),
+            // A close that is done at once is not given up.
+            Poll::Pending => match (K::poll_close((self.pin)(&mut object), cx), self.requested()) {
+                (Poll::Pending, Some(reason)) => Poll::Ready(Err(Halt::Ended(reason))),
+                (closed, _) => closed,
+            },
         };
-        let answer = state.poll(cx, poll)?;
-        if let Some(state) = shared {
-            slot.after_poll(state, cx, answer.is_pending());
+        beside.layers.exit();
+        let end = match closed {
+            Poll::Pending => {
+                locked(&self.state).object = Some((object, beside));
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(())) => None,
+            Poll::Ready(Err(halt)) => Some(halt.into()),
+        };
+        if K::SINK {
+            let finished = Outcome::Ended(EndReason::Finished);
+            let outcome = end.as_ref().map_or(finished, |end| Outcome::of(end, 0));
+            beside.layers.closed(&outcome, beside.moved);
         }
-        Some(answer)
-    }
-
-    #[inline(never)]
-    fn take_out(&mut self) {
-        if Arc::weak_count(&self.slot) == 0
-            && let Some(slot) = Arc::get_mut(&mut self.slot)
-            // Else it is about to end.
-            && !*slot.wanted.get_mut()
-        {
-            slot.wakers = Mutex::default();
-            let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-            self.alone = Some(mem::replace(state, State::EMPTY));
+        let mut state = locked(&self.state);
+        state.object = Some((object, beside));
+        if end.is_some() {
+            state.end = end;
         }
+        Poll::Ready(())
     }
 
-    /// Asks the object something.
-    pub(super) fn ask(&self, ask: impl FnMut(&S)) {
-        match &self.alone {
-            Some(state) => state.object.iter().for_each(ask),
-            None => locked(&self.slot.state).object.iter().for_each(ask),
-        }
-    }
-}
-
-/// Where a poll leaves word of what came of it.
-pub(super) struct Step<'a, E> {
-    end: &'a mut Option<End<E>>,
-    moved: &'a mut u64,
-}
-
-impl<E> Step<'_, E> {
-    /// The stream ended.
-    pub(super) fn end(&mut self, end: End<E>) {
-        *self.end = Some(end);
+    fn take(&self) -> Option<Ended<S, K::Error>> {
+        let mut state = locked(&self.state);
+        let (object, beside) = state.object.take()?;
+        // Ended for good: the stream must not find the slot open again.
+        let end = state.end.replace(End::Finished).unwrap_or(End::Finished);
+        drop(state);
+        let Beside { layers, moved, ahead } = beside;
+        drop(layers);
+        let ahead = ahead.map(|ahead| Box::new(ahead.item) as _);
+        Some(Ended { end, moved, object, ahead })
     }
 
-    /// So much moved.
-    pub(super) fn moved(&mut self, items: usize) {
-        *self.moved += items as u64;
+    fn watch(&self, store: Weak<()>) {
+        *locked(&self.store) = Some(store);
+    }
+
+    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        // Polled outside of the lock.
+        let signals = locked(&self.signals).clone();
+        signals.poll(cx)
     }
 }

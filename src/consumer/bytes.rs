@@ -1,14 +1,16 @@
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use wasmtime::component::{DirectSource, Source, StreamConsumer, StreamResult};
 use wasmtime::{Error, Result, StoreContextMut};
 
-use super::{Common, broken};
-use crate::completion::{self, Completing, Completion};
+use super::{Common, Seen, broken};
+use crate::completion::Completion;
+use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::BYTES_PER_OP;
-use crate::{ByteSink, Flush, Halt, Meter};
+use crate::place::{BytesInto, Place};
+use crate::{ByteSink, EndReason, Flush, Holding, Meter, Owned, Shared};
 
 pin_project! {
     /// Takes a guest's `stream<u8>` into a [`ByteSink`], for
@@ -16,11 +18,13 @@ pin_project! {
     ///
     /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly what the sink
     /// accepted is marked as read.
+    ///
+    /// `C` says whether there is a completion: [`Owned`] without, [`Shared`] with one.
     #[derive(Debug)]
     #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
-    pub struct ByteConsumer<S: ByteSink> {
+    pub struct ByteConsumer<S: ByteSink, C: Holding = Owned> {
         #[pin]
-        sink: S,
+        sink: Place<BytesInto, S, C>,
         common: Common<S::Error>,
     }
 }
@@ -28,17 +32,20 @@ pin_project! {
 impl<S: ByteSink> ByteConsumer<S> {
     /// A consumer over `sink`.
     pub fn new(sink: S) -> Self {
-        Self { sink, common: Common::new() }
+        Self { sink: Place::new(sink), common: Common::new() }
+    }
+}
+
+impl<S: ByteSink, C: Holding> ByteConsumer<S, C> {
+    /// Adds a layer.
+    pub(crate) fn layer(mut self, add: impl FnOnce(&mut Layers<u8>)) -> Self {
+        self.sink.layer(add);
+        self
     }
 
-    /// Puts a combinator around the sink.
-    pub(crate) fn map<T: ByteSink<Error = S::Error>>(
-        self,
-        wrap: impl FnOnce(S) -> T,
-    ) -> ByteConsumer<T> {
-        let mut sink = wrap(self.sink);
-        sink.flush_policy(self.common.flush);
-        ByteConsumer { sink, common: self.common }
+    pub(crate) fn until_signal(mut self, signal: Signal) -> Self {
+        self.sink.until(signal);
+        self
     }
 
     /// Counts the bytes that the sink accepts, and the guest's writes of which it accepted some.
@@ -50,10 +57,18 @@ impl<S: ByteSink> ByteConsumer<S> {
     /// When the sink is flushed; [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
-        self.sink.flush_policy(policy);
         self
     }
 
+    /// Ends the stream as `reason`, in place of piping it: for a host that made a consumer and then cannot use it. Whoever
+    /// receives what the sink hands on is told of the cut; a consumer that is only dropped looks like a guest that wrote
+    /// nothing.
+    pub fn abort(self, reason: EndReason) {
+        pin!(self.sink).end(reason.into(), 0);
+    }
+}
+
+impl<S: ByteSink> ByteConsumer<S> {
     /// Makes an error of the sink a trap in the guest.
     ///
     /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
@@ -68,82 +83,86 @@ impl<S: ByteSink> ByteConsumer<S> {
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the sink itself, flushed and shut down.
     ///
-    /// Errors go to it from then on, instead of a trap.
-    pub fn with_completion(self) -> (ByteConsumer<Completing<S, S::Error>>, Completion<S, S::Error>)
+    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    pub fn with_completion(self) -> (ByteConsumer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
     {
-        let (sink, completion) = completion::of_sink(
-            self.sink,
-            self.common.flush,
-            |sink, cx| sink.poll_close(cx),
-            |sink, cut| Pin::new(sink).stream_ended(cut),
-            |sink, signals| sink.signals(signals),
-        );
-        (ByteConsumer { sink, common: self.common.for_completion() }, completion)
+        let Self { sink, mut common } = self;
+        let (sink, completion) = sink.share();
+        common.on_error = None;
+        (ByteConsumer { sink, common }, completion)
     }
 
     /// The sink.
     pub fn get_ref(&self) -> &S {
-        &self.sink
+        self.sink.get_ref()
     }
 
     /// The sink, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
-        &mut self.sink
+        self.sink.get_mut()
     }
 
     /// The sink, of a consumer that was never given away.
     pub fn into_inner(self) -> S {
-        self.sink
+        self.sink.into_inner()
     }
 }
 
-/// What one look at the sink came to.
-enum Drained<E> {
-    /// There was nothing to write: the guest's write is a zero-length one.
-    Nothing,
-    Pending,
-    Some,
-    Halted(Halt<E>),
-}
-
-/// Rule "exact count": marks what the sink accepted, while it makes progress.
+/// Rule "exact count": marks what the sink accepted, while it makes progress, then flushes.
 ///
 /// Each look at what remains goes through the tables of the store, so none is made only to find that nothing does.
-fn drain<D, S: ByteSink>(
+#[inline(always)]
+fn drain<D, S: ByteSink, L: Ask<u8>>(
     mut sink: Pin<&mut S>,
+    layers: &mut L,
     cx: &mut Context<'_>,
+    common: &mut Common<S::Error>,
     direct: &mut DirectSource<'_, D>,
     accepted: &mut usize,
-) -> Result<Drained<S::Error>> {
-    loop {
+) -> Poll<Seen<S::Error>> {
+    if let Poll::Ready(reason) = layers.poll_end(cx) {
+        return Poll::Ready(common.cut(reason, cx, |cx| sink.poll_flush(cx)));
+    }
+    while !common.op.flushing {
         let bytes = direct.remaining();
         let len = bytes.len();
+        let max = at_most(layers.allowance(), len);
         if len == 0 {
-            return Ok(Drained::Nothing);
+            // A zero-length write: one that has more is not asked again.
+            let over = layers.allowance() == 0;
+            let writable = if over { None } else { sink.poll_writable(cx) };
+            return Common::writable(writable);
         }
-        match sink.as_mut().poll_write(cx, bytes) {
-            Poll::Pending if *accepted == 0 => return Ok(Drained::Pending),
-            Poll::Pending => return Ok(Drained::Some),
-            Poll::Ready(Err(halt)) => return Ok(Drained::Halted(halt)),
-            Poll::Ready(Ok(n)) if n == 0 || n > len => {
-                return Err(broken(format_args!(
-                    "ByteSink::poll_write accepted {n} of {len} bytes: expected 1 to {len}"
+        if max == 0 {
+            common.op.over = Some(EndReason::LimitReached);
+            break;
+        }
+        match sink.as_mut().poll_write(cx, &bytes[..max]) {
+            Poll::Pending if *accepted == 0 => return Poll::Pending,
+            Poll::Pending => break,
+            Poll::Ready(Err(halt)) => return Poll::Ready(Seen::Halted(halt)),
+            Poll::Ready(Ok(n)) if n == 0 || n > max => {
+                return Poll::Ready(broken(format_args!(
+                    "ByteSink::poll_write accepted {n} of {max} bytes: expected 1 to {max}"
                 )));
             }
             Poll::Ready(Ok(n)) => {
+                layers.passed(&bytes[..n]);
                 direct.mark_read(n);
                 *accepted += n;
+                common.unflushed = true;
                 if n == len || *accepted >= BYTES_PER_OP {
-                    return Ok(Drained::Some);
+                    break;
                 }
             }
         }
     }
+    common.flushed(cx, |cx| sink.poll_flush(cx))
 }
 
-impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
+impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, C> {
     type Item = u8;
 
     fn poll_consume(
@@ -159,23 +178,23 @@ impl<D: 'static, S: ByteSink> StreamConsumer<D> for ByteConsumer<S> {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if finish {
-            this.sink.op_cancelled();
+            this.sink.with(|sink| sink.op_cancelled());
             return Poll::Ready(Ok(common.cancelled()));
         }
-        if !common.op.flushing {
-            let mut accepted = 0;
-            let drained =
-                drain(this.sink.as_mut(), cx, &mut source.as_direct(store), &mut accepted)?;
-            if let Some(meter) = &common.meter {
-                meter.count(accepted, true);
-            }
-            match drained {
-                Drained::Nothing => return common.writable(this.sink.poll_writable(cx)),
-                Drained::Pending => return Poll::Pending,
-                Drained::Some => {}
-                Drained::Halted(halt) => return Poll::Ready(common.halt(halt)),
-            }
+        let mut direct = source.as_direct(store);
+        let mut accepted = 0;
+        let seen = this.sink.as_mut().poll(cx, |sink, beside, cx| {
+            let (direct, accepted) = (&mut direct, &mut accepted);
+            let seen = match beside.layers.within() {
+                None => drain(sink, &mut (), cx, common, direct, accepted),
+                Some(mut set) => drain(sink, &mut set, cx, common, direct, accepted),
+            };
+            beside.moved += *accepted as u64;
+            seen
+        });
+        if let Some(meter) = &common.meter {
+            meter.count(accepted, true);
         }
-        common.complete(|| this.sink.poll_flush(cx))
+        common.answer(this.sink, seen)
     }
 }

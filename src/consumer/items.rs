@@ -1,6 +1,6 @@
 use std::fmt;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -8,21 +8,29 @@ use wasmtime::component::{Lift, Source, StreamConsumer, StreamResult};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use super::lift::{Failure, Write};
-use super::{Common, broken};
-use crate::completion::{self, Completing, Completion};
+use super::{Common, Seen, broken};
+use crate::completion::Completion;
 use crate::deliver::With;
+use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{ITEMS_PER_OP, default_batch};
-use crate::{Flush, Identity, ItemSink, Meter, Receive};
+use crate::place::{ItemsInto, Place};
+use crate::{EndReason, Flush, Holding, Identity, ItemSink, Meter, Owned, Receive, Shared};
 
 pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
     /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
     ///
-    /// `W` is what crosses from the guest, `V` the [receiving step](Receive) that makes the sink's items out of it.
+    /// `W` is what crosses from the guest, `V` the [receiving step](Receive) that makes the sink's items out of it. `C` says
+    /// whether there is a completion: [`Owned`] without, [`Shared`] with one.
     #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
-    pub struct ItemConsumer<S: ItemSink, W = <S as ItemSink>::Item, V = Identity> {
+    pub struct ItemConsumer<
+        S: ItemSink,
+        W = <S as ItemSink>::Item,
+        V = Identity,
+        C: Holding = Owned,
+    > {
         #[pin]
-        sink: S,
+        sink: Place<ItemsInto, S, C>,
         receive: V,
         batch: Option<usize>,
         common: Common<S::Error>,
@@ -33,9 +41,17 @@ pin_project! {
 impl<S: ItemSink> ItemConsumer<S> {
     /// A consumer over `sink`.
     pub fn new(sink: S) -> Self {
-        Self { sink, receive: Identity, batch: None, common: Common::new(), wire: PhantomData }
+        Self {
+            sink: Place::new(sink),
+            receive: Identity,
+            batch: None,
+            common: Common::new(),
+            wire: PhantomData,
+        }
     }
+}
 
+impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
     /// Makes the sink's items out of what the guest wrote, in the same poll and with store access: a handle becomes the
     /// object that it stands for. See [`Receive`].
     ///
@@ -54,7 +70,7 @@ impl<S: ItemSink> ItemConsumer<S> {
     /// # let _ = consumer;
     /// # }
     /// ```
-    pub fn receive_with<D, W, F>(self, receive: F) -> ItemConsumer<S, W, With<F>>
+    pub fn receive_with<D, W, F>(self, receive: F) -> ItemConsumer<S, W, With<F>, C>
     where
         D: 'static,
         F: FnMut(StoreContextMut<'_, D>, W) -> Result<S::Item> + Send + 'static,
@@ -63,7 +79,7 @@ impl<S: ItemSink> ItemConsumer<S> {
     }
 
     /// Like [`ItemConsumer::receive_with`], for a step that has a type of its own.
-    pub fn receive_by<W, V>(self, receive: V) -> ItemConsumer<S, W, V> {
+    pub fn receive_by<W, V>(self, receive: V) -> ItemConsumer<S, W, V, C> {
         ItemConsumer {
             sink: self.sink,
             receive,
@@ -74,21 +90,16 @@ impl<S: ItemSink> ItemConsumer<S> {
     }
 }
 
-impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
-    /// Puts a combinator around the sink.
-    pub(crate) fn map<T: ItemSink<Error = S::Error>>(
-        self,
-        wrap: impl FnOnce(S) -> T,
-    ) -> ItemConsumer<T, W, V> {
-        let mut sink = wrap(self.sink);
-        sink.flush_policy(self.common.flush);
-        ItemConsumer {
-            sink,
-            receive: self.receive,
-            batch: self.batch,
-            common: self.common,
-            wire: PhantomData,
-        }
+impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
+    /// Adds a layer.
+    pub(crate) fn layer(mut self, add: impl FnOnce(&mut Layers<S::Item>)) -> Self {
+        self.sink.layer(add);
+        self
+    }
+
+    pub(crate) fn until_signal(mut self, signal: Signal) -> Self {
+        self.sink.until(signal);
+        self
     }
 
     /// Counts the items that the sink takes, and the guest's writes of which it took some.
@@ -109,11 +120,19 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// When the sink is flushed; [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
-        self.sink.flush_policy(policy);
         self
     }
 
-    /// Makes an error of the sink a trap in the guest.
+    /// Ends the stream as `reason`, in place of piping it: for a host that made a consumer and then cannot use it. Whoever
+    /// receives what the sink hands on is told of the cut; a consumer that is only dropped looks like a guest that wrote
+    /// nothing.
+    pub fn abort(self, reason: EndReason) {
+        pin!(self.sink).end(reason.into(), 0);
+    }
+}
+
+impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
+    /// Makes an error of the sink, or of the receiving step, a trap in the guest.
     ///
     /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
     /// [completion](Self::with_completion) alone.
@@ -128,47 +147,36 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the sink itself with what it could not
     /// send, flushed and shut down.
     ///
-    /// Errors go to it from then on, instead of a trap.
-    pub fn with_completion(
-        self,
-    ) -> (ItemConsumer<Completing<S, S::Error>, W, V>, Completion<S, S::Error>)
+    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    pub fn with_completion(self) -> (ItemConsumer<S, W, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
     {
-        let (sink, completion) = completion::of_sink(
-            self.sink,
-            self.common.flush,
-            |sink, cx| sink.poll_close(cx),
-            |sink, cut| Pin::new(sink).stream_ended(cut),
-            |sink, signals| sink.signals(signals),
-        );
-        let consumer = ItemConsumer {
-            sink,
-            receive: self.receive,
-            batch: self.batch,
-            common: self.common.for_completion(),
-            wire: PhantomData,
-        };
-        (consumer, completion)
+        let Self { sink, receive, batch, mut common, wire } = self;
+        let (sink, completion) = sink.share();
+        common.on_error = None;
+        (ItemConsumer { sink, receive, batch, common, wire }, completion)
     }
 
     /// The sink.
     pub fn get_ref(&self) -> &S {
-        &self.sink
+        self.sink.get_ref()
     }
 
     /// The sink, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
-        &mut self.sink
+        self.sink.get_mut()
     }
 
     /// The sink, of a consumer that was never given away.
     pub fn into_inner(self) -> S {
-        self.sink
+        self.sink.into_inner()
     }
 }
 
-impl<S: ItemSink + fmt::Debug, W, V: fmt::Debug> fmt::Debug for ItemConsumer<S, W, V> {
+impl<S: ItemSink + fmt::Debug, W, V: fmt::Debug, C: Holding> fmt::Debug
+    for ItemConsumer<S, W, V, C>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ItemConsumer")
             .field("sink", &self.sink)
@@ -178,12 +186,13 @@ impl<S: ItemSink + fmt::Debug, W, V: fmt::Debug> fmt::Debug for ItemConsumer<S, 
     }
 }
 
-impl<D, S, W, V> StreamConsumer<D> for ItemConsumer<S, W, V>
+impl<D, S, W, V, C> StreamConsumer<D> for ItemConsumer<S, W, V, C>
 where
     D: 'static,
     S: ItemSink,
     W: Lift + Send + Sync + 'static,
     V: Receive<D, W, Item = S::Item>,
+    C: Holding,
 {
     type Item = W;
 
@@ -200,51 +209,70 @@ where
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if finish {
-            this.sink.op_cancelled();
+            this.sink.with(|sink| sink.op_cancelled());
             return Poll::Ready(Ok(common.cancelled()));
         }
-        if !common.op.flushing {
-            let remaining = source.remaining(store.as_context_mut());
-            if remaining == 0 && common.op.taken == 0 {
-                return common.writable(this.sink.poll_writable(cx));
+        let (receive, batch) = (
+            this.receive,
+            this.batch.unwrap_or_else(|| {
+                // What is smaller on one side may own heap data on the other.
+                default_batch::<W>().min(default_batch::<S::Item>())
+            }),
+        );
+        let before = common.op.taken;
+        let remaining =
+            if common.op.flushing { 0 } else { source.remaining(store.as_context_mut()) };
+        let seen = this.sink.as_mut().poll(cx, |mut sink, beside, cx| {
+            let layers = &mut beside.layers.within();
+            if let Poll::Ready(reason) = layers.poll_end(cx) {
+                return Poll::Ready(common.cut(reason, cx, |cx| sink.poll_flush(cx)));
             }
-            let before = common.op.taken;
-            let mut write = Write {
-                store,
-                source,
-                receive: this.receive,
-                batch: this.batch.unwrap_or(const { default_batch::<W>() }),
-                remaining: remaining.min(ITEMS_PER_OP.saturating_sub(common.op.taken)),
-                taken: &mut common.op.taken,
-                failure: None,
-            };
-            let accepted = this.sink.as_mut().poll_accept(cx, &mut write);
-            let failure = write.failure;
-            if let Some(meter) = &common.meter {
-                meter.count(common.op.taken - before, before == 0);
-            }
-            match failure {
-                None => {}
-                Some(Failure::Receive(error)) => {
-                    common.ended = true;
-                    this.sink.delivery_failed(error);
-                    return Poll::Ready(Ok(StreamResult::Dropped));
+            if !common.op.flushing {
+                let allowed = layers.allowance();
+                if remaining == 0 && common.op.taken == 0 {
+                    let writable = if allowed == 0 { None } else { sink.poll_writable(cx) };
+                    return Common::writable(writable);
                 }
-                Some(Failure::Lift(error)) => {
-                    common.ended = true;
-                    this.sink.delivery_failed(Error::msg(format!("{error:?}")));
-                    return Poll::Ready(Err(error));
+                let offered = remaining.min(ITEMS_PER_OP.saturating_sub(common.op.taken));
+                let mut write = Write {
+                    store,
+                    source,
+                    receive,
+                    batch,
+                    remaining: at_most(allowed, offered),
+                    taken: &mut common.op.taken,
+                    failure: None,
+                    layers: &mut *layers,
+                };
+                // Also if it may take no more: what it holds of an earlier operation is sent before the end.
+                let accepted = sink.as_mut().poll_accept(cx, &mut write);
+                let failure = write.failure;
+                let taken = common.op.taken - before;
+                beside.moved += taken as u64;
+                common.unflushed |= taken > 0;
+                match failure {
+                    None => {}
+                    Some(Failure::Receive(error)) => {
+                        return Poll::Ready(Seen::Undeliverable(error));
+                    }
+                    Some(Failure::Lift(error)) => return Poll::Ready(Seen::Trap(error)),
+                }
+                if let Err(halt) = ready!(accepted) {
+                    return Poll::Ready(Seen::Halted(halt));
+                }
+                let over = layers.allowance() == 0 && remaining > taken;
+                common.op.over = over.then_some(EndReason::LimitReached);
+                if common.op.taken == 0 && !over {
+                    return Poll::Ready(broken(format_args!(
+                        "ItemSink::poll_accept completed without an item: expected 1 to {remaining}"
+                    )));
                 }
             }
-            if let Err(halt) = ready!(accepted) {
-                return Poll::Ready(common.halt(halt));
-            }
-            if common.op.taken == 0 {
-                return Poll::Ready(Err(broken(format_args!(
-                    "ItemSink::poll_accept completed without an item: expected 1 to {remaining}"
-                ))));
-            }
+            common.flushed(cx, |cx| sink.poll_flush(cx))
+        });
+        if let Some(meter) = &common.meter {
+            meter.count(common.op.taken - before, before == 0);
         }
-        common.complete(|| this.sink.poll_flush(cx))
+        common.answer(this.sink, seen)
     }
 }

@@ -3,6 +3,7 @@
 use wasmtime::component::{Lift, ReadBuffer, Source, WriteBuffer};
 use wasmtime::{AsContextMut, Error, StoreContextMut};
 
+use crate::layer::{Ask, Within};
 use crate::{Receive, Take};
 
 /// A `Vec` as read buffer that takes at most `limit` items more, whatever its spare capacity.
@@ -39,7 +40,7 @@ pub(super) enum Failure {
 }
 
 /// One guest write, as an item sink sees it.
-pub(super) struct Write<'a, 's, D: 'static, W, V> {
+pub(super) struct Write<'a, 's, D: 'static, W, V: Receive<D, W>> {
     pub(super) store: StoreContextMut<'a, D>,
     pub(super) source: Source<'s, W>,
     pub(super) receive: &'a mut V,
@@ -47,6 +48,7 @@ pub(super) struct Write<'a, 's, D: 'static, W, V> {
     pub(super) remaining: usize,
     pub(super) taken: &'a mut usize,
     pub(super) failure: Option<Failure>,
+    pub(super) layers: &'a mut Option<Within<'s, V::Item>>,
 }
 
 impl<D: 'static, W, V> Write<'_, '_, D, W, V>
@@ -122,6 +124,7 @@ where
         if let Err(error) = received {
             self.fail(Failure::Receive(error));
         }
+        self.layers.passed(&out[had..]);
         out.len() - had
     }
 
@@ -137,7 +140,10 @@ where
         let wire = item?;
         self.took(1);
         match self.receive.receive(self.store.as_context_mut(), wire) {
-            Ok(item) => Some(item),
+            Ok(item) => {
+                self.layers.passed(std::slice::from_ref(&item));
+                Some(item)
+            }
             Err(error) => {
                 self.fail(Failure::Receive(error));
                 None

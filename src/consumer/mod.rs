@@ -6,15 +6,17 @@ mod bytes;
 mod items;
 mod lift;
 
-use std::task::{Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use wasmtime::component::StreamResult;
 use wasmtime::{Error, Result};
 
 pub use self::bytes::ByteConsumer;
 pub use self::items::ItemConsumer;
+use crate::place::{Kind, Place};
 use crate::producer::OnError;
-use crate::{Flush, Halt, Meter};
+use crate::{End, EndReason, Flush, Halt, Holding, Meter};
 
 /// Where a consumer stands in the guest's current write. Wasmtime does not say when one begins: it begins after the
 /// last one was answered.
@@ -24,10 +26,25 @@ pub(crate) struct Op {
     taken: usize,
     /// Nothing more is taken: the operation waits for its flush.
     flushing: bool,
+    /// More came than a layer allows, or one ends the stream: after the flush.
+    over: Option<EndReason>,
 }
 
-/// What the four methods of the two sink traits answer.
+/// What a readiness or flush method of the two sink traits answers.
 type Answer<E> = Poll<Result<(), Halt<E>>>;
+
+/// What one look at a sink came to.
+enum Seen<E> {
+    Completed,
+    /// The sink takes no more.
+    Halted(Halt<E>),
+    /// A layer ends the stream.
+    Over(EndReason),
+    /// The receiving step refused an item.
+    Undeliverable(Error),
+    /// What the guest wrote is no valid item: it traps. Or the sink broke its trait, which is answered like that.
+    Trap(Error),
+}
 
 /// What both consumers keep besides their sink.
 #[derive(Debug)]
@@ -35,6 +52,8 @@ pub(crate) struct Common<E> {
     flush: Flush,
     on_error: OnError<E>,
     op: Op,
+    /// Something was taken since the last flush.
+    unflushed: bool,
     meter: Option<Meter>,
     ended: bool,
 }
@@ -45,56 +64,111 @@ impl<E> Common<E> {
             flush: Flush::default(),
             on_error: None,
             op: Op::default(),
+            unflushed: false,
             meter: None,
             ended: false,
         }
     }
 
-    /// The same for a sink whose errors go to a completion.
-    fn for_completion<F>(self) -> Common<F> {
-        Common { flush: self.flush, meter: self.meter, ..Common::new() }
-    }
-
-    /// The sink takes no more: the guest sees its end dropped, with what was marked before.
-    fn halt(&mut self, halt: Halt<E>) -> Result<StreamResult> {
+    /// What the guest is told of an end, with what was marked before.
+    #[cold]
+    #[inline(never)]
+    fn end<K: Kind<S, Error = E>, S: Send, C: Holding>(
+        &mut self,
+        sink: Pin<&mut Place<K, S, C>>,
+        seen: Seen<E>,
+    ) -> Result<StreamResult> {
+        let (end, trap) = match seen {
+            Seen::Completed => return Ok(StreamResult::Completed),
+            Seen::Halted(halt) => (halt.into(), None),
+            Seen::Over(reason) => (reason.into(), None),
+            Seen::Undeliverable(error) => (End::Undeliverable(error), None),
+            Seen::Trap(error) => {
+                (End::Undeliverable(Error::msg(format!("{error:?}"))), Some(error))
+            }
+        };
         self.ended = true;
-        match (halt, self.on_error) {
-            (Halt::Failed(error), Some(trap)) => Err(trap(error)),
+        match (sink.end(end, 0), self.on_error, trap) {
+            (_, _, Some(error)) | (Some(End::Undeliverable(error)), Some(_), _) => Err(error),
+            (Some(End::Failed(error)), Some(trap), _) => Err(trap(error)),
             _ => Ok(StreamResult::Dropped),
         }
     }
 
-    /// Rule "finish is not the end": nothing new is taken; Wasmtime tells the guest what was marked before.
+    /// What the guest is told of what was seen; nothing is seen of what a completion has ended.
+    #[inline]
+    fn answer<K: Kind<S, Error = E>, S: Send, C: Holding>(
+        &mut self,
+        sink: Pin<&mut Place<K, S, C>>,
+        seen: Option<Poll<Seen<E>>>,
+    ) -> Poll<Result<StreamResult>> {
+        match seen {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(Seen::Completed)) => {
+                self.op = Op::default();
+                return Poll::Ready(Ok(StreamResult::Completed));
+            }
+            _ => {}
+        }
+        Poll::Ready(match seen {
+            Some(Poll::Ready(seen)) => self.end(sink, seen),
+            _ => {
+                self.ended = true;
+                Ok(StreamResult::Dropped)
+            }
+        })
+    }
+
+    /// Rule "cancellation keeps the stream": nothing new is taken; Wasmtime tells the guest what was marked before.
     fn cancelled(&mut self) -> StreamResult {
         self.op = Op::default();
         StreamResult::Cancelled
     }
 
     /// Rule "zero-length writes": wait where the sink can tell, else complete at once.
-    fn writable(&mut self, answer: Option<Answer<E>>) -> Poll<Result<StreamResult>> {
-        Poll::Ready(match answer {
-            None => Ok(StreamResult::Completed),
-            Some(poll) => match ready!(poll) {
-                Ok(()) => Ok(StreamResult::Completed),
-                Err(halt) => self.halt(halt),
-            },
+    fn writable(answer: Option<Answer<E>>) -> Poll<Seen<E>> {
+        answer.unwrap_or(Poll::Ready(Ok(()))).map(|answer| match answer {
+            Ok(()) => Seen::Completed,
+            Err(halt) => Seen::Halted(halt),
         })
     }
 
-    /// Rule "flush policy": completes the operation, held until it is flushed where that is asked for.
-    fn complete(&mut self, flush: impl FnOnce() -> Answer<E>) -> Poll<Result<StreamResult>> {
-        if self.flush == Flush::EachOp {
+    /// Rule "flush policy": an operation that has taken what it can is held until it is flushed, where that is asked for.
+    #[inline]
+    fn flushed(
+        &mut self,
+        cx: &mut Context<'_>,
+        flush: impl FnOnce(&mut Context<'_>) -> Answer<E>,
+    ) -> Poll<Seen<E>> {
+        if self.flush == Flush::EachOp && self.unflushed {
             self.op.flushing = true;
-            if let Err(halt) = ready!(flush()) {
-                return Poll::Ready(self.halt(halt));
+            if let Err(halt) = ready!(flush(cx)) {
+                return Poll::Ready(Seen::Halted(halt));
             }
+            self.unflushed = false;
         }
-        self.op = Op::default();
-        Poll::Ready(Ok(StreamResult::Completed))
+        Poll::Ready(self.op.over.map_or(Seen::Completed, Seen::Over))
+    }
+
+    /// A layer ends the stream. What was accepted in this operation is flushed as far as that does not wait: a flush that
+    /// waits may be just what the layer is to end.
+    #[cold]
+    fn cut(
+        &mut self,
+        reason: EndReason,
+        cx: &mut Context<'_>,
+        flush: impl FnOnce(&mut Context<'_>) -> Answer<E>,
+    ) -> Seen<E> {
+        self.op.over = Some(reason);
+        match self.flushed(cx, flush) {
+            Poll::Ready(seen) => seen,
+            Poll::Pending => Seen::Over(reason),
+        }
     }
 }
 
 /// What an adapter did that its trait forbids; said to the host instead of letting the guest spin.
-fn broken(what: std::fmt::Arguments<'_>) -> Error {
-    Error::msg(what.to_string())
+#[cold]
+fn broken<E>(what: std::fmt::Arguments<'_>) -> Seen<E> {
+    Seen::Trap(Error::msg(what.to_string()))
 }

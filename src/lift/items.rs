@@ -7,7 +7,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::ToHost;
 use crate::handoff::{Reader, handoff};
-use crate::{ItemConsumer, Why};
+use crate::{EndReason, ItemConsumer};
 
 /// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
 ///
@@ -68,8 +68,8 @@ pub fn item_consumer<T: Send + 'static>(
 ///
 /// It may be moved to any task. What it holds is lost when it is dropped; the guest then sees its other end dropped.
 pub struct GuestItems<T> {
-    reader: Reader<T, Why>,
-    cut: Option<Why>,
+    reader: Reader<T, EndReason>,
+    cut: Option<EndReason>,
 }
 
 impl<T> Unpin for GuestItems<T> {}
@@ -121,7 +121,7 @@ impl<T> GuestItems<T> {
     }
 
     /// After the end: what cut the stream short on the host's side; `None` if the guest ended it.
-    pub fn cut(&self) -> Option<Why> {
+    pub fn cut(&self) -> Option<EndReason> {
         self.cut
     }
 }

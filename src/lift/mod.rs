@@ -34,11 +34,11 @@
 //!
 //! A guest that traps only ends its stream when its store is dropped, and then looks like one that has ended it in order.
 //! Where half of the data must not be taken for all of it, let a completion watch the store: the end is then a
-//! [`Cut`] that says [`Abandoned`](crate::Why::Abandoned). [`run`](run()) needs no such care: it returns the trap.
+//! [`Cut`] that says [`Abandoned`](crate::EndReason::Abandoned). [`run`](run()) needs no such care: it returns the trap.
 //!
 //! ```
 //! use wasmtime::{Engine, Store, component::StreamReader};
-//! use wasmtime_streams::{StoreToken, Why, lift};
+//! use wasmtime_streams::{StoreToken, EndReason, lift};
 //!
 //! # fn main() -> wasmtime::Result<()> {
 //! let mut store = Store::new(&Engine::default(), StoreToken::new());
@@ -50,7 +50,7 @@
 //!
 //! drop(store); // as after a trap
 //! assert_eq!(futures::executor::block_on(items.next_item()), None);
-//! assert_eq!(items.cut(), Some(Why::Abandoned));
+//! assert_eq!(items.cut(), Some(EndReason::Abandoned));
 //! # Ok(())
 //! # }
 //! ```

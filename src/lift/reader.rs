@@ -5,7 +5,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::{Cut, ToHost};
 use crate::handoff::{Reader, byte_handoff};
-use crate::{ByteConsumer, Why};
+use crate::{ByteConsumer, EndReason};
 
 /// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
 /// futures crate with `futures`. To read by `AsyncBufRead` saves a copy: the bytes are looked at where they wait.
@@ -64,7 +64,7 @@ pub fn consumer(capacity: usize) -> (ByteConsumer<ToHost<u8>>, GuestReader) {
 /// It may be moved to any task. What it holds is lost when it is dropped; the guest then sees its other end dropped.
 #[derive(Debug)]
 pub struct GuestReader {
-    reader: Reader<u8, Why>,
+    reader: Reader<u8, EndReason>,
 }
 
 impl GuestReader {

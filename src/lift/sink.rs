@@ -3,21 +3,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::handoff::{ReaderGone, Writer};
-use crate::{ByteSink, Halt, ItemSink, Take, Why};
+use crate::{ByteSink, EndReason, Halt, ItemSink, Take};
 
 /// The sink of what this module makes: it hands over to the host's end.
 #[derive(Debug)]
 pub struct ToHost<T> {
-    writer: Writer<T, Why>,
+    writer: Writer<T, EndReason>,
 }
 
 impl<T> ToHost<T> {
-    pub(crate) fn new(writer: Writer<T, Why>) -> Self {
+    pub(crate) fn new(writer: Writer<T, EndReason>) -> Self {
         Self { writer }
-    }
-
-    fn end(&self, cut: Option<Why>) {
-        self.writer.close(cut.map_or(Ok(()), Err));
     }
 }
 
@@ -27,7 +23,7 @@ impl<T> Unpin for ToHost<T> {}
 type Answer<T> = Poll<Result<T, Halt<Infallible>>>;
 
 fn gone(_: ReaderGone) -> Halt<Infallible> {
-    Halt::Ended(Why::PeerDropped)
+    Halt::Ended(EndReason::ReceiverDropped)
 }
 
 macro_rules! common {
@@ -44,17 +40,20 @@ macro_rules! common {
         }
 
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
-            self.end(None);
+            self.writer.close(Ok(()));
             let left = self.writer.was_left();
-            Poll::Ready(if left { Err(Halt::Ended(Why::PeerDropped)) } else { Ok(()) })
+            Poll::Ready(if left { Err(Halt::Ended(EndReason::ReceiverDropped)) } else { Ok(()) })
         }
 
         fn op_cancelled(self: Pin<&mut Self>) {
             self.writer.cancelled();
         }
 
-        fn stream_ended(self: Pin<&mut Self>, cut: Option<Why>) {
-            self.end(cut);
+        fn ended(self: Pin<&mut Self>, reason: EndReason) {
+            self.writer.close(match reason {
+                EndReason::Finished => Ok(()),
+                cut => Err(cut),
+            });
         }
     };
 }

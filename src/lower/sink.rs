@@ -8,7 +8,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::{FromHost, PeerDropped};
 use crate::handoff::{Writer, handoff};
-use crate::{ItemProducer, Why};
+use crate::{EndReason, ItemProducer};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
@@ -59,7 +59,7 @@ pub fn item_producer<T: Send + 'static>(
 
 /// The host's end of a guest's `stream<T>`; made by [`sink`].
 pub struct HostSink<T> {
-    writer: Writer<T, Why>,
+    writer: Writer<T, EndReason>,
 }
 
 impl<T> Unpin for HostSink<T> {}

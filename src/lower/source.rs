@@ -4,16 +4,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::handoff::Reader;
-use crate::{ByteSource, ItemSource, Splice, Then, Why};
+use crate::{ByteSource, EndReason, ItemSource, Splice, Then};
 
 /// The source of what this module makes: it takes over from the host's end.
 #[derive(Debug)]
 pub struct FromHost<T> {
-    reader: Reader<T, Why>,
+    reader: Reader<T, EndReason>,
 }
 
 impl<T> FromHost<T> {
-    pub(crate) fn new(reader: Reader<T, Why>) -> Self {
+    pub(crate) fn new(reader: Reader<T, EndReason>) -> Self {
         Self { reader }
     }
 
@@ -24,7 +24,7 @@ impl<T> FromHost<T> {
 
     /// The end goes with the last items if it is known by then.
     fn then(&self) -> Then {
-        if self.reader.is_at_end() { Then::End(Why::Finished) } else { Then::More }
+        if self.reader.is_at_end() { Then::End(EndReason::Finished) } else { Then::More }
     }
 }
 
@@ -40,11 +40,17 @@ macro_rules! common {
         fn poll_readable(
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Option<Poll<Result<(), Infallible>>> {
-            Some(self.reader.poll_ready(cx).map(Ok))
+        ) -> Option<Poll<Result<Then, Infallible>>> {
+            Some(self.reader.poll_chunk(cx).map(|chunk| {
+                Ok(match chunk {
+                    Ok(chunk) if chunk.is_empty() => Then::End(EndReason::Finished),
+                    Ok(_) => Then::More,
+                    Err(reason) => Then::End(reason),
+                })
+            }))
         }
 
-        fn stream_ended(self: Pin<&mut Self>, _: Option<Why>) {
+        fn ended(self: Pin<&mut Self>, _: EndReason) {
             self.reader.refuse();
         }
     };
@@ -64,7 +70,7 @@ impl ByteSource for FromHost<u8> {
             Err(why) => return Poll::Ready(Ok((0, Then::End(why)))),
         };
         if chunk.is_empty() {
-            return Poll::Ready(Ok((0, Then::End(Why::Finished))));
+            return Poll::Ready(Ok((0, Then::End(EndReason::Finished))));
         }
         let n = chunk.len().min(buf.len());
         buf[..n].copy_from_slice(&chunk[..n]);
@@ -89,7 +95,7 @@ impl<T: Send + 'static> ItemSource for FromHost<T> {
             Err(why) => return Poll::Ready(Ok(Then::End(why))),
         };
         if chunk.is_empty() {
-            return Poll::Ready(Ok(Then::End(Why::Finished)));
+            return Poll::Ready(Ok(Then::End(EndReason::Finished)));
         }
         // Wasmtime keeps the storage of a batch until the next one: it must not be much larger than that.
         let fits = chunk.len() <= max && chunk.capacity() / 2 <= chunk.len();

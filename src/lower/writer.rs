@@ -5,7 +5,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::{FromHost, PeerDropped};
 use crate::handoff::{Writer, byte_handoff};
-use crate::{ByteProducer, Why};
+use crate::{ByteProducer, EndReason};
 
 /// A writer of the host's and the `stream<u8>` that a guest reads from it: tokio's `AsyncWrite` with the feature `tokio`,
 /// that of the futures crate with `futures`.
@@ -56,7 +56,7 @@ pub fn producer(capacity: usize) -> (HostWriter, ByteProducer<FromHost<u8>>) {
 /// The host's end of a guest's `stream<u8>`; made by [`writer`].
 #[derive(Debug)]
 pub struct HostWriter {
-    writer: Writer<u8, Why>,
+    writer: Writer<u8, EndReason>,
 }
 
 impl HostWriter {

@@ -4,29 +4,33 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
-use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut, format_err};
 
-use super::{OnError, Splice, SpliceFn, State, splice};
-use crate::completion::{self, Completing, Completion};
+use super::{OnError, Seen, Splice, SpliceFn, State, over, splice};
+use crate::completion::Completion;
 use crate::deliver::With;
+use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{EMPTY_STEPS, default_batch};
-use crate::{Deliver, Identity, ItemSource, Meter, Then, Undelivered};
+use crate::place::{Ahead, Beside, ItemsFrom, Place};
+use crate::{Deliver, EndReason, Holding, Identity, ItemSource, Meter, Owned, Shared, Then};
 
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
     ///
     /// Items cross in batches, each in one allocation of the size that the last one had. A stream that waits holds none, and
     /// its next batch grows anew.
+    ///
+    /// `V` is the [delivery step](Deliver). `C` says whether there is a completion: [`Owned`] without, [`Shared`] with one.
     #[derive(Debug)]
     #[must_use = "a producer does nothing until it is given to `StreamReader::new`"]
-    pub struct ItemProducer<S: ItemSource, V = Identity> {
+    pub struct ItemProducer<S: ItemSource, V = Identity, C: Holding = Owned> {
         #[pin]
-        source: S,
+        source: Place<ItemsFrom, S, C>,
         deliver: V,
         batch: Option<usize>,
         expected: usize,
         on_error: OnError<S::Error>,
-        splice: Option<SpliceFn<ItemProducer<S, V>>>,
+        splice: Option<SpliceFn<ItemProducer<S, V, C>>>,
         meter: Option<Meter>,
         state: State,
     }
@@ -36,7 +40,7 @@ impl<S: ItemSource> ItemProducer<S> {
     /// A producer over `source`.
     pub fn new(source: S) -> Self {
         Self {
-            source,
+            source: Place::new(source),
             deliver: Identity,
             batch: None,
             expected: 0,
@@ -46,7 +50,9 @@ impl<S: ItemSource> ItemProducer<S> {
             state: State::Open,
         }
     }
+}
 
+impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
     /// Makes what crosses to the guest out of the source's items when they are delivered, with store access: a host
     /// object becomes a `Resource<T>` only when the guest really gets it. See [`Deliver`].
     ///
@@ -62,7 +68,7 @@ impl<S: ItemSource> ItemProducer<S> {
     /// # let _ = producer;
     /// # }
     /// ```
-    pub fn deliver_with<D, W, F>(self, deliver: F) -> ItemProducer<S, With<F>>
+    pub fn deliver_with<D, W, F>(self, deliver: F) -> ItemProducer<S, With<F>, C>
     where
         D: 'static,
         F: FnMut(StoreContextMut<'_, D>, S::Item) -> Result<W> + Send + 'static,
@@ -71,7 +77,7 @@ impl<S: ItemSource> ItemProducer<S> {
     }
 
     /// Like [`ItemProducer::deliver_with`], for a step that has a type of its own.
-    pub fn deliver_by<V>(self, deliver: V) -> ItemProducer<S, V> {
+    pub fn deliver_by<V>(self, deliver: V) -> ItemProducer<S, V, C> {
         ItemProducer {
             source: self.source,
             deliver,
@@ -83,9 +89,14 @@ impl<S: ItemSource> ItemProducer<S> {
             state: self.state,
         }
     }
+}
 
+impl<S: ItemSource> ItemProducer<S> {
     /// Lets the host take the source back out of a stream that the guest has only passed along: `S` is what
     /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) can then give.
+    ///
+    /// It is decided when it is asked for: a stream that has ended or failed, or that has limits or other layers, a meter,
+    /// `trap_on_error`, a completion, or an item that was looked ahead, is not taken apart. `batch` stays behind.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -95,22 +106,22 @@ impl<S: ItemSource> ItemProducer<S> {
     }
 }
 
-impl<S: ItemSource, V> ItemProducer<S, V> {
-    /// Puts a combinator around the source. It ends spliceability: what flows may be changed.
-    pub(crate) fn map<T: ItemSource<Error = S::Error>>(
-        self,
-        wrap: impl FnOnce(S) -> T,
-    ) -> ItemProducer<T, V> {
-        ItemProducer {
-            source: wrap(self.source),
-            deliver: self.deliver,
-            batch: self.batch,
-            expected: 0,
-            on_error: self.on_error,
-            splice: None,
-            meter: self.meter,
-            state: self.state,
-        }
+impl<S: ItemSource, V, C: Holding> ItemProducer<S, V, C> {
+    /// Adds a layer.
+    pub(crate) fn layer(mut self, add: impl FnOnce(&mut Layers<S::Item>)) -> Self {
+        self.source.layer(add);
+        self
+    }
+
+    pub(crate) fn until_signal(mut self, signal: Signal) -> Self {
+        self.source.until(signal);
+        self
+    }
+
+    /// Whether nothing would be lost if the stream were taken apart now.
+    fn is_spliceable(&self) -> bool {
+        let plain = self.meter.is_none() && self.on_error.is_none();
+        plain && self.state.is_open() && self.source.is_spliceable()
     }
 
     /// Counts the items that the guest gets, and its reads that got some.
@@ -126,8 +137,10 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
         self.batch = Some(items.max(1));
         self
     }
+}
 
-    /// Makes an error of the source a trap, after the items before it.
+impl<S: ItemSource, V> ItemProducer<S, V> {
+    /// Makes an error of the source, or of the delivery step, a trap, after the items before it.
     ///
     /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
     /// [completion](Self::with_completion) alone.
@@ -141,64 +154,60 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
 
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the source itself.
     ///
-    /// Errors go to it from then on, instead of a trap, and the source can no longer be spliced: it has two owners.
-    pub fn with_completion(
-        self,
-    ) -> (ItemProducer<Completing<S, S::Error>, V>, Completion<S, S::Error>)
+    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect. The source can no longer be
+    /// spliced: it has two owners.
+    pub fn with_completion(self) -> (ItemProducer<S, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
     {
-        let (source, completion) = completion::of_source(
-            self.source,
-            |source, cut| Pin::new(source).stream_ended(cut),
-            |source, signals| source.signals(signals),
-        );
-        let mut producer = ItemProducer::new(source).deliver_by(self.deliver);
-        producer.batch = self.batch;
-        producer.meter = self.meter;
+        let Self { source, deliver, batch, expected, meter, state, .. } = self;
+        let (source, completion) = source.share();
+        let (on_error, splice) = (None, None);
+        let producer =
+            ItemProducer { source, deliver, batch, expected, on_error, splice, meter, state };
         (producer, completion)
     }
 
     /// The source.
     pub fn get_ref(&self) -> &S {
-        &self.source
+        self.source.get_ref()
     }
 
     /// The source, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
-        &mut self.source
+        self.source.get_mut()
     }
 
     /// The source, of a producer that was never given away.
     pub fn into_inner(self) -> S {
-        self.source
+        self.source.into_inner()
     }
 }
 
-/// What one look at the source came to, after the items it gave.
-enum Collected<E> {
-    Pending,
-    Some,
-    End,
-    Failed(E),
-}
-
-/// Rule "fill the operation": as far as is free, up to `max` items.
-fn collect<S: ItemSource>(
+/// Rule "fill the operation": as far as is free, up to `max` items, after those that are there.
+#[inline(always)]
+fn collect<S: ItemSource, L: Ask<S::Item>>(
     mut source: Pin<&mut S>,
+    layers: &mut L,
     cx: &mut Context<'_>,
     max: usize,
     items: &mut Vec<S::Item>,
-) -> Collected<S::Error> {
+) -> Seen<S::Error> {
     for _ in 0..EMPTY_STEPS {
         loop {
             let before = items.len();
-            match source.as_mut().poll_items(cx, max - before, items) {
-                Poll::Pending => return Collected::Pending,
-                Poll::Ready(Err(error)) => return Collected::Failed(error),
-                Poll::Ready(Ok(Then::End(_))) => return Collected::End,
-                Poll::Ready(Ok(_)) if items.len() >= max => return Collected::Some,
-                Poll::Ready(Ok(Then::Stop)) if !items.is_empty() => return Collected::Some,
+            let room = at_most(layers.allowance(), max - before);
+            let answer = source.as_mut().poll_items(cx, room, items);
+            let Some(new) = items.get(before..) else { return shortened(before, items.len()) };
+            layers.passed(new);
+            let over = layers.allowance() == 0;
+            match answer {
+                Poll::Ready(Err(error)) => return Seen::Failed(error),
+                Poll::Ready(Ok(Then::End(reason))) => return Seen::End(reason),
+                _ if over => return Seen::End(EndReason::LimitReached),
+                Poll::Pending => return Seen::Pending,
+                Poll::Ready(Ok(_)) if items.len() >= max => return Seen::Some,
+                Poll::Ready(Ok(Then::Stop)) if !items.is_empty() => return Seen::Some,
                 Poll::Ready(Ok(_)) if items.len() == before => break,
                 Poll::Ready(Ok(_)) => {}
             }
@@ -207,15 +216,88 @@ fn collect<S: ItemSource>(
     if items.is_empty() {
         cx.waker().wake_by_ref();
     }
-    Collected::Pending
+    Seen::Pending
 }
 
-impl<D, S, V> StreamProducer<D> for ItemProducer<S, V>
+#[cold]
+fn shortened<E>(before: usize, after: usize) -> Seen<E> {
+    Seen::Broken(format_err!(
+        "ItemSource::poll_items left {after} of the {before} items that it was handed: it may only append"
+    ))
+}
+
+/// A zero-length read, or the first read after one.
+#[cold]
+#[inline(never)]
+fn ask<S: ItemSource>(
+    state: &mut State,
+    mut source: Pin<&mut S>,
+    beside: &mut Beside<S::Item, S::Error>,
+    cx: &mut Context<'_>,
+    max: usize,
+    items: &mut Vec<S::Item>,
+) -> Seen<S::Error> {
+    let Beside { layers, ahead, .. } = beside;
+    let layers = &mut layers.within();
+    if let Some(reason) = over(layers, cx) {
+        return Seen::End(reason);
+    }
+    if max == 0 {
+        if ahead.is_some() {
+            return Seen::Some;
+        }
+        let readable = source.as_mut().poll_readable(cx);
+        return state.ask(ahead, readable, || look_ahead(source, cx));
+    }
+    *state = State::Open;
+    if let Some(Ahead { item, then }) = ahead.take().map(|ahead| *ahead) {
+        items.push(item);
+        layers.passed(items);
+        match then {
+            Err(error) => return Seen::Failed(error),
+            Ok(Then::End(reason)) => return Seen::End(reason),
+            _ if layers.allowance() == 0 => return Seen::End(EndReason::LimitReached),
+            Ok(Then::More) if max > 1 => {}
+            _ => return Seen::Some,
+        }
+    }
+    collect(source, layers, cx, max, items)
+}
+
+/// The next item.
+fn look_ahead<S: ItemSource>(
+    mut source: Pin<&mut S>,
+    cx: &mut Context<'_>,
+) -> Result<Ahead<S::Item, S::Error>, Seen<S::Error>> {
+    let mut items = Vec::new();
+    for _ in 0..EMPTY_STEPS {
+        let answer = source.as_mut().poll_items(cx, 1, &mut items);
+        if items.len() > 1 {
+            let n = items.len();
+            return Err(Seen::Broken(format_err!(
+                "ItemSource::poll_items appended {n} items where 1 was asked for"
+            )));
+        }
+        match (items.pop(), answer) {
+            (Some(item), Poll::Ready(then)) => return Ok(Ahead { item, then }),
+            (Some(item), Poll::Pending) => return Ok(Ahead { item, then: Ok(Then::Stop) }),
+            (None, Poll::Pending) => return Err(Seen::Pending),
+            (None, Poll::Ready(Err(error))) => return Err(Seen::Failed(error)),
+            (None, Poll::Ready(Ok(Then::End(reason)))) => return Err(Seen::End(reason)),
+            (None, Poll::Ready(Ok(_))) => {}
+        }
+    }
+    cx.waker().wake_by_ref();
+    Err(Seen::Pending)
+}
+
+impl<D, S, V, C> StreamProducer<D> for ItemProducer<S, V, C>
 where
     D: 'static,
     S: ItemSource,
     V: Deliver<D, S::Item>,
     V::Wire: Lower + Lift + Send + Sync + 'static,
+    C: Holding,
 {
     type Item = V::Wire;
     type Buffer = VecBuffer<V::Wire>;
@@ -235,19 +317,48 @@ where
         let batch = this
             .batch
             .unwrap_or_else(|| default_batch::<S::Item>().min(default_batch::<V::Wire>()));
-        let max = match destination.remaining(store.as_context_mut()) {
-            Some(0) => {
-                return this.state.readable(this.source.poll_readable(cx), *this.on_error);
-            }
-            // Rule "bounded": never by what the guest asked for.
-            Some(wanted) => wanted.min(batch),
-            None => batch,
-        };
+        // Rule "bounded": never by what the guest asked for.
+        let wanted = destination.remaining(store.as_context_mut());
+        let max = wanted.unwrap_or(usize::MAX).min(batch);
 
+        let state = &mut *this.state;
+        let plain = state.is_plain() && max > 0;
         let mut items = Vec::with_capacity(max.min(*this.expected));
-        let collected = collect(this.source.as_mut(), cx, max, &mut items);
-        *this.expected = items.len();
+        let seen = this.source.as_mut().poll(cx, |source, beside, cx| {
+            let items = &mut items;
+            let seen = if !plain {
+                ask(state, source, beside, cx, max, items)
+            } else {
+                match beside.layers.within() {
+                    None => collect(source, &mut (), cx, max, items),
+                    Some(mut set) => match over(&mut set, cx) {
+                        Some(reason) => Seen::End(reason),
+                        None => collect(source, &mut set, cx, max, items),
+                    },
+                }
+            };
+            beside.moved += items.len() as u64;
+            match seen {
+                Seen::Pending if items.is_empty() => Poll::Pending,
+                seen => Poll::Ready(seen),
+            }
+        });
+        let mut seen = match seen {
+            None => return Poll::Ready(Ok(this.state.end())),
+            Some(Poll::Ready(seen)) => seen,
+            Some(Poll::Pending) => {
+                if max > 0 {
+                    *this.expected = 0;
+                    // Wasmtime keeps the storage of the last batch until it gets another: a stream that waits holds none.
+                    destination.set_buffer(VecBuffer::default());
+                }
+                return Poll::Pending;
+            }
+        };
         let gave = items.len();
+        if max > 0 {
+            *this.expected = gave;
+        }
         let mut wire = Vec::new();
         // Rule "created when delivered".
         let delivered = match gave {
@@ -262,34 +373,20 @@ where
             }
         }
         if let Err(error) = delivered {
-            let lost = gave.saturating_sub(produced);
-            this.source.ended(Err(Undelivered { error, lost }));
-            return Poll::Ready(Ok(this.state.end()));
+            seen = Seen::Undeliverable(error, gave.saturating_sub(produced));
         }
-        if let Collected::End | Collected::Failed(_) = collected {
-            this.source.ended(Ok(()));
+        if let (Seen::Some | Seen::Pending, true) = (&seen, gave > 0 && produced == 0) {
+            // The delivery step swallowed the whole batch; "completed with nothing" would be an error.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Poll::Ready(match collected {
-            Collected::Pending if produced == 0 => {
-                // Wasmtime keeps the storage of the last batch until it gets another: a stream that waits holds none.
-                destination.set_buffer(VecBuffer::default());
-                return Poll::Pending;
-            }
-            Collected::Some if produced == 0 => {
-                // The delivery step swallowed the whole batch; "completed with nothing" would be an error.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            Collected::Pending | Collected::Some => Ok(StreamResult::Completed),
-            Collected::End => Ok(this.state.end()),
-            Collected::Failed(error) => this.state.fail(error, *this.on_error, produced > 0),
-        })
+        Poll::Ready(this.state.answer(this.source, seen, *this.on_error, produced > 0))
     }
 
     fn try_into(me: Pin<Box<Self>>, ty: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {
         match me.splice {
-            Some(splice) => splice(me, ty),
-            None => Err(me),
+            Some(splice) if me.is_spliceable() => splice(me, ty),
+            _ => Err(me),
         }
     }
 }

@@ -140,7 +140,7 @@ fn a_write_that_does_not_happen_after_all_keeps_no_buffer() {
     assert!(kept <= most, "{kept} bytes after the guest has cancelled it");
     let kept = kept_after(|sink, cx| assert!(sink.poll_writable(cx).unwrap().is_ready()));
     assert!(kept <= most, "{kept} bytes after it only asked whether there is room");
-    let kept = kept_after(|sink, _| sink.stream_ended(None));
+    let kept = kept_after(|sink, _| sink.ended(EndReason::Finished));
     assert!(kept <= most, "{kept} bytes after the guest has dropped its end");
 }
 

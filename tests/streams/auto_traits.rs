@@ -6,13 +6,12 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio_util::codec::LinesCodec;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completing, Completion, End,
-    FramedReadItems, FramedWriteItems, ItemConsumer, ItemProducer, IterItems, Job, PeekableItems,
-    SinkItems, StdRead, StdWrite, StreamItems, TokioAccept, TokioBroadcastReceiver,
-    TokioBroadcastSender, TokioDatagrams, TokioRead, TokioReceiver, TokioSendTo, TokioSender,
-    TokioSocketRead, TokioSocketWrite, TokioUnboundedReceiver, TokioUnboundedSender,
-    TokioWatchReceiver, TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer,
-    lift, lower, relay,
+    ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completion, End, FramedReadItems,
+    FramedWriteItems, ItemConsumer, ItemProducer, IterItems, Job, PeekableItems, SinkItems,
+    StdRead, StdWrite, StreamItems, TokioAccept, TokioBroadcastReceiver, TokioBroadcastSender,
+    TokioDatagrams, TokioRead, TokioReceiver, TokioSendTo, TokioSender, TokioSocketRead,
+    TokioSocketWrite, TokioUnboundedReceiver, TokioUnboundedSender, TokioWatchReceiver,
+    TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer, lift, lower, relay,
 };
 
 use crate::support::script::Writer;
@@ -74,7 +73,6 @@ fn channels_are_unpin_whatever_their_items_are() {
 fn what_is_never_pinned_inside_asks_for_no_unpin() {
     // `FutureReader::pipe` wants an `Unpin` consumer; a completion is awaited in place.
     unpin::<ValueConsumer<u32, Pinned>>();
-    unpin::<Completing<Pinned, Pinned>>();
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();
     unpin::<PeekableItems<BoxStream<'static, PhantomPinned>>>();

@@ -10,7 +10,7 @@ use std::thread;
 use futures::channel::oneshot;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, BufWriter, ReadBuf};
 use wasmtime_streams::{
-    ByteSource as _, CancelHandle, End, Flush, Then, Why, tokio_read, tokio_write, try_chunks,
+    ByteSource as _, CancelHandle, End, EndReason, Flush, Then, tokio_read, tokio_write, try_chunks,
 };
 
 use crate::support::guest::{Code, with_guest};
@@ -38,7 +38,7 @@ fn the_end_itself_wakes_the_completion() {
     let (producer, mut done) = tokio_read(&b""[..]).with_completion();
     let mut source = producer.into_inner();
     let read = poll_fn(|cx| Pin::new(&mut source).poll_read(cx, &mut [0]));
-    let end = async { assert!(matches!(read.await, Ok((0, Then::End(Why::Finished))))) };
+    let end = async { assert!(matches!(read.await, Ok((0, Then::End(EndReason::Finished))))) };
     assert!(executor::run(wakes(&mut done, end)));
     assert!(executor::run(done).end.is_finished());
     drop(source);

@@ -10,7 +10,7 @@ use futures::stream::{FusedStream as _, StreamExt as _};
 use futures::{AsyncReadExt as _, join};
 use wasmtime_streams::lift::{self, Cut};
 use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, Why, lower};
+use wasmtime_streams::{End, EndReason, lower};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -98,23 +98,24 @@ fn the_end_of_the_guest_is_the_end_of_the_stream() {
 #[test]
 fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
     // Rule "Items before the error": a limit, a signal, a cancel; it is not the end of the data.
-    for why in [Why::LimitReached, Why::TimedOut, Why::Cancelled] {
+    for why in [EndReason::LimitReached, EndReason::TimedOut, EndReason::Cancelled] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, mut reader) = lift::consumer(64);
             let (cut, signal) = oneshot::channel::<()>();
             let until = async {
                 let _ = signal.await;
             };
-            let (consumer, done) = consumer.limit(5).until(Why::TimedOut, until).with_completion();
+            let (consumer, done) =
+                consumer.limit(5).until(EndReason::TimedOut, until).with_completion();
             let stream = guest.sink(consumer).await;
             let sent = guest.send(stream, &[1, 2, 3, 4]).await;
             assert_eq!(sent, Code::Completed(4));
             let expected: &[u8] = match why {
-                Why::LimitReached => {
+                EndReason::LimitReached => {
                     assert_eq!(guest.send(stream, &[5, 6]).await, Code::Dropped(1));
                     &[1, 2, 3, 4, 5]
                 }
-                Why::TimedOut => {
+                EndReason::TimedOut => {
                     drop(cut);
                     &[1, 2, 3, 4]
                 }
@@ -144,7 +145,7 @@ fn a_reader_that_waits_is_woken_by_a_cut() {
         guest.sink(consumer).await;
         let reads = async {
             assert_eq!(items.next_item().await, None);
-            assert_eq!(items.cut(), Some(Why::Cancelled));
+            assert_eq!(items.cut(), Some(EndReason::Cancelled));
         };
         let cancels = async {
             executor::idle().await;

@@ -48,7 +48,7 @@ mod completion_dropped;
 mod consuming;
 mod consuming_items;
 mod custom_sinks;
-mod forwarding;
+mod cuts;
 mod host_to_host;
 mod iterators;
 mod lift;
@@ -70,7 +70,6 @@ mod splice;
 mod timeouts;
 mod until;
 mod values;
-mod wakers;
 mod watching;
 mod wit;
 

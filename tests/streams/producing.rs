@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::stream;
-use wasmtime_streams::{ByteProducer, ByteSource, Then, Why};
+use wasmtime_streams::{ByteProducer, ByteSource, EndReason, Then};
 
 use crate::support::adapters::sources;
 use crate::support::guest::{Code, with_guest, with_large_guest, with_trapping_guest};
@@ -78,7 +78,7 @@ impl ByteSource for Probe {
             return Poll::Pending;
         }
         buf.fill(9);
-        Poll::Ready(Ok((buf.len(), Then::End(Why::Finished))))
+        Poll::Ready(Ok((buf.len(), Then::End(EndReason::Finished))))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures::{StreamExt as _, stream};
-use wasmtime_streams::{End, ItemProducer, ItemSource, Then, Why};
+use wasmtime_streams::{End, EndReason, ItemProducer, ItemSource, Then};
 
 use crate::support::guest::{BUFFER, Code, with_guest, with_large_guest};
 use crate::support::script::{FAILURE, ItemStream, Script, Step};
@@ -187,7 +187,7 @@ impl ItemSource for Eager {
         self.0 += 1;
         out.push(self.0);
         cx.waker().wake_by_ref();
-        if self.0 < 3 { Poll::Pending } else { Poll::Ready(Ok(Then::End(Why::Finished))) }
+        if self.0 < 3 { Poll::Pending } else { Poll::Ready(Ok(Then::End(EndReason::Finished))) }
     }
 }
 

@@ -14,7 +14,8 @@ use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::testing::Setup;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, End, Halt, Then, Why,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, End, EndReason,
+    Halt, Then,
 };
 
 use crate::support::guest::Code;
@@ -129,7 +130,7 @@ impl ByteSink for Racing {
         Poll::Ready(Ok(()))
     }
 
-    fn stream_ended(mut self: Pin<&mut Self>, _: Option<Why>) {
+    fn stream_ended(mut self: Pin<&mut Self>, _: Option<EndReason>) {
         self.told += 1;
     }
 }
@@ -229,7 +230,7 @@ fn a_stream_that_is_cancelled_at_any_moment_ends_once_and_is_handed_back() {
                 let source = producer.into_inner();
                 let (done, moved) = race(&mut random, cancels, || read(source, most), done);
                 assert_eq!(done.moved, moved);
-                let inner = done.inner.into_inner();
+                let inner = done.inner;
                 assert_eq!(inner.seed, run);
                 (done.end, 1)
             } else {
@@ -239,7 +240,7 @@ fn a_stream_that_is_cancelled_at_any_moment_ends_once_and_is_handed_back() {
                 let sink = consumer.into_inner();
                 let (done, moved) = race(&mut random, cancels, || write(sink, most), done);
                 assert_eq!(done.moved, moved);
-                let inner = done.inner.into_inner();
+                let inner = done.inner;
                 assert_eq!(inner.seed, run);
                 (done.end, inner.told)
             };

@@ -11,8 +11,8 @@ use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completion, End, Flush, Halt,
-    StoreToken, Then, Why,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completion, End, EndReason,
+    Flush, Halt, StoreToken, Then,
 };
 
 use crate::races::no_deadlock;
@@ -37,7 +37,7 @@ enum At {
 struct Suicidal {
     at: At,
     handle: Later<CancelHandle>,
-    told: Vec<Option<Why>>,
+    told: Vec<Option<EndReason>>,
 }
 
 impl Suicidal {
@@ -109,7 +109,7 @@ impl ByteSink for Suicidal {
         self.reached(At::OpCancelled);
     }
 
-    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<Why>) {
+    fn stream_ended(mut self: Pin<&mut Self>, cut: Option<EndReason>) {
         self.told.push(cut);
         self.reached(At::StreamEnded);
     }
@@ -187,7 +187,7 @@ fn a_sink_may_cancel_its_own_stream_wherever_it_is_asked() {
                     assert!(matches!(done.end, End::Cancelled), "{at:?}: {:?}", done.end);
                 }
                 let ended = matches!(at, At::Close | At::StreamEnded);
-                let cut = (!ended).then_some(Why::Cancelled);
+                let cut = (!ended).then_some(EndReason::Cancelled);
                 assert_eq!(done.inner.told, [cut], "{at:?}");
             });
         });
@@ -292,7 +292,7 @@ fn a_cancel_handle_keeps_nothing_alive() {
 #[test]
 fn a_sink_hears_once_of_its_end() {
     // Rule "The end belongs to the completion": whatever ends it, and whatever comes after that.
-    let told = |end: &'static str, expected: Option<Why>| {
+    let told = |end: &'static str, expected: Option<EndReason>| {
         let token = CancellationToken::new();
         with_guest::<u8, _>(async |guest| {
             let (sink, handle) = Suicidal::new(At::StreamEnded);
@@ -319,14 +319,14 @@ fn a_sink_hears_once_of_its_end() {
                 }
                 _ => unreachable!(),
             }
-            let told = done.await.inner.into_inner().into_inner().told;
+            let told = done.await.inner.told;
             assert_eq!(told, [expected], "{end}");
         });
     };
     told("guest", None);
-    told("limit", Some(Why::LimitReached));
-    told("token", Some(Why::Cancelled));
-    told("awaited token", Some(Why::Cancelled));
-    told("cancel", Some(Why::Cancelled));
+    told("limit", Some(EndReason::LimitReached));
+    told("token", Some(EndReason::Cancelled));
+    told("awaited token", Some(EndReason::Cancelled));
+    told("cancel", Some(EndReason::Cancelled));
     told("guest, then token", None);
 }

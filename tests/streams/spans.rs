@@ -13,7 +13,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Span, Subscriber};
 use wasmtime::StoreContextMut;
 use wasmtime_streams::{
-    ByteConsumer, ByteSink, End, Halt, Why, sink, stream as items, tokio_read, tokio_write,
+    ByteConsumer, ByteSink, End, EndReason, Halt, sink, stream as items, tokio_read, tokio_write,
     try_stream,
 };
 
@@ -117,7 +117,7 @@ fn a_source_says_once_how_it_ended_and_how_much_moved() {
             while let Code::Completed(_) = guest.recv(stream, 2).await.0 {}
             assert_eq!(recorder.events(span), ["ended moved=5 why=Finished"]);
             let done = done.await;
-            assert!(done.inner.into_inner().into_inner().is_empty());
+            assert!(done.inner.into_inner().is_empty());
             guest.drop_readable(stream).await;
             assert!(recorder.events(span).is_empty());
 
@@ -222,7 +222,7 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
             assert_eq!(recorder.events(span), ["ended moved=3 why=Finished"]);
             let done = done.await;
             assert_eq!(recorder.events(span), ["closed moved=3"]);
-            assert_eq!(done.inner.into_inner().into_inner(), [1, 2, 3]);
+            assert_eq!(done.inner.into_inner(), [1, 2, 3]);
 
             let consumer = tokio_write(Vec::new()).traced(span.clone()).limit(2);
             let (consumer, done) = consumer.with_completion();
@@ -292,7 +292,7 @@ impl ByteSink for Inside {
         _: &mut Context<'_>,
     ) -> Poll<Result<(), Halt<Self::Error>>> {
         assert_eq!(self.0.current(), self.1.id());
-        Poll::Ready(Err(Halt::Ended(Why::TimedOut)))
+        Poll::Ready(Err(Halt::Ended(EndReason::TimedOut)))
     }
 }
 

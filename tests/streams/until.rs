@@ -7,7 +7,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    End, Why, chunk_sink, sink, stream as items, tokio_buf_read, tokio_read, tokio_write,
+    End, EndReason, chunk_sink, sink, stream as items, tokio_buf_read, tokio_read, tokio_write,
 };
 
 use crate::support::guest::{Code, with_guest};
@@ -80,7 +80,7 @@ fn without_a_completion_the_next_operation_sees_the_end() {
     with_guest::<u8, _>(async |guest| {
         let (end, ended) = oneshot::channel::<()>();
         let until = ended.map(|_| ());
-        let producer = tokio_read(Reader::new(held())).until(Why::LimitReached, until);
+        let producer = tokio_read(Reader::new(held())).until(EndReason::LimitReached, until);
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.1, [1]);
         end.send(()).unwrap();
@@ -121,7 +121,7 @@ fn a_parked_write_is_woken_with_what_had_moved() {
             assert_eq!(guest.wait(stream).await, Code::Dropped(3));
             let done = done.await;
             assert!(matches!(done.end, End::Cancelled), "{:?}", done.end);
-            let log = done.inner.into_inner().into_inner().log();
+            let log = done.inner.into_inner().log();
             assert!(log.look(|written| written.flushed == 0 && !written.closed));
 
             let token = CancellationToken::new();
@@ -141,7 +141,7 @@ fn a_parked_write_is_woken_with_what_had_moved() {
             let done = done.await;
             assert!(matches!(done.end, End::Cancelled), "{:?}", done.end);
             assert_eq!((done.moved, log.accepted()), (3, vec![1]));
-            let unsent = done.inner.into_inner().into_parts().1;
+            let unsent = done.inner.into_parts().1;
             assert_eq!(Vec::from(unsent), [2, 3]);
         });
     }
@@ -240,8 +240,8 @@ fn the_first_of_several_counts() {
             let tokens = [CancellationToken::new(), CancellationToken::new()];
             let (one, two) = (tokens[0].clone(), tokens[1].clone());
             let (producer, mut done) = tokio_read(Reader::new(held()))
-                .until(Why::LimitReached, one.cancelled_owned())
-                .until(Why::TimedOut, two.cancelled_owned())
+                .until(EndReason::LimitReached, one.cancelled_owned())
+                .until(EndReason::TimedOut, two.cancelled_owned())
                 .with_completion();
             let stream = guest.source(producer).await;
             assert!((&mut done).now_or_never().is_none());
@@ -265,13 +265,13 @@ fn the_future_goes_with_the_stream() {
             let _alive = alive;
             std::future::pending().await
         };
-        let producer = tokio_read(&b"1"[..]).until(Why::Cancelled, until(alive.clone()));
+        let producer = tokio_read(&b"1"[..]).until(EndReason::Cancelled, until(alive.clone()));
         let stream = guest.source(producer).await;
         guest.recv(stream, 9).await;
         guest.drop_readable(stream).await;
         assert_eq!(Arc::strong_count(&alive), 1);
 
-        let consumer = tokio_write(Vec::new()).until(Why::Cancelled, until(alive.clone()));
+        let consumer = tokio_write(Vec::new()).until(EndReason::Cancelled, until(alive.clone()));
         let (consumer, mut done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert!((&mut done).now_or_never().is_none());

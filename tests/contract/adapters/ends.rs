@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use wasmtime_streams as ws;
 use wasmtime_streams::testing::{self, Made, Report};
-use wasmtime_streams::{Meter, Why};
+use wasmtime_streams::{EndReason, Meter};
 
 use super::{ITEMS, Kind, add, completed};
 use crate::script::{ItemStream, Reader, Writer};
@@ -88,7 +88,7 @@ rows! {
     tokio_read_limited: source_under!(first(4), short: true, Ready Parts, |script| ws::tokio_read(Reader::new(script)).limit(4));
     tokio_read_limited_exactly: source_under!(ITEMS.to_vec(), short: true, Ready Parts, |script| ws::tokio_read(Reader::new(script)).limit(7));
     tokio_read_under_a_limit: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).limit(100));
-    tokio_read_until: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).until(Why::TimedOut, pending()));
+    tokio_read_until: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).until(EndReason::TimedOut, pending()));
     tokio_read_inspected: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).inspect(|bytes| assert!(!bytes.is_empty())));
     tokio_read_traced: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).traced(Span::none()));
     tokio_read_metered: source_under!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)).metered(&Meter::new()));
@@ -98,7 +98,7 @@ rows! {
     try_stream_limited: source_under!(first(3), short: false, Ready Parts, |script| items(script).limit(3));
     try_stream_limited_exactly: source_under!(ITEMS.to_vec(), short: false, Ready Parts, |script| items(script).limit(7));
     try_stream_under_a_limit: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).limit(100));
-    try_stream_until: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).until(Why::TimedOut, pending()));
+    try_stream_until: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).until(EndReason::TimedOut, pending()));
     try_stream_inspected: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).inspect(|item: &u8| assert!(ITEMS.contains(item))));
     try_stream_traced: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).traced(Span::none()));
     try_stream_under_all: source_under!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| items(script).limit(100).cancel_on(never()).inspect(|_: &u8| {}).traced(Span::none()).metered(&Meter::new()));
@@ -106,7 +106,7 @@ rows! {
     tokio_write_limited: limited!(4, ws::tokio_write);
     tokio_write_limited_exactly: limited!(7, ws::tokio_write);
     tokio_write_under_a_limit: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).limit(100));
-    tokio_write_until: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).until(Why::TimedOut, pending()));
+    tokio_write_until: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).until(EndReason::TimedOut, pending()));
     tokio_write_inspected: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).inspect(|bytes| assert!(!bytes.is_empty())));
     tokio_write_traced: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).traced(Span::none()));
     tokio_write_under_all: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::tokio_write(writer).limit(100).cancel_on(never()).inspect(|_: &[u8]| {}).traced(Span::none()).metered(&Meter::new()));
@@ -115,7 +115,7 @@ rows! {
     sink_limited_exactly: limited!(7, ws::sink::<_, u8>);
     sink_under_a_limit: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).limit(100));
     sink_held_under_all: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::sink::<_, u8>(writer).limit(100).cancel_on(never()).inspect(|_: &u8| {}).traced(Span::none()).metered(&Meter::new()));
-    sink_until: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).until(Why::TimedOut, pending()));
+    sink_until: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).until(EndReason::TimedOut, pending()));
     sink_inspected: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).inspect(|item: &u8| assert!(ITEMS.contains(item))));
     sink_traced: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).traced(Span::none()));
     sink_under_all: sink_under!(ITEMS.to_vec(), Ready Parts Fails, |writer| strict(writer).limit(100).cancel_on(never()).inspect(|_: &u8| {}).traced(Span::none()).metered(&Meter::new()));

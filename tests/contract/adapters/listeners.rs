@@ -16,7 +16,7 @@ use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams as ws;
 use wasmtime_streams::testing::{self, Made, Report};
-use wasmtime_streams::{ItemProducer, ItemSource, SocketAccept, Then, Undelivered, Why};
+use wasmtime_streams::{EndReason, ItemProducer, ItemSource, SocketAccept, Then};
 
 use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
@@ -49,7 +49,7 @@ impl<S: ItemSource> ItemSource for Ends<S> {
         let before = out.len();
         let answer = this.source.poll_items(cx, max.min(*this.left), out);
         *this.left -= out.len() - before;
-        if *this.left == 0 { Poll::Ready(Ok(Then::End(Why::Finished))) } else { answer }
+        if *this.left == 0 { Poll::Ready(Ok(Then::End(EndReason::Finished))) } else { answer }
     }
 
     fn poll_readable(
@@ -57,10 +57,6 @@ impl<S: ItemSource> ItemSource for Ends<S> {
         cx: &mut Context<'_>,
     ) -> Option<Poll<Result<(), S::Error>>> {
         self.project().source.poll_readable(cx)
-    }
-
-    fn ended(self: Pin<&mut Self>, delivered: Result<(), Undelivered>) {
-        self.project().source.ended(delivered);
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::Why;
+use crate::EndReason;
 
-type Ending = Pin<Box<dyn Future<Output = Why> + Send>>;
+type Ending = Pin<Box<dyn Future<Output = EndReason> + Send>>;
 
 struct State {
     /// Away while it is polled: no code of the user's runs under the lock.
     future: Option<Ending>,
-    why: Option<Why>,
+    why: Option<EndReason>,
     /// Of the guest's parked operation, and of the completion: whoever polls last must not silence the other.
     wakers: [Option<Waker>; 2],
 }
@@ -31,7 +31,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn poll(self: &Arc<Self>, who: usize, cx: &mut Context<'_>) -> Poll<Why> {
+    fn poll(self: &Arc<Self>, who: usize, cx: &mut Context<'_>) -> Poll<EndReason> {
         let mut state = self.lock();
         if let Some(why) = state.why {
             return Poll::Ready(why);
@@ -90,21 +90,22 @@ impl Wake for Shared {
 }
 
 /// The signal as the stream holds it. The future goes away with it: it may hold the waker that holds the signal.
-pub(super) struct Signal(Arc<Shared>);
+#[allow(unreachable_pub)] // in a sealed trait
+pub struct Signal(Arc<Shared>);
 
 impl Signal {
-    pub(super) fn new(future: impl Future<Output = Why> + Send + 'static) -> Self {
+    pub(crate) fn new(future: impl Future<Output = EndReason> + Send + 'static) -> Self {
         let future: Ending = Box::pin(future);
         let state = State { future: Some(future), why: None, wakers: [None, None] };
         Self(Arc::new(Shared { state: Mutex::new(state), woken: AtomicBool::new(true) }))
     }
 
     /// Waits in a poll of the guest's operation.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Why> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
         self.0.poll(0, cx)
     }
 
-    pub(super) fn share(&self, signals: &mut Signals) {
+    pub(crate) fn share(&self, signals: &mut Signals) {
         signals.0.push(self.0.clone());
     }
 }
@@ -126,12 +127,12 @@ impl fmt::Debug for Signal {
 }
 
 /// What can end a stream while the guest has no operation under way; a [`Completion`](crate::Completion) waits for it.
-#[derive(Default)]
-pub struct Signals(Vec<Arc<Shared>>);
+#[derive(Clone, Default)]
+pub(crate) struct Signals(Vec<Arc<Shared>>);
 
 impl Signals {
     /// Waits for the first of them.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Why> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
         self.0.iter().map(|signal| signal.poll(1, cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 }

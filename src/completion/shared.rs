@@ -1,0 +1,157 @@
+//! The stream's side of a slot.
+
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+
+use super::slot::{Guard, PinFn, Slot, State, locked};
+use crate::layer::Signal;
+use crate::place::{Beside, Hold, Kind};
+use crate::{End, EndReason};
+
+/// Where the object of a stream with a completion stands: in the slot, until nobody else has that.
+#[allow(unreachable_pub)] // sealed
+pub struct SharedPlace<K: Kind<S>, S: Send> {
+    slot: Arc<Slot<K, S>>,
+    /// What was in the slot, once nobody else has it, nor will.
+    alone: Option<State<S, K::Item, K::Error>>,
+}
+
+/// A slot during a poll.
+enum Open<'a, K: Kind<S>, S: Send> {
+    Alone(&'a mut State<S, <K as Kind<S>>::Item, <K as Kind<S>>::Error>, PinFn<S>),
+    Locked(Guard<'a, K, S>, &'a Slot<K, S>),
+}
+
+impl<K: Kind<S>, S: Send> Open<'_, K, S> {
+    #[inline]
+    fn parts(&mut self) -> Option<(Pin<&mut S>, &mut Beside<K::Item, K::Error>)> {
+        let (state, pin) = match self {
+            Open::Alone(state, pin) => (&mut **state, *pin),
+            Open::Locked(state, slot) => (&mut **state, slot.pin),
+        };
+        let (object, beside) = state.object.as_mut()?;
+        Some((pin(object), beside))
+    }
+
+    #[inline]
+    fn close(self, cx: &Context<'_>, pending: bool) {
+        if let Open::Locked(state, slot) = self {
+            slot.after_poll(state, cx, pending);
+        }
+    }
+}
+
+impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
+    pub(crate) fn new(slot: Arc<Slot<K, S>>) -> Self {
+        Self { slot, alone: None }
+    }
+
+    /// The slot, with all that belongs in it.
+    fn slot(&mut self) -> &Slot<K, S> {
+        if let Some(state) = self.alone.take() {
+            *locked(&self.slot.state) = state;
+        }
+        &self.slot
+    }
+
+    /// Opens it for a poll; `None` if the stream has ended.
+    #[inline]
+    fn open(&mut self) -> Option<Open<'_, K, S>> {
+        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
+        if self.alone.is_none() && Arc::strong_count(&self.slot) == 1 {
+            self.take_out();
+        }
+        match &mut self.alone {
+            Some(state) if state.end.is_some() => None,
+            Some(state) => Some(Open::Alone(state, self.slot.pin)),
+            None => Some(Open::Locked(self.slot.before_poll()?, &self.slot)),
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self) {
+        if Arc::weak_count(&self.slot) == 0
+            && let Some(slot) = Arc::get_mut(&mut self.slot)
+            // Else it is about to end.
+            && !*slot.cancel_requested.get_mut()
+        {
+            slot.forget_wakers();
+            let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            self.alone = Some(mem::replace(state, State::EMPTY));
+        }
+    }
+}
+
+impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
+    fn configure(&mut self, change: impl FnOnce(&mut Beside<K::Item, K::Error>)) {
+        let slot = self.slot();
+        if let Some((_, beside)) = &mut locked(&slot.state).object {
+            change(beside);
+        }
+    }
+
+    fn until(&mut self, signal: Signal) {
+        signal.share(&mut locked(&self.slot.signals));
+        self.configure(|beside| beside.layers.until(signal));
+    }
+
+    #[inline(always)]
+    fn poll<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
+    ) -> Option<Poll<T>> {
+        let mut open = self.get_mut().open()?;
+        let (object, beside) = open.parts()?;
+        let answer = poll(object, beside, cx);
+        open.close(cx, answer.is_pending());
+        Some(answer)
+    }
+
+    fn with(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
+        self.get_mut().slot().with(act);
+    }
+
+    #[inline(never)]
+    fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>> {
+        let slot = self.get_mut().slot();
+        slot.finish(locked(&slot.state), end, lost);
+        None
+    }
+
+    fn is_spliceable(&self) -> bool {
+        false
+    }
+
+    fn fmt_object(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result
+    where
+        S: fmt::Debug,
+    {
+        f.write_str("(shared with a completion)")
+    }
+}
+
+/// Wasmtime has dropped the stream.
+impl<K: Kind<S>, S: Send> Drop for SharedPlace<K, S> {
+    fn drop(&mut self) {
+        let slot = self.slot();
+        // A cancel that came in the instant before comes first.
+        let reason = match slot.requested() {
+            Some(reason) => reason,
+            None if slot.store_is_gone() => EndReason::Abandoned,
+            None => K::DROPPED,
+        };
+        slot.finish(locked(&slot.state), reason.into(), 0);
+    }
+}
+
+impl<K: Kind<S>, S: Send> Unpin for SharedPlace<K, S> {}
+
+impl<K: Kind<S>, S: Send> fmt::Debug for SharedPlace<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedPlace").finish_non_exhaustive()
+    }
+}
