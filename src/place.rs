@@ -93,6 +93,7 @@ impl<T, E> Beside<T, E> {
     ) {
         self.moved = self.moved.saturating_sub(lost as u64);
         self.layers.ended(&Outcome::of(end, lost), self.moved);
+        let _within = self.layers.within();
         K::ended(object, end.reason());
     }
 }

@@ -95,7 +95,7 @@ impl Plan {
             }
             (Some(Victim::Second), End::Finished, End::Finished) if complete => true,
             // The first guest found out that nobody reads, and ended in order: it stopped reading, too.
-            (Some(Victim::Second), End::PeerDropped, End::Abandoned) => {
+            (Some(Victim::Second), End::ReceiverDropped, End::Abandoned) => {
                 matches!(input.end, End::PeerDropped | End::Finished)
                     && matches!(output.end, End::Abandoned)
             }

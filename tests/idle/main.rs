@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 use futures::executor::block_on;
 use peak_alloc::PeakAlloc;
 use wasmtime::{Engine, Result, Store};
-use wasmtime_streams::ByteSink;
 use wasmtime_streams::lift::{self, GuestItems, GuestReader, ToHost};
 use wasmtime_streams::lower::{self, HostSink, HostWriter};
+use wasmtime_streams::{ByteSink, EndReason};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;

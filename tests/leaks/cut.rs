@@ -46,6 +46,7 @@ fn name<E>(end: &End<E>) -> String {
     let name = match end {
         End::Finished => "finished",
         End::PeerDropped => "peer dropped",
+        End::ReceiverDropped => "receiver dropped",
         End::Abandoned => "abandoned",
         End::Cancelled => "cancelled",
         End::TimedOut => "timed out",

@@ -9,7 +9,7 @@ use wasmtime::AsContext as _;
 use wasmtime_streams::lower::FromHost;
 use wasmtime_streams::testing::{Code, Guest, Setup};
 use wasmtime_streams::{
-    ByteProducer, CancelHandle, End, StoreToken, relay, tokio_read, tokio_write,
+    ByteProducer, CancelHandle, End, Shared, StoreToken, relay, tokio_read, tokio_write,
 };
 
 use crate::{Random, Tally};
@@ -68,7 +68,7 @@ enum Ends {
 }
 
 struct Second {
-    producer: ByteProducer<FromHost<u8>>,
+    producer: ByteProducer<FromHost<u8>, Shared>,
     ends: Ends,
     at: u32,
     cancel: CancelHandle,

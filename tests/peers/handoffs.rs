@@ -158,7 +158,7 @@ fn an_end_that_goes_away_at_any_moment_is_told_to_the_other() {
         });
         assert!(written < 1_000_000, "the writer learns it");
         assert_eq!(leaked, 0, "nothing is kept");
-        assert!(matches!(end, End::PeerDropped), "{end:?}");
+        assert!(matches!(end, End::ReceiverDropped), "{end:?}");
     }
 }
 

@@ -275,6 +275,6 @@ async fn a_client_that_goes_away_wakes_the_guest() {
         )
         .await;
     assert!(gone.await.unwrap() <= 512);
-    assert!(matches!(done.end, End::PeerDropped), "{:?}", done.end);
+    assert!(matches!(done.end, End::ReceiverDropped), "{:?}", done.end);
     assert!(done.moved <= 1024 + 512, "{}", done.moved);
 }

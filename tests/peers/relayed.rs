@@ -133,7 +133,7 @@ fn what_kills_one_store_is_told_in_the_other() {
         if kills_first {
             assert!(matches!(from, End::Abandoned) && output.is_finished(), "{from:?} {output:?}");
         } else {
-            assert!(matches!(from, End::PeerDropped), "{from:?}");
+            assert!(matches!(from, End::ReceiverDropped), "{from:?}");
         }
     }
 }

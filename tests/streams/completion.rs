@@ -1,6 +1,5 @@
 //! How streams end, and what the host gets back.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,8 +8,10 @@ use std::thread;
 
 use futures::channel::oneshot;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, BufWriter, ReadBuf};
+use wasmtime::component::StreamReader;
+use wasmtime::{Engine, Store};
 use wasmtime_streams::{
-    ByteSource as _, CancelHandle, End, EndReason, Flush, Then, tokio_read, tokio_write, try_chunks,
+    CancelHandle, End, Flush, collect_bytes, tokio_read, tokio_write, try_chunks,
 };
 
 use crate::support::guest::{Code, with_guest};
@@ -36,12 +37,14 @@ fn the_completion_resolves_as_soon_as_the_end_is_known() {
 fn the_end_itself_wakes_the_completion() {
     // Rule "Completion": while the stream is still there, too.
     let (producer, mut done) = tokio_read(&b""[..]).with_completion();
-    let mut source = producer.into_inner();
-    let read = poll_fn(|cx| Pin::new(&mut source).poll_read(cx, &mut [0]));
-    let end = async { assert!(matches!(read.await, Ok((0, Then::End(EndReason::Finished))))) };
+    let mut store = Store::new(&Engine::default(), ());
+    let stream = StreamReader::new(&mut store, producer).unwrap();
+    let (consumer, read) = collect_bytes(9).with_completion();
+    stream.pipe(&mut store, consumer).unwrap();
+    let end =
+        async { assert_eq!(store.run_concurrent(async |_| read.await).await.unwrap().moved, 0) };
     assert!(executor::run(wakes(&mut done, end)));
     assert!(executor::run(done).end.is_finished());
-    drop(source);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use wasmtime_streams::{ByteConsumer, ByteSink, End, Flush, Halt, chunk_sink, tokio_write};
+use wasmtime_streams::{
+    ByteConsumer, ByteSink, End, EndReason, Flush, Halt, chunk_sink, tokio_write,
+};
 
 use crate::support::adapters::{Sink, sinks};
 use crate::support::guest::{Code, Guest, with_guest, with_large_guest, with_trapping_guest};
@@ -370,6 +372,8 @@ impl ByteSink for Boaster {
     }
 
     unbuffered!();
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use wasmtime_streams::{End, Flush, Halt, ItemConsumer, ItemSink, Take, sink};
+use wasmtime_streams::{End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Take, sink};
 
 use crate::support::guest::{
     BUFFER, Code, Guest, with_guest, with_large_guest, with_trapping_guest,
@@ -208,6 +208,8 @@ impl<T: Send + 'static> ItemSink for Greedy<T> {
     }
 
     unbuffered!();
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 fn greedy<T: Item>(batch: usize) {

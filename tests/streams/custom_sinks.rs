@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{Halt, ItemConsumer, ItemSink, Take};
+use wasmtime_streams::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 use crate::support::script::{Script, Step};
@@ -27,6 +27,8 @@ impl ItemSink for Idler {
     }
 
     unbuffered!();
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]
@@ -61,6 +63,8 @@ impl ItemSink for Holding {
     }
 
     unbuffered!();
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]
@@ -101,6 +105,8 @@ impl ItemSink for Reserving {
     fn op_cancelled(self: Pin<&mut Self>) {
         *self.cancelled.lock().unwrap() += 1;
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]
@@ -144,6 +150,8 @@ impl ItemSink for Counting {
     }
 
     unbuffered!();
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]

@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
 use wasmtime_streams::{
-    BodyError, ByteConsumer, ByteProducer, Completion, End, EndReason, GuestBodySink, StoreToken,
-    TokioRead, TokioWrite, guest_body, tokio_read, tokio_receiver, tokio_sender, tokio_write,
+    BodyError, ByteConsumer, ByteProducer, Completion, End, EndReason, GuestBodySink, Shared,
+    StoreToken, TokioRead, TokioWrite, guest_body, tokio_read, tokio_receiver, tokio_sender,
+    tokio_write,
 };
 
 type Body = Result<Vec<u8>, BodyError>;
@@ -90,8 +91,8 @@ async fn nor_with_a_completion() {
 
 /// What a user writes to keep them in a struct.
 struct Kept {
-    producer: ByteProducer<TokioRead<&'static [u8]>>,
-    consumer: ByteConsumer<TokioWrite<Vec<u8>>>,
+    producer: ByteProducer<TokioRead<&'static [u8]>, Shared>,
+    consumer: ByteConsumer<TokioWrite<Vec<u8>>, Shared>,
     read: Completion<TokioRead<&'static [u8]>, std::io::Error>,
     written: Completion<TokioWrite<Vec<u8>>, std::io::Error>,
 }

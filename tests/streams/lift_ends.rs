@@ -26,7 +26,7 @@ fn dropping_the_host_end_wakes_a_parked_write() {
         drop(reader);
         assert_eq!(wait.await, Code::Dropped(0));
         let done = done.await;
-        assert!(matches!(done.end, End::PeerDropped) && done.moved == 2);
+        assert!(matches!(done.end, End::ReceiverDropped) && done.moved == 2);
     });
     with_guest::<String, _>(async |guest| {
         let (consumer, mut items) = lift::item_consumer(2);
@@ -72,7 +72,7 @@ fn a_completion_says_whether_the_reader_stayed_to_the_end() {
                 drop(reader);
             }
             match done.await.end {
-                End::PeerDropped => assert!(leaves),
+                End::ReceiverDropped => assert!(leaves),
                 End::Finished => assert!(!leaves),
                 end => panic!("{end:?}"),
             }

@@ -70,6 +70,7 @@ mod splice;
 mod timeouts;
 mod until;
 mod values;
+mod wakers;
 mod watching;
 mod wit;
 

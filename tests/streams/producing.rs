@@ -80,6 +80,8 @@ impl ByteSource for Probe {
         buf.fill(9);
         Poll::Ready(Ok((buf.len(), Then::End(EndReason::Finished))))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]
@@ -311,6 +313,8 @@ impl ByteSource for Boaster {
     ) -> Poll<Result<(usize, Then), Infallible>> {
         Poll::Ready(Ok((buf.len() + 1, Then::More)))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]

@@ -46,10 +46,15 @@ fn a_stream_without_data_ends_at_its_first_read() {
         for zero_first in [false, true] {
             with_guest::<u8, _>(async |guest| {
                 let (stream, done) = source.open(guest, Script::new([])).await;
+                // What can tell answers the zero-length read with the end.
+                let told = zero_first && source.readiness;
                 if zero_first {
-                    assert_eq!(guest.recv(stream, 0).await.0, Code::Completed(0));
+                    let over = if told { Code::Dropped(0) } else { Code::Completed(0) };
+                    assert_eq!(guest.recv(stream, 0).await.0, over, "{}", source.name);
                 }
-                assert_eq!(guest.recv(stream, 8).await.0, Code::Dropped(0), "{}", source.name);
+                if !told {
+                    assert_eq!(guest.recv(stream, 8).await.0, Code::Dropped(0), "{}", source.name);
+                }
                 let (end, moved) = done.await;
                 assert!(end.is_finished() && moved == 0, "{}", source.name);
             });

@@ -29,7 +29,8 @@ fn a_read_takes_all_items_that_are_ready() {
                 got.extend(words(&bytes));
                 match code {
                     Code::Completed(n) => assert_eq!(n, len),
-                    Code::Dropped(n) => break assert_eq!(n, 5000 % len),
+                    // The stream says that nothing is left.
+                    Code::Dropped(n) => break assert_eq!(n, (5000 - 1) % len + 1),
                     code => panic!("{code:?}"),
                 }
             }
@@ -85,6 +86,8 @@ impl<T: Clone + Send + 'static> ItemSource for Greedy<T> {
         out.resize(out.len() + max, self.item.clone());
         Poll::Ready(Ok(Then::More))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 fn greedy<T: Item + Clone>(item: T, len: u32, batch: usize) -> Vec<(usize, usize)> {
@@ -189,6 +192,8 @@ impl ItemSource for Eager {
         cx.waker().wake_by_ref();
         if self.0 < 3 { Poll::Pending } else { Poll::Ready(Ok(Then::End(EndReason::Finished))) }
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]
@@ -228,6 +233,8 @@ impl ItemSource for Drip {
         out.push(self.0);
         Poll::Ready(Ok(if self.0 == 9 { Then::Stop } else { Then::More }))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]

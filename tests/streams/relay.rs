@@ -144,7 +144,7 @@ fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_complet
                 relayed.from.await
             };
             let from = from.await;
-            assert!(matches!(from.end, End::PeerDropped));
+            assert!(matches!(from.end, End::ReceiverDropped));
             let to = relayed.to.await;
             assert!(matches!(to.end, End::PeerDropped), "{:?}", to.end);
             // The bytes that were on their way are still there.

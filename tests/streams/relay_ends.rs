@@ -84,7 +84,7 @@ fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
             });
             assert_eq!(code, Code::Dropped(0));
             assert!(matches!(to.0, End::Abandoned) && to.1 == [1, 2, 3, 4], "{to:?}");
-            assert!(matches!(from.await.end, End::PeerDropped));
+            assert!(matches!(from.await.end, End::ReceiverDropped));
         },
         async |guest| {
             guest.source(producer).await;

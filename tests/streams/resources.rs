@@ -71,7 +71,7 @@ fn a_resource_comes_back_as_the_object_that_it_stands_for() {
     // Rule "Created when delivered", the way back: mapped in the same poll, and gone from the table.
     with_guest::<Handle, _>(async |guest| {
         let stream = guest.source(connections(&[7, 8])).await;
-        assert_eq!(guest.read(stream, 2).await, Code::Completed(2));
+        assert_eq!(guest.read(stream, 2).await, Code::Dropped(2));
         let (consumer, done) =
             sink(Writer::<Connection>::new(Script::new([]))).receive_with(take).with_completion();
         let back = guest.sink(consumer).await;
@@ -117,7 +117,7 @@ fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
     for batch in [1, 64] {
         with_guest::<Handle, _>(async |guest| {
             let stream = guest.source(connections(&[1, 2, 3])).await;
-            assert_eq!(guest.read(stream, 3).await, Code::Completed(3));
+            assert_eq!(guest.read(stream, 3).await, Code::Dropped(3));
             let receive =
                 |store: StoreContextMut<'_, World>, handle: Handle| match take(store, handle)? {
                     Connection(2) => Err(wasmtime::Error::msg("refused")),

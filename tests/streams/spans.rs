@@ -131,7 +131,7 @@ fn a_source_says_once_how_it_ended_and_how_much_moved() {
             let stream = guest.source(source).await;
             guest.recv(stream, 1).await;
             guest.drop_readable(stream).await;
-            assert_eq!(recorder.events(span), ["dropped moved=1"]);
+            assert_eq!(recorder.events(span), ["ended moved=1 why=PeerDropped"]);
 
             let source = items(stream::pending::<u8>()).traced(span.clone());
             let (source, done) = source.with_completion();
@@ -259,7 +259,7 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
 
             let stream = guest.sink(tokio_write(Vec::new()).traced(span.clone())).await;
             guest.drop_writable(stream).await;
-            assert_eq!(recorder.events(span), ["dropped moved=0"]);
+            assert_eq!(recorder.events(span), ["ended moved=0 why=Finished"]);
         });
     });
 }
@@ -294,6 +294,8 @@ impl ByteSink for Inside {
         assert_eq!(self.0.current(), self.1.id());
         Poll::Ready(Err(Halt::Ended(EndReason::TimedOut)))
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 #[test]

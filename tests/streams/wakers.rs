@@ -1,12 +1,15 @@
-//! Wakers that own the task that holds the stream: whatever drops the last of them drops that too.
+//! Wakers that own what holds the stream: whatever drops the last of them drops that too.
 
-use std::pin::Pin;
+use std::future::Future as _;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::{ByteProducer, ByteSource, Completing, End, Then, Until};
+use wasmtime::component::StreamReader;
+use wasmtime::{Engine, Store};
+use wasmtime_streams::{ByteProducer, ByteSource, End, EndReason, Then, collect_bytes};
 
 use crate::races::no_deadlock;
 
@@ -23,14 +26,21 @@ impl ByteSource for Never {
     ) -> Poll<Result<(usize, Then), String>> {
         Poll::Pending
     }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
 /// A task that owns something and is kept alive by its wakers alone.
-struct Task<T>(Mutex<Option<T>>);
+struct Task<T>(
+    #[allow(dead_code, reason = "it is owned, until the last waker goes")] Mutex<Option<T>>,
+);
 
 impl<T> Task<T> {
-    fn new(owned: Option<T>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(owned)))
+    fn waker(owned: Option<T>) -> Waker
+    where
+        T: Send + 'static,
+    {
+        Arc::new(Self(Mutex::new(owned))).into()
     }
 }
 
@@ -38,8 +48,26 @@ impl<T: Send + 'static> Wake for Task<T> {
     fn wake(self: Arc<Self>) {}
 }
 
-fn poll_read<S: ByteSource + Unpin>(source: &mut S, waker: Waker) {
-    let mut cx = Context::from_waker(&waker);
-    assert!(Pin::new(source).poll_read(&mut cx, &mut [0]).is_pending());
-}
+#[test]
+fn a_waker_of_a_completion_may_own_the_store() {
+    // Rule "Completion": a waker that is replaced is dropped outside of every lock.
+    no_deadlock(|| {
+        let token = CancellationToken::new();
+        let (producer, done) = ByteProducer::new(Never).cancel_on(token).with_completion();
+        let mut store = Store::new(&Engine::default(), ());
+        let stream = StreamReader::new(&mut store, producer).unwrap();
+        stream.pipe(&mut store, collect_bytes(9)).unwrap();
 
+        let mut done = pin!(done);
+        let first = Task::waker(Some(store));
+        assert!(done.as_mut().poll(&mut Context::from_waker(&first)).is_pending());
+        drop(first);
+        let second = Task::<()>::waker(None);
+        let polled = done.as_mut().poll(&mut Context::from_waker(&second));
+        let done = match polled {
+            Poll::Ready(done) => done,
+            Poll::Pending => block_on(done),
+        };
+        assert!(matches!(done.end, End::PeerDropped));
+    });
+}

@@ -55,8 +55,12 @@ impl<S: ItemSource> ItemSource for Ends<S> {
     fn poll_readable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), S::Error>>> {
+    ) -> Option<Poll<Result<Then, S::Error>>> {
         self.project().source.poll_readable(cx)
+    }
+
+    fn ended(self: Pin<&mut Self>, reason: EndReason) {
+        self.project().source.ended(reason);
     }
 }
 
