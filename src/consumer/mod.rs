@@ -119,7 +119,7 @@ impl<E> Common<E> {
         })
     }
 
-    /// Rule "cancellation keeps the stream": nothing new is taken; Wasmtime tells the guest what was marked before.
+    /// Rule "finish is not the end": nothing new is taken; Wasmtime tells the guest what was marked before.
     fn cancelled(&mut self) -> StreamResult {
         self.op = Op::default();
         StreamResult::Cancelled

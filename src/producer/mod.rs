@@ -54,7 +54,7 @@ impl State {
     fn early(&mut self, finish: bool) -> Option<Result<StreamResult>> {
         match self {
             State::Ended => Some(Ok(StreamResult::Dropped)),
-            // Rule "cancellation keeps the stream": nothing new is taken, and all that was taken went out with its poll.
+            // Rule "finish is not the end": nothing new is taken, and all that was taken went out with its poll.
             _ if finish => Some(Ok(StreamResult::Cancelled)),
             State::Open | State::Asked => None,
             State::Failing(_) => match std::mem::replace(self, State::Ended) {
