@@ -1,11 +1,16 @@
+use std::future::Future as _;
 use std::io;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::tokio::runtime::Handle;
+use ::tokio::time::{Sleep, sleep};
 
-use super::net::is_of_one_peer;
+use super::net::{is_exhausted, is_of_one_peer};
 use super::socket::SocketAccept;
+use super::timer::{NoTimer, Timed};
 use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 
 /// A stream of the connections that a tokio `TcpListener` or `UnixListener` accepts.
@@ -27,9 +32,11 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 ///
 /// # Errors
 /// What concerns one connection only (the peer was gone before it was accepted, its network is down) is passed over and
-/// [counted](TokioAccept::skipped). Any other error, such as no more file descriptors, ends the stream, after the
-/// connections before it, and is [`End::Failed`](crate::End::Failed) in the completion; the listener that it hands back
-/// can be used again.
+/// [counted](TokioAccept::skipped). When descriptors or memory run out, which peers can bring about, nothing is accepted
+/// for a while, 10 ms to 1 s, which is [counted](TokioAccept::paused) as well; the connections stay in the backlog. Any
+/// other error ends the stream, after the connections before it, and is [`End::Failed`](crate::End::Failed) in the
+/// completion; the listener that it hands back can be used again. So does one of these without a tokio runtime with time
+/// enabled.
 ///
 /// # Drop
 /// The listener is closed with the stream, or handed back by the completion. Connections that could not be delivered are
@@ -69,8 +76,21 @@ where
     L: SocketAccept + Send + 'static,
     L::Connection: Send + 'static,
 {
-    ItemProducer::new(TokioAccept { listener, runtime: Handle::try_current().ok(), skipped: 0 })
+    ItemProducer::new(TokioAccept {
+        listener,
+        runtime: Handle::try_current().ok(),
+        skipped: 0,
+        paused: 0,
+        pause: None,
+        next_pause: FIRST_PAUSE,
+    })
 }
+
+/// How long nothing is accepted once descriptors or memory have run out; doubled each time, up to [`LAST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+type Pause = Pin<Box<Timed<Sleep>>>;
 
 /// The source of [`tokio_accept`].
 #[derive(Debug)]
@@ -79,10 +99,36 @@ pub struct TokioAccept<L> {
     // A connection is registered with the runtime in which it is accepted; the store may be polled elsewhere.
     runtime: Option<Handle>,
     skipped: u64,
+    paused: u64,
+    pause: Option<Pause>,
+    next_pause: Duration,
 }
 
 impl<L> TokioAccept<L> {
     accessors!(listener: L);
+
+    /// How often nothing was accepted for a while, since descriptors or memory had run out.
+    pub fn paused(&self) -> u64 {
+        self.paused
+    }
+
+    /// Waits until the pause is over; an error if there is no timer to wait for.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NoTimer>> {
+        let Some(pause) = &mut self.pause else { return Poll::Ready(Ok(())) };
+        let over = ready!(pause.as_mut().poll(cx));
+        self.pause = None;
+        Poll::Ready(over)
+    }
+
+    /// Begins a pause.
+    fn pause(&mut self) -> Result<(), NoTimer> {
+        // tokio panics where there are no timers.
+        let sleep = catch_unwind(|| sleep(self.next_pause)).map_err(|_| NoTimer)?;
+        self.pause = Some(Box::pin(Timed::new(sleep)));
+        self.next_pause = (self.next_pause * 2).min(LAST_PAUSE);
+        self.paused += 1;
+        Ok(())
+    }
 
     /// How many connections failed before they could be accepted.
     pub fn skipped(&self) -> u64 {
@@ -110,13 +156,25 @@ where
         out: &mut Vec<L::Connection>,
     ) -> Poll<io::Result<Then>> {
         let this = self.get_mut();
-        let _entered = this.runtime.as_ref().map(Handle::enter);
+        let runtime = this.runtime.clone();
+        let _entered = runtime.as_ref().map(Handle::enter);
+        if ready!(this.poll_pause(cx)).is_err() {
+            return Poll::Ready(Err(io::Error::other("the runtime of the listener was shut down")));
+        }
         for _ in 0..max {
             match ready!(this.listener.poll_accept(cx)) {
-                Ok(connection) => out.push(connection),
+                Ok(connection) => {
+                    this.next_pause = FIRST_PAUSE;
+                    out.push(connection);
+                }
                 Err(error) if is_of_one_peer(&error) => {
                     this.skipped += 1;
                     // The core bounds how often that may happen in one poll.
+                    break;
+                }
+                Err(error) if is_exhausted(&error) && this.pause().is_ok() => {
+                    // It registers the waker, and is not over yet.
+                    ready!(this.poll_pause(cx).map(|_| ()));
                     break;
                 }
                 Err(error) => return Poll::Ready(Err(error)),

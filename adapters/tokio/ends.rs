@@ -10,10 +10,17 @@ use ::tokio::time::{Instant, sleep_until};
 use tokio_util::context::TokioContext;
 use tokio_util::sync::CancellationToken;
 
+use super::timer::{NoTimer, Timed};
+
 use crate::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, EndReason, Holding, ItemConsumer,
     ItemProducer, ItemSink, ItemSource,
 };
+
+/// Without its runtime a timeout will never come, so the stream ends.
+fn ended(timed: Result<EndReason, NoTimer>) -> EndReason {
+    timed.unwrap_or(EndReason::Cancelled)
+}
 
 /// Resolves once nothing has moved for `timeout`. The closure is to be called when something has.
 fn idle(
@@ -46,26 +53,29 @@ macro_rules! ends {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
         impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
             /// Ends the stream at that moment, as [`End::TimedOut`](crate::End::TimedOut): see [`until`](Self::until).
+            /// If the runtime is shut down before that, the stream ends then, as [`End::Cancelled`](crate::End::Cancelled).
             ///
             /// # Panics
             ///
             /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
             pub fn deadline(self, deadline: Instant) -> Self {
-                self.until(EndReason::TimedOut, sleep_until(deadline))
+                let deadline = Timed::new(sleep_until(deadline));
+                self.until_with(async move { ended(deadline.await.map(|()| EndReason::TimedOut)) })
             }
 
             /// Ends the stream once nothing has moved for that long, as [`End::TimedOut`](crate::End::TimedOut): see
             /// [`until`](Self::until).
             ///
-            /// It does not tell a slow host object from a guest that does nothing: both are idle.
+            /// It does not tell a slow host object from a guest that does nothing: both are idle. If the runtime is shut down
+            /// the stream ends, as [`End::Cancelled`](crate::End::Cancelled).
             ///
             /// # Panics
             ///
             /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
             pub fn idle_timeout(self, timeout: Duration) -> Self {
                 let (idle, on_progress) = idle(timeout);
-                let idle = TokioContext::new(idle, Handle::current());
-                self.until_with(idle).observe(move |_| on_progress())
+                let idle = Timed::new(TokioContext::new(idle, Handle::current()));
+                self.until_with(async move { ended(idle.await) }).observe(move |_| on_progress())
             }
 
             /// Ends the stream when `token` is cancelled, as [`End::Cancelled`](crate::End::Cancelled): see

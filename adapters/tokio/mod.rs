@@ -26,6 +26,7 @@ mod oneshot;
 mod read;
 mod receiver;
 mod sender;
+mod timer;
 mod unbounded_sender;
 mod wait;
 mod watch_receiver;

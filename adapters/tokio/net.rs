@@ -52,6 +52,25 @@ pub(super) fn check(fd: &impl AsFd, events: PollFlags, counts: PollFlags) -> io:
     }
 }
 
+/// Whether descriptors or memory have run out: the next try may succeed, but not at once.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        Errno::from_io_error(error).is_some_and(|errno| exhausted.contains(&errno))
+    }
+    #[cfg(windows)]
+    {
+        // WSAEMFILE, WSAENOBUFS.
+        matches!(error.raw_os_error(), Some(10024 | 10055))
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}
+
 /// Waits until a datagram can be received. An error alone does not count: it is of a datagram that was sent earlier.
 pub(super) fn poll_receivable(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 ;; Rotates ASCII letters by thirteen places: what a guest of the `pipe` example looks like, in full.
 ;;
-;;     cargo run --release --example pipe -- --guest examples/guests/rot13.wat
+;;     cargo run --example pipe -- --guest examples/guests/rot13.wat
 ;;
 ;; A guest is a component with one export:
 ;;

@@ -1,6 +1,6 @@
 //! An HTTP server whose responses are its requests, through a guest: an axum handler that streams both bodies.
 //!
-//!     cargo run --release --example http --features http-body -- 127.0.0.1:8080
+//!     cargo run --example http --features http-body -- 127.0.0.1:8080
 //!     curl -T - http://127.0.0.1:8080/ <<<hello
 //!
 //! Nothing is collected: a body of any length passes in a few buffers, and whoever is slower holds up the other. If the

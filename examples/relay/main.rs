@@ -1,8 +1,8 @@
 //! Two guests in two stores on two threads, one's output the other's input, and one of them is killed in the midst of it.
 //!
 //! ```sh
-//! cargo run --release --example relay
-//! cargo run --release --example relay -- 17 42 # these seeds
+//! cargo run --example relay
+//! cargo run --example relay -- 17 42 # these seeds
 //! ```
 //!
 //! Killed means that its store is dropped, or that the guest traps: it runs out of fuel. Each run says what the ends of all
