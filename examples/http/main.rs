@@ -3,21 +3,33 @@
 //!     cargo run --example http --features http-body -- 127.0.0.1:8080
 //!     curl -T - http://127.0.0.1:8080/ <<<hello
 //!
-//! Nothing is collected: a body of any length passes in a few buffers, and whoever is slower holds up the other. If the
-//! client goes away the guest's write ends, and the store with it.
+//! Nothing is collected: a body of any length passes in a few buffers, and whoever is slower holds up the other. What is cut
+//! short never looks complete: a guest that traps, an upload that breaks off, a limit or a timeout is a status of its own
+//! before the first byte of the response, and aborts the response after it.
+
+use std::future::ready;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use futures::{StreamExt as _, stream};
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use wasmtime::component::{Component, InstancePre, Linker, StreamReader};
 use wasmtime::{Engine, Error, Result, Store};
-use wasmtime_streams::{ByteConsumer, GuestBodySink, guest_body, http_body};
+use wasmtime_streams::{BodyError, EndReason, GuestBody, StoreToken, guest_body, http_body};
 
-/// How far the guest may get ahead of the client.
+/// How far the guest may get ahead of the client, in bytes.
 const BUFFER: usize = 64 * 1024;
+/// How much a guest may answer, in bytes.
+const MOST: u64 = 1 << 30;
+/// How long nothing may move, in either direction.
+const IDLE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -28,49 +40,84 @@ async fn main() -> Result<()> {
     };
     let engine = Engine::default();
     let component = Component::new(&engine, include_str!("../guests/upper.wat"))?;
-    let guest = Linker::<()>::new(&engine).instantiate_pre(&component)?;
+    let guest = Linker::new(&engine).instantiate_pre(&component)?;
     let listener = TcpListener::bind(&address).await?;
     eprintln!("listening on {}", listener.local_addr()?);
     let app = Router::new().fallback(any(transform)).with_state(guest);
     axum::serve(listener, app).await.map_err(Error::from)
 }
 
-async fn transform(State(guest): State<InstancePre<()>>, request: Request) -> Response {
-    let (consumer, response) = guest_body(BUFFER, None);
+async fn transform(State(guest): State<InstancePre<StoreToken>>, request: Request) -> Response {
+    let (give, given) = oneshot::channel();
     // The store runs in a task of its own, for as long as the guest writes and the client reads.
     tokio::spawn(async move {
-        if let Err(trap) = run(guest, request.into_body(), consumer).await {
+        if let Err(trap) = run(guest, request.into_body(), give).await {
             eprintln!("the guest failed: {trap:?}");
         }
     });
-    Response::new(Body::new(response))
+    let Ok((body, upload)) = given.await else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the guest failed\n").into_response();
+    };
+    // To the guest an upload that breaks off is one that ends. So the response may end only once it is known that all of
+    // the request was there; a body waits for its trailers before it ends.
+    let mut body = Box::pin(body.with_trailers(async move {
+        match upload.await.unwrap_or(EndReason::Abandoned) {
+            // A guest need not read everything.
+            EndReason::Finished | EndReason::PeerDropped => Ok(None),
+            reason => Err(BodyError::Cut(reason)),
+        }
+    }));
+    // The status goes out before the first byte, so that is waited for.
+    match body.frame().await {
+        None => Response::new(Body::empty()),
+        Some(Err(error)) => (status(&error), format!("{error}\n")).into_response(),
+        Some(Ok(first)) => {
+            let frames = stream::once(ready(Ok(first))).chain(BodyStream::new(body));
+            Response::new(Body::new(StreamBody::new(frames)))
+        }
+    }
 }
 
-/// Lets a guest read the body and write into the consumer.
+fn status(error: &BodyError) -> StatusCode {
+    match error {
+        BodyError::Cut(EndReason::Failed) => StatusCode::BAD_REQUEST,
+        BodyError::Cut(EndReason::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
+        BodyError::Cut(EndReason::LimitReached) => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+type Given = (GuestBody, oneshot::Receiver<EndReason>);
+
+/// Lets a guest read the request, and gives away the body that it writes, and how the request ended.
 async fn run(
-    guest: InstancePre<()>,
-    body: Body,
-    consumer: ByteConsumer<GuestBodySink>,
+    guest: InstancePre<StoreToken>,
+    request: Body,
+    give: oneshot::Sender<Given>,
 ) -> Result<()> {
-    let mut store = Store::new(guest.engine(), ());
+    let mut store = Store::new(guest.engine(), StoreToken::new());
     let instance = guest.instantiate_async(&mut store).await?;
     let transform = instance
         .get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")?;
-    let (consumer, done) = consumer.with_completion();
-    let (input, sent) = http_body(body).with_completion();
+    let (input, sent) = http_body(request).idle_timeout(IDLE).with_completion();
+    let (upload, uploaded) = oneshot::channel();
+    tokio::spawn(async move { upload.send(sent.await.end.reason()) });
     let ended = store
         .run_concurrent(async |store| {
             let input = store.with(|store| StreamReader::new(store, input))?;
             let (output,) = transform.call_concurrent(store, (input,)).await?;
-            store.with(|store| output.pipe(store, consumer))?;
+            let (consumer, body) = guest_body(BUFFER, None);
+            let (consumer, done) = consumer.limit(MOST).idle_timeout(IDLE).with_completion();
+            let done = store.with(|mut store| {
+                // A guest that traps looks like one that ends, if nobody watches its store.
+                let done = done.watch_store(store.data_mut());
+                output.pipe(store, consumer).map(|()| done)
+            })?;
+            // The client may be gone already.
+            let _ = give.send((body, uploaded));
             wasmtime::error::Ok(done.await)
         })
         .await??;
-    sent.cancel();
-    let sent = sent.await;
-    eprintln!(
-        "{} bytes in, {:?}; {} bytes out, {:?}",
-        sent.moved, sent.end, ended.moved, ended.end
-    );
+    eprintln!("{} bytes out, {:?}", ended.moved, ended.end);
     Ok(())
 }
