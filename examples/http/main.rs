@@ -34,12 +34,16 @@ const IDLE: Duration = Duration::from_secs(30);
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(address), None) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: http ADDRESS:PORT");
+    let (Some(address), guest, None) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        eprintln!("usage: http ADDRESS:PORT [GUEST]");
         std::process::exit(2);
     };
     let engine = Engine::default();
-    let component = Component::new(&engine, include_str!("../guests/upper.wat"))?;
+    let component = match guest {
+        Some(file) => Component::from_file(&engine, file)?,
+        None => Component::new(&engine, include_str!("../guests/upper.wat"))?,
+    };
     let guest = Linker::new(&engine).instantiate_pre(&component)?;
     let listener = TcpListener::bind(&address).await?;
     eprintln!("listening on {}", listener.local_addr()?);

@@ -1,0 +1,26 @@
+//! An example as a process of its own.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Builds the example as this test was built, with `arguments` that say the features: `cargo test --test NAME` alone would
+/// leave an old one, or none.
+pub fn build(name: &str, arguments: &[&str]) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
+    let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--example", name, "--message-format", "json-render-diagnostics"])
+        .args(arguments)
+        .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo should start");
+    assert!(build.status.success(), "`cargo build --example {name}` failed: {}", build.status);
+    let messages = String::from_utf8(build.stdout).unwrap();
+    let (_, path) = messages.split_once(r#""executable":""#).expect("an executable");
+    PathBuf::from(path.split_once('"').unwrap().0)
+}
