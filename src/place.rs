@@ -9,6 +9,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 
 use pin_project_lite::pin_project;
 
@@ -60,6 +61,12 @@ kinds! {
     ItemsFrom: ItemSource, S::Item, PeerDropped, false, |_object, _cx| Poll::Ready(Ok(()));
     BytesInto: ByteSink, u8, Finished, true, |object, cx| object.poll_close(cx);
     ItemsInto: ItemSink, S::Item, Finished, true, |object, cx| object.poll_close(cx);
+}
+
+/// Why a stream ends that Wasmtime drops.
+pub(crate) fn dropped<K: Kind<S>, S: Send>() -> EndReason {
+    // A panic, of the object itself most likely, takes the store along: that is not the guest's end of the data.
+    if thread::panicking() { EndReason::Abandoned } else { K::DROPPED }
 }
 
 /// What a zero-length read took from a source that cannot tell otherwise whether something is ready. It goes first into
@@ -179,7 +186,7 @@ pin_project! {
     // A stream that is dropped has ended, too.
     impl<K: Kind<S>, S: Send> PinnedDrop for OwnedPlace<K, S> {
         fn drop(this: Pin<&mut Self>) {
-            this.end(K::DROPPED.into(), 0);
+            this.end(dropped::<K, S>().into(), 0);
         }
     }
 }

@@ -133,7 +133,7 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
     ///
     /// # Errors
     ///
-    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`].
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is cut short then.
     pub fn pipe_wit<W>(
         self,
         mut store: impl AsContextMut,
@@ -144,8 +144,9 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
         W: ComponentType + Lower + Lift + Send + Sync + 'static,
     {
         let (consumer, completion) = self.with_completion();
-        stream.pipe(store.as_context_mut(), consumer)?;
-        ended(store, completion, map)
+        completion.pipe(|| stream.pipe(store.as_context_mut(), consumer))?;
+        let cancel = completion.cancel_handle();
+        ended(store, completion, map).inspect_err(|_| cancel.cancel())
     }
 
     /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
@@ -165,8 +166,9 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
         W: ComponentType + Lower + Lift + Send + Sync + 'static,
     {
         let (consumer, completion) = self.with_completion();
-        stream.pipe(store.as_context_mut(), consumer)?;
-        driven(store, completion, drive, map)
+        completion.pipe(|| stream.pipe(store.as_context_mut(), consumer))?;
+        let cancel = completion.cancel_handle();
+        driven(store, completion, drive, map).inspect_err(|_| cancel.cancel())
     }
 }
 
@@ -179,7 +181,7 @@ where
     ///
     /// # Errors
     ///
-    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`].
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is cut short then.
     pub fn pipe_wit<D, W>(
         self,
         mut store: impl AsContextMut<Data = D>,
@@ -192,8 +194,9 @@ where
         W: ComponentType + Lower + Lift + Send + Sync + 'static,
     {
         let (consumer, completion) = self.with_completion();
-        stream.pipe(store.as_context_mut(), consumer)?;
-        ended(store, completion, map)
+        completion.pipe(|| stream.pipe(store.as_context_mut(), consumer))?;
+        let cancel = completion.cancel_handle();
+        ended(store, completion, map).inspect_err(|_| cancel.cancel())
     }
 
     /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
@@ -215,7 +218,8 @@ where
         W: ComponentType + Lower + Lift + Send + Sync + 'static,
     {
         let (consumer, completion) = self.with_completion();
-        stream.pipe(store.as_context_mut(), consumer)?;
-        driven(store, completion, drive, map)
+        completion.pipe(|| stream.pipe(store.as_context_mut(), consumer))?;
+        let cancel = completion.cancel_handle();
+        driven(store, completion, drive, map).inspect_err(|_| cancel.cancel())
     }
 }

@@ -99,6 +99,15 @@ impl<S, E> Completion<S, E> {
         self
     }
 
+    /// Pipes the consumer of this stream. If that fails the stream is cut short: Wasmtime drops the consumer then, as it does
+    /// when the guest has nothing to write.
+    pub(crate) fn pipe(&self, pipe: impl FnOnce() -> wasmtime::Result<()>) -> wasmtime::Result<()> {
+        self.stream.begin_piping();
+        let piped = pipe();
+        self.stream.piped(piped.is_ok());
+        piped
+    }
+
     /// Cuts the stream short, and drops the object; nothing of that after the end.
     fn abandon(&self) {
         self.stream.cut(EndReason::Abandoned);

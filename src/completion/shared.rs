@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use super::slot::{Guard, PinFn, Slot, State, locked};
+use crate::End;
 use crate::layer::Signal;
 use crate::place::{Beside, Hold, Kind};
-use crate::{End, EndReason};
 
 /// Where the object of a stream with a completion stands: in the slot, until nobody else has that.
 #[allow(unreachable_pub)] // sealed
@@ -137,14 +137,7 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
 /// Wasmtime has dropped the stream.
 impl<K: Kind<S>, S: Send> Drop for SharedPlace<K, S> {
     fn drop(&mut self) {
-        let slot = self.slot();
-        // A cancel that came in the instant before comes first.
-        let reason = match slot.requested() {
-            Some(reason) => reason,
-            None if slot.store_is_gone() => EndReason::Abandoned,
-            None => K::DROPPED,
-        };
-        slot.finish(locked(&slot.state), reason.into(), 0);
+        self.slot().dropped();
     }
 }
 

@@ -26,12 +26,12 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::layer::{Outcome, Signals};
-use crate::place::{Beside, Kind};
+use crate::place::{Beside, Kind, dropped};
 use crate::{End, EndReason, Halt};
 
 /// What is left when a stream has ended.
@@ -85,9 +85,14 @@ pub struct Slot<K: Kind<S>, S: Send> {
     /// Lives as long as the store's data.
     store: Mutex<Option<Weak<()>>>,
     pub(super) signals: Mutex<Signals>,
+    /// [`PIPING`] while the host pipes the stream.
+    piping: AtomicU8,
     pub(super) pin: PinFn<S>,
     kind: PhantomData<fn(K)>,
 }
+
+const PIPING: u8 = 1;
+const DROPPED_WHILE_PIPING: u8 = 2;
 
 /// What a cancel handle needs, whatever the stream is of.
 pub(crate) trait Cancel: Send + Sync {
@@ -101,6 +106,8 @@ pub(crate) trait Completing<S, E>: Cancel {
     fn take(&self) -> Option<Ended<S, E>>;
     fn watch(&self, store: Weak<()>);
     fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason>;
+    fn begin_piping(&self);
+    fn piped(&self, ok: bool);
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,6 +129,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
             reason: Mutex::new(None),
             wakers: Mutex::default(),
             store: Mutex::new(None),
+            piping: AtomicU8::new(0),
             pin,
             kind: PhantomData,
         }
@@ -159,7 +167,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         drop(WakeOnDrop(parked));
     }
 
-    pub(super) fn requested(&self) -> Option<EndReason> {
+    fn requested(&self) -> Option<EndReason> {
         if self.is_requested() { *locked(&self.reason) } else { None }
     }
 
@@ -168,8 +176,26 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         self.cancel_requested.load(Ordering::Acquire)
     }
 
-    pub(super) fn store_is_gone(&self) -> bool {
+    fn store_is_gone(&self) -> bool {
         locked(&self.store).as_ref().is_some_and(|store| store.strong_count() == 0)
+    }
+
+    /// Wasmtime has dropped the stream. Within a `pipe` it is not known yet whether by the guest.
+    pub(super) fn dropped(&self) {
+        let (from, to) = (PIPING, DROPPED_WHILE_PIPING);
+        if self.piping.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.end_dropped();
+        }
+    }
+
+    fn end_dropped(&self) {
+        // A cancel that came in the instant before comes first.
+        let reason = match self.requested() {
+            Some(reason) => reason,
+            None if self.store_is_gone() => EndReason::Abandoned,
+            None => dropped::<K, S>(),
+        };
+        self.finish(locked(&self.state), reason.into(), 0);
     }
 
     pub(super) fn forget_wakers(&mut self) {
@@ -349,5 +375,18 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
         // Polled outside of the lock.
         let signals = locked(&self.signals).clone();
         signals.poll(cx)
+    }
+
+    fn begin_piping(&self) {
+        self.piping.store(PIPING, Ordering::Relaxed);
+    }
+
+    fn piped(&self, ok: bool) {
+        let dropped = self.piping.swap(0, Ordering::Relaxed) == DROPPED_WHILE_PIPING;
+        match ok {
+            true if dropped => self.end_dropped(),
+            true => {}
+            false => self.cut(EndReason::Abandoned),
+        }
     }
 }
