@@ -2,5 +2,7 @@
 
 pub mod adapters;
 pub mod codec;
+pub mod cuts;
+pub mod every_source;
 pub mod guest;
 pub mod script;

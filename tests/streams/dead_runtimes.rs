@@ -1,0 +1,114 @@
+//! Deadlines and idle timeouts of a runtime that was shut down, while their stream goes on elsewhere.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::stream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::Instant;
+use wasmtime::component::{StreamConsumer, StreamProducer};
+use wasmtime_streams::testing::executor;
+use wasmtime_streams::{End, sink, stream as items, tokio_read, tokio_write};
+
+use crate::completion::wakes;
+use crate::support::guest::{Code, World, with_guest};
+use crate::support::script::{Reader, Script, Step, Writer};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// When the runtime is shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    BeforeTheOperation,
+    WhileItWaits,
+}
+
+const MOMENTS: [Goes; 2] = [Goes::BeforeTheOperation, Goes::WhileItWaits];
+
+/// A guest reads from what never has anything.
+fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes: Goes) {
+    with_guest::<u8, _>(async |guest| {
+        let stream = guest.source(producer).await;
+        if goes == Goes::WhileItWaits {
+            assert_eq!(guest.read(stream, 9).await, Code::Blocked);
+            let mut wait = Box::pin(guest.wait(stream));
+            assert_eq!(guest.parked(&mut wait).await, None);
+            drop(runtime);
+            assert_eq!(wait.await, Code::Dropped(0));
+        } else {
+            drop(runtime);
+            assert_eq!(guest.recv(stream, 9).await.0, Code::Dropped(0));
+        }
+    });
+}
+
+/// A guest writes into what never has room.
+fn writes(consumer: impl StreamConsumer<World, Item = u8>, runtime: Runtime, goes: Goes) {
+    with_guest::<u8, _>(async |guest| {
+        let stream = guest.sink(consumer).await;
+        if goes == Goes::WhileItWaits {
+            parked!(wait, guest.write(stream, 9));
+            drop(runtime);
+            assert_eq!(wait.await, Code::Dropped(0));
+        } else {
+            drop(runtime);
+            assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
+        }
+    });
+}
+
+#[track_caller]
+fn assert_cut<E: Debug>(end: End<E>) {
+    assert!(!end.is_finished(), "{end:?}");
+    let result = end.into_result();
+    assert!(result.is_err(), "{result:?}");
+}
+
+/// Lets a guest use what `$timed` is, with and without a completion, and a completion wait for the end on its own.
+macro_rules! check {
+    ($run:ident, $timed:expr) => {{
+        for goes in MOMENTS {
+            let made = runtime();
+            let timed = made.block_on(async { $timed });
+            $run(timed, made, goes);
+
+            let made = runtime();
+            let (timed, done) = made.block_on(async { $timed.with_completion() });
+            $run(timed, made, goes);
+            assert_cut(executor::run(done).end);
+        }
+        let made = runtime();
+        let (timed, mut done) = made.block_on(async { $timed.with_completion() });
+        executor::run(async {
+            assert!(wakes(&mut done, async { drop(made) }).await, "nobody is woken");
+            assert_cut(done.await.end);
+        });
+        drop(timed);
+    }};
+}
+
+fn held() -> Script {
+    Script::new([Step::Hold])
+}
+
+#[test]
+fn a_deadline_whose_runtime_is_gone_ends_its_stream() {
+    // Rule "No trap and no panic": nor does anybody wait for what can no longer come.
+    check!(reads, tokio_read(Reader::new(held())).deadline(Instant::now() + HOUR));
+    check!(reads, items(stream::pending::<u8>()).deadline(Instant::now() + HOUR));
+    check!(writes, tokio_write(Writer::new(held())).deadline(Instant::now() + HOUR));
+    check!(writes, sink::<_, u8>(Writer::new(held())).deadline(Instant::now() + HOUR));
+}
+
+#[test]
+fn an_idle_timeout_whose_runtime_is_gone_ends_its_stream() {
+    // Rule "No trap and no panic".
+    check!(reads, tokio_read(Reader::new(held())).idle_timeout(HOUR));
+    check!(reads, items(stream::pending::<u8>()).idle_timeout(HOUR));
+    check!(writes, tokio_write(Writer::new(held())).idle_timeout(HOUR));
+    check!(writes, sink::<_, u8>(Writer::new(held())).idle_timeout(HOUR));
+}

@@ -1,0 +1,191 @@
+//! A completion that an executor drives, and an executor that drops it: the stream does not go on silently.
+
+use std::sync::{Arc, Mutex};
+
+use futures::{AsyncReadExt as _, FutureExt as _};
+use http_body_util::BodyExt as _;
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{
+    Completion, Drive, DriveError, Driven, guest_body, lift, sink, tokio_buf_read, tokio_read,
+    tokio_write,
+};
+
+use crate::support::guest::{Code, with_guest};
+use crate::support::script::{Reader, Script, Step, Writer};
+
+/// Where an executor keeps its task.
+type Task = Arc<Mutex<Option<Drive>>>;
+
+/// Gives the completion to an executor that runs nothing yet.
+fn drive<S, E>(done: Completion<S, E>) -> (Driven<E>, Task)
+where
+    S: Unpin + Send + 'static,
+    E: Send + 'static,
+{
+    let task = Task::default();
+    let keeps = task.clone();
+    let driven = done.driven_by(move |drive| *keeps.lock().unwrap() = Some(drive));
+    (driven, task)
+}
+
+/// The executor drops the task, as a runtime that shuts down does.
+fn shut_down(task: &Task) {
+    let drive = task.lock().unwrap().take();
+    drop(drive.expect("a task"));
+}
+
+#[test]
+fn a_sink_whose_task_is_dropped_takes_no_more() {
+    // Rule "The end belongs to the completion": what nobody will flush and close is not written on. Before its first write too.
+    for (writes, polled) in [(0, false), (2, false), (2, true)] {
+        with_guest::<u8, _>(async |guest| {
+            let writer = Writer::new(Script::new([]));
+            let log = writer.log();
+            let (consumer, done) = tokio_write(writer).with_completion();
+            let (driven, task) = drive(done);
+            let stream = guest.sink(consumer).await;
+            if writes > 0 {
+                assert_eq!(guest.send(stream, &[1, 2][..writes]).await, Code::Completed(2));
+            }
+            if polled {
+                let mut drive = task.lock().unwrap();
+                assert!(drive.as_mut().unwrap().now_or_never().is_none());
+            }
+            shut_down(&task);
+            assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
+            assert_eq!(driven.await.err(), Some(DriveError));
+            log.look(|written| {
+                assert_eq!(written.accepted.len(), writes);
+                assert!(!written.closed);
+            });
+        });
+    }
+}
+
+#[test]
+fn an_executor_that_drops_the_task_at_once_cuts_the_stream_at_once() {
+    // Rule "The end belongs to the completion": sinks and sources, of bytes and of items.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, done) = tokio_write(Writer::new(Script::new([]))).with_completion();
+        let bytes = done.driven_by(drop);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0), "tokio_write");
+        assert_eq!(bytes.await.err(), Some(DriveError));
+
+        let writer = Writer::<u8>::new(Script::new([]));
+        let (consumer, done) = sink::<_, u8>(writer).with_completion();
+        let items = done.driven_by(drop);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0), "sink");
+        assert_eq!(items.await.err(), Some(DriveError));
+
+        let (producer, done) = tokio_read(&b"123"[..]).with_completion();
+        let source = done.driven_by(drop);
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0), "tokio_read");
+        assert_eq!(source.await.err(), Some(DriveError));
+    });
+}
+
+#[test]
+fn an_operation_that_is_parked_is_woken_when_the_task_is_dropped() {
+    // Rule "Completion": as by a cancel. A read, a zero-length read, and a write that waits for its flush.
+    for len in [0, 9] {
+        with_guest::<u8, _>(async |guest| {
+            let reader = Reader::new(Script::new([Step::Hold]));
+            let (producer, done) = tokio_buf_read(reader).with_completion();
+            let (driven, task) = drive(done);
+            let stream = guest.source(producer).await;
+            assert_eq!(guest.read(stream, len).await, Code::Blocked);
+            idle().await;
+            shut_down(&task);
+            assert_eq!(guest.wait(stream).await, Code::Dropped(0));
+            assert_eq!(driven.await.err(), Some(DriveError));
+        });
+    }
+    with_guest::<u8, _>(async |guest| {
+        let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
+        let (consumer, done) = tokio_write(writer).with_completion();
+        let (_driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        guest.load(&[1, 2]).await;
+        parked!(wait, guest.write(stream, 2));
+        shut_down(&task);
+        assert_eq!(wait.await, Code::Dropped(2));
+    });
+}
+
+#[test]
+fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
+    // Rule "Completion": half of the data is not all of it.
+    with_guest::<u8, _>(async |guest| {
+        let (consumer, mut reader) = lift::consumer(64);
+        let (consumer, done) = consumer.with_completion();
+        let (_driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        shut_down(&task);
+        let mut all = Vec::new();
+        let read = reader.read_to_end(&mut all).await;
+        assert!(read.is_err() && all == [1, 2], "{read:?} after {all:?}");
+        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
+
+        let (consumer, mut items) = lift::item_consumer(64);
+        let (consumer, done) = consumer.with_completion();
+        let (_driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        shut_down(&task);
+        assert_eq!(items.next_batch().await, Some(vec![1, 2]));
+        assert_eq!(items.next_batch().await, None);
+        assert!(items.cut().is_some());
+        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
+
+        let (consumer, body) = guest_body(64, None);
+        let (consumer, done) = consumer.with_completion();
+        let (_driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        shut_down(&task);
+        assert!(body.collect().await.is_err());
+    });
+}
+
+#[test]
+fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
+    // Rule "The end belongs to the completion": the guest's data came to its end, but the sink is not closed.
+    with_guest::<u8, _>(async |guest| {
+        let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
+        let log = writer.log();
+        let consumer = tokio_write(writer).flush(wasmtime_streams::Flush::OnClose);
+        let (consumer, done) = consumer.with_completion();
+        let (driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        guest.drop_writable(stream).await;
+        let mut running = task.lock().unwrap().take().unwrap();
+        assert!((&mut running).now_or_never().is_none());
+        drop(running);
+        assert_eq!(driven.await.err(), Some(DriveError));
+        assert!(log.look(|written| written.dropped && !written.closed));
+    });
+}
+
+#[test]
+fn a_task_that_has_run_says_the_end_though_it_is_dropped_then() {
+    // Rule "The end belongs to the completion".
+    with_guest::<u8, _>(async |guest| {
+        let writer = Writer::new(Script::new([]));
+        let log = writer.log();
+        let (consumer, done) = tokio_write(writer).with_completion();
+        let (driven, task) = drive(done);
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
+        guest.drop_writable(stream).await;
+        let running = task.lock().unwrap().take().unwrap();
+        running.now_or_never().expect("all that it waits for is there");
+        let done = driven.await.unwrap();
+        assert!(done.end.is_finished() && done.moved == 2);
+        assert!(log.look(|written| written.closed));
+    });
+}

@@ -1,0 +1,136 @@
+//! A sink whose completion something else drives: once the stream has ended its object is gone, whether or not anybody
+//! takes the result, for there are objects that only their drop closes.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio_util::codec::FramedWrite;
+use wasmtime::StoreContextMut;
+use wasmtime::component::StreamReader;
+use wasmtime_streams::{
+    ByteConsumer, ByteSink, Drive, End, ItemConsumer, ItemSink, chunk_sink, framed_write,
+    futures_write, sink, std_write, tokio_write,
+};
+
+use crate::support::codec::ByteCodec;
+use crate::support::guest::{Code, World, with_guest};
+use crate::support::script::{ChunkWriter, Script, Writer};
+
+/// A slot for what is to be driven.
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Option<Drive>>>);
+
+impl Slot {
+    fn keep(&self) -> impl FnOnce(Drive) + use<> {
+        let slot = self.0.clone();
+        move |drive| *slot.lock().unwrap() = Some(drive)
+    }
+
+    /// Drives it to its end.
+    async fn drive(self) {
+        let drive = self.0.lock().unwrap().take();
+        drive.expect("it was handed over to be driven").await;
+    }
+}
+
+type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
+
+/// What the host keeps and does not await; whether the object was in order.
+type Driven = BoxFuture<'static, bool>;
+
+fn bytes<S: ByteSink + Unpin>(consumer: ByteConsumer<S>, slot: &Slot) -> (Pipe, Driven) {
+    let (consumer, done) = consumer.with_completion();
+    let driven = done.driven_by(slot.keep()).map(|done| done.is_ok_and(|d| d.end.is_finished()));
+    (Box::new(|store, stream| stream.pipe(store, consumer).unwrap()), driven.boxed())
+}
+
+fn items<S>(consumer: ItemConsumer<S, u8>, slot: &Slot) -> (Pipe, Driven)
+where
+    S: ItemSink<Item = u8> + Unpin,
+{
+    let (consumer, done) = consumer.with_completion();
+    let driven = done.driven_by(slot.keep()).map(|done| done.is_ok_and(|d| d.end.is_finished()));
+    (Box::new(|store, stream| stream.pipe(store, consumer).unwrap()), driven.boxed())
+}
+
+/// A blocking writer that says when it is dropped.
+struct Blocking(Writer<u8>);
+
+impl io::Write for Blocking {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0.log().look(|written| written.accepted.extend_from_slice(buf));
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Row = (&'static str, fn(Writer<u8>, &Slot) -> (Pipe, Driven));
+
+const SINKS: [Row; 6] = [
+    ("tokio_write", |writer, slot| bytes(tokio_write(writer), slot)),
+    ("futures_write", |writer, slot| bytes(futures_write(writer), slot)),
+    ("chunk_sink", |writer, slot| bytes(chunk_sink(ChunkWriter(writer)), slot)),
+    ("std_write", |writer, slot| bytes(std_write(Blocking(writer), |job| job.run()), slot)),
+    ("sink", |writer, slot| items(sink(writer), slot)),
+    ("framed_write", |writer, slot| {
+        items(framed_write(FramedWrite::new(writer, ByteCodec(|byte| byte))), slot)
+    }),
+];
+
+#[test]
+fn an_object_that_is_driven_is_dropped_at_the_end_though_the_result_is_kept() {
+    // Rule "The end belongs to the completion": a child process waits for the end of its input, and shutting down is not it.
+    let mut kept = Vec::new();
+    for (name, open) in SINKS {
+        with_guest::<u8, _>(async |guest| {
+            let slot = Slot::default();
+            let writer = Writer::new(Script::new([]));
+            let log = writer.log();
+            let (pipe, driven) = open(writer, &slot);
+            let (stream, writable) = guest.stream().await;
+            guest.with(|store| pipe(store, stream));
+            assert_eq!(guest.send_all(writable, &[1, 2]).await, Code::Completed(2));
+            guest.drop_writable(writable).await;
+            assert!(log.look(|written| !written.dropped), "{name}: it is not closed yet");
+            slot.drive().await;
+            if log.look(|written| !written.dropped) {
+                kept.push(name);
+            }
+            assert_eq!(log.accepted(), [1, 2], "{name}");
+            assert!(driven.await, "{name}");
+        });
+    }
+    assert!(kept.is_empty(), "kept: {kept:?}");
+}
+
+#[test]
+fn an_object_that_is_driven_is_dropped_though_the_guest_does_not_read_how_it_ended() {
+    // Rule "The end belongs to the completion": the future of an interface holds nothing open either.
+    with_guest::<u8, _>(async |guest| {
+        for items in [false, true] {
+            let slot = Slot::default();
+            let writer = Writer::new(Script::new([]));
+            let log = writer.log();
+            let (stream, writable) = guest.stream().await;
+            let ended = guest.with(|store| {
+                let map = |_: Result<End<io::Error>, _>| Ok::<(), u32>(());
+                if items {
+                    sink(writer).pipe_wit_on(store, stream, slot.keep(), map)
+                } else {
+                    tokio_write(writer).pipe_wit_on(store, stream, slot.keep(), map)
+                }
+            });
+            let mut ended = ended.unwrap();
+            assert_eq!(guest.send_all(writable, &[1, 2]).await, Code::Completed(2));
+            guest.drop_writable(writable).await;
+            slot.drive().await;
+            assert!(log.look(|written| written.closed && written.dropped), "items: {items}");
+            guest.with(|store| ended.close(store)).unwrap();
+        }
+    });
+}

@@ -1,0 +1,168 @@
+//! What is made of two parts of which the second one fails: the first is not left behind, and the guest is not left waiting.
+
+use futures::FutureExt as _;
+use wasmtime::component::StreamReader;
+use wasmtime::{AsContextMut as _, Engine, Result, Store, StoreContextMut};
+use wasmtime_streams::{Drive, End, iter, relay, sink, tokio_duplex, tokio_read, tokio_write};
+
+use crate::support::guest::{Code, World, with_guest};
+use crate::support::script::{Log, Script, Writer};
+
+/// More places than anything here takes.
+const ROOM: usize = 40;
+
+fn store() -> Store<()> {
+    Store::new(&Engine::default(), ())
+}
+
+#[test]
+fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
+    // Rule "Bounded": the reader of the second store is closed, not only dropped.
+    let (mut one, mut two) = (store(), store());
+    for _ in 0..3 {
+        let mut stream = StreamReader::new(&mut one, iter([1_u8])).unwrap();
+        stream.close(&mut one).unwrap();
+        assert!(relay::bytes(&mut one, stream, &mut two, 64, |_| {}).is_err());
+        let mut stream = StreamReader::new(&mut one, iter([1_u32])).unwrap();
+        stream.close(&mut one).unwrap();
+        assert!(relay::items(&mut one, stream, &mut two, 64, |item: u32| item).is_err());
+    }
+    let left = two.as_context_mut().concurrent_state_table_size();
+    assert_eq!(left, 0, "places in the second store's table");
+}
+
+/// Whether a guest's write into a stream that `fail` was given is answered, where `fail` did fail.
+fn answered<R>(
+    fail: impl FnOnce(StoreContextMut<'_, World>, StreamReader<u8>) -> Result<R>,
+) -> Option<Code> {
+    let mut code = None;
+    with_guest::<u8, _>(async |guest| {
+        let (stream, writable) = guest.stream().await;
+        let failed = guest.with(|store| fail(store, stream));
+        if failed.is_ok() {
+            return;
+        }
+        code = Some(match guest.write(writable, 3).await {
+            Code::Blocked => {
+                let mut wait = Box::pin(guest.wait(writable));
+                guest.parked(&mut wait).await.unwrap_or(Code::Blocked)
+            }
+            code => code,
+        });
+    });
+    code
+}
+
+#[test]
+fn a_relay_into_a_store_that_is_full_ends_the_first_guests_stream() {
+    // Rule "Completion": or that guest waits for ever for somebody to read.
+    let mut failed = 0;
+    for room in 0..ROOM {
+        let full = || {
+            let mut two = store();
+            two.concurrent_resource_table().unwrap().set_max_capacity(room);
+            two
+        };
+        let bytes = answered(|one, stream| relay::bytes(one, stream, full(), 64, |_| {}));
+        let items = answered(|one, stream| relay::items(one, stream, full(), 64, |item: u8| item));
+        for code in [bytes, items].into_iter().flatten() {
+            assert_eq!(code, Code::Dropped(0), "room for {room}");
+            failed += 1;
+        }
+    }
+    assert!(failed > 0);
+}
+
+/// Does something in a store whose table has room for `room` places in all.
+fn in_full<R>(
+    mut store: StoreContextMut<'_, World>,
+    room: usize,
+    run: impl FnOnce(StoreContextMut<'_, World>) -> R,
+) -> R {
+    let table = store.concurrent_resource_table().unwrap();
+    let most = table.max_capacity();
+    table.set_max_capacity(room);
+    let result = run(store.as_context_mut());
+    store.concurrent_resource_table().unwrap().set_max_capacity(most);
+    result
+}
+
+#[test]
+fn a_duplex_in_a_store_that_is_full_ends_the_guests_stream() {
+    // Rule "Completion".
+    let mut failed = 0;
+    for room in 0..ROOM {
+        let code =
+            answered(|store, stream| in_full(store, room, |store| tokio_duplex(store, stream, 64)));
+        if let Some(code) = code {
+            assert_eq!(code, Code::Dropped(0), "room for {room}");
+            failed += 1;
+        }
+    }
+    assert!(failed > 0);
+}
+
+fn map<E>(_: End<E>) -> Result<(), u32> {
+    Ok(())
+}
+
+fn map_driven<E>(_: Result<End<E>, wasmtime_streams::DriveError>) -> Result<(), u32> {
+    Ok(())
+}
+
+/// Lets what is driven come to its end, if it can.
+fn drive(drive: Drive) {
+    drive.now_or_never();
+}
+
+#[test]
+fn a_sink_whose_future_finds_no_place_ends_the_guests_stream() {
+    // Rule "Completion": nobody could be told how it ends, so it does not go on.
+    type Fails = fn(StoreContextMut<'_, World>, StreamReader<u8>, Writer<u8>) -> Result<()>;
+    let rows: [(&str, Fails); 4] = [
+        ("bytes", |store, stream, writer| {
+            tokio_write(writer).pipe_wit(store, stream, map).map(drop)
+        }),
+        ("items", |store, stream, writer| sink(writer).pipe_wit(store, stream, map).map(drop)),
+        ("bytes, driven", |store, stream, writer| {
+            tokio_write(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
+        }),
+        ("items, driven", |store, stream, writer| {
+            sink(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (name, fails) in rows {
+        let mut failed = 0;
+        for room in 0..ROOM {
+            let writer = Writer::new(Script::new([]));
+            let log: Log<u8> = writer.log();
+            let code = answered(|store, stream| {
+                in_full(store, room, |store| fails(store, stream, writer))
+            });
+            let Some(code) = code else { continue };
+            failed += 1;
+            let written = log.accepted().len();
+            if code != Code::Dropped(0) || written != 0 {
+                wrong.push(format!("{name}, room for {room}: {code:?}, {written} written"));
+            }
+        }
+        assert!(failed > 0, "{name}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_splice_into_a_store_that_is_full_drops_the_source() {
+    // Rule "Splice": as it says, the source is lost; nothing is kept of it.
+    let (mut one, mut two) = (store(), store());
+    two.concurrent_resource_table().unwrap().set_max_capacity(0);
+    let (near, mut far) = tokio::io::duplex(8);
+    let stream = StreamReader::new(&mut one, tokio_read(near).spliceable()).unwrap();
+    let spliced = relay::splice::<wasmtime_streams::TokioRead<tokio::io::DuplexStream>>(
+        &mut one, stream, &mut two,
+    );
+    assert!(spliced.expect("it is such a stream").is_err());
+    let written = tokio::io::AsyncWriteExt::write_all(&mut far, b"lost").now_or_never();
+    assert!(written.unwrap().is_err(), "nobody reads any more");
+}

@@ -1,0 +1,177 @@
+//! Calls that need a place in the store's table, when it is full: an error, and never a panic.
+
+use futures::stream;
+use wasmtime::component::{Resource, StreamReader};
+use wasmtime::{Engine, Result, Store, StoreContextMut};
+use wasmtime_streams::{
+    End, IterItems, TokioRead, collect, collect_bytes, iter, lift, lower, relay, stream as items,
+    tokio_duplex, tokio_read,
+};
+
+use crate::support::guest::{Code, Connection, World, with_guest};
+
+type Items = IterItems<std::array::IntoIter<u8, 3>>;
+
+/// How many places a stream takes.
+const STREAM: usize = 3;
+
+struct Stores {
+    /// The one that a stream comes from.
+    from: Store<()>,
+    /// The one that fills up.
+    full: Store<()>,
+}
+
+impl Stores {
+    /// `before` places are taken, and there is room for so many more.
+    fn room(&mut self, before: usize, room: usize) {
+        self.full.concurrent_resource_table().unwrap().set_max_capacity(before + room);
+    }
+
+    fn bytes(store: &mut Store<()>) -> StreamReader<u8> {
+        StreamReader::new(store, tokio_read(&b"123"[..]).spliceable()).unwrap()
+    }
+
+    fn items(store: &mut Store<()>) -> StreamReader<u8> {
+        StreamReader::new(store, iter([1_u8, 2, 3]).spliceable()).unwrap()
+    }
+}
+
+/// Does `call` with every amount of room; it must fail so many times, and then succeed.
+fn fails(name: &str, times: usize, call: impl Fn(&mut Stores, usize) -> Result<()>) {
+    let engine = Engine::default();
+    let mut outcomes = Vec::new();
+    for room in 0..10 {
+        let mut stores = Stores { from: Store::new(&engine, ()), full: Store::new(&engine, ()) };
+        outcomes.push(call(&mut stores, room).is_ok());
+    }
+    let expected: Vec<_> = (0..10).map(|room| room >= times).collect();
+    assert_eq!(outcomes, expected, "{name}, with room for 0, 1, 2, …");
+}
+
+#[test]
+fn a_call_that_makes_a_stream_or_a_future_fails_where_the_table_is_full() {
+    // Rule "No trap and no panic", rule "Bounded".
+    fails("StreamReader::new", 3, |stores, room| {
+        stores.room(0, room);
+        StreamReader::new(&mut stores.full, items(stream::iter([1_u8]))).map(drop)
+    });
+    fails("lower::writer", 3, |stores, room| {
+        stores.room(0, room);
+        lower::writer(&mut stores.full, 64).map(drop)
+    });
+    fails("lower::sink", 3, |stores, room| {
+        stores.room(0, room);
+        lower::sink::<u8>(&mut stores.full, 64).map(drop)
+    });
+    fails("lower::value", 3, |stores, room| {
+        stores.room(0, room);
+        lower::value::<u8>(&mut stores.full).map(drop)
+    });
+}
+
+#[test]
+fn a_call_that_makes_two_of_them_fails_where_there_is_room_for_one() {
+    // Rule "No trap and no panic", rule "Bounded".
+    fails("into_wit of bytes", 6, |stores, room| {
+        stores.room(0, room);
+        let source = tokio_read(&b"123"[..]);
+        source.into_wit(&mut stores.full, |_| Ok::<(), u32>(())).map(drop)
+    });
+    fails("into_wit of items", 6, |stores, room| {
+        stores.room(0, room);
+        iter([1_u8, 2]).into_wit(&mut stores.full, |_| Ok::<(), u32>(())).map(drop)
+    });
+}
+
+#[test]
+fn a_call_that_answers_a_guests_stream_by_a_future_fails_where_the_table_is_full() {
+    // Rule "No trap and no panic", rule "Bounded".
+    fails("pipe_wit of bytes", 3, |stores, room| {
+        let stream = Stores::bytes(&mut stores.full);
+        stores.room(STREAM, room);
+        collect_bytes(9).pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(())).map(drop)
+    });
+    fails("pipe_wit of items", 3, |stores, room| {
+        let stream = Stores::items(&mut stores.full);
+        stores.room(STREAM, room);
+        collect::<u8>(9).pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(())).map(drop)
+    });
+    fails("pipe_wit_on of bytes", 3, |stores, room| {
+        let stream = Stores::bytes(&mut stores.full);
+        stores.room(STREAM, room);
+        let map = |_| Ok::<(), u32>(());
+        collect_bytes(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
+    });
+    fails("pipe_wit_on of items", 3, |stores, room| {
+        let stream = Stores::items(&mut stores.full);
+        stores.room(STREAM, room);
+        let map = |_| Ok::<(), u32>(());
+        collect::<u8>(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
+    });
+    fails("tokio_duplex", 3, |stores, room| {
+        let output = Stores::bytes(&mut stores.full);
+        stores.room(STREAM, room);
+        tokio_duplex(&mut stores.full, output, 64).map(drop)
+    });
+}
+
+#[test]
+fn a_relay_into_a_store_that_is_full_fails() {
+    // Rule "No trap and no panic", rule "Bounded".
+    fails("relay::bytes", 3, |stores, room| {
+        let stream = Stores::bytes(&mut stores.from);
+        stores.room(0, room);
+        relay::bytes(&mut stores.from, stream, &mut stores.full, 64, |_| {}).map(drop)
+    });
+    fails("relay::items", 3, |stores, room| {
+        let stream = Stores::items(&mut stores.from);
+        stores.room(0, room);
+        relay::items(&mut stores.from, stream, &mut stores.full, 64, |item: u8| item).map(drop)
+    });
+    fails("relay::splice", 3, |stores, room| {
+        let stream = Stores::bytes(&mut stores.from);
+        stores.room(0, room);
+        let spliced = relay::splice::<TokioRead<&[u8]>>(&mut stores.from, stream, &mut stores.full);
+        spliced.ok().expect("a source that can be spliced").map(drop)
+    });
+    fails("relay::splice_items", 3, |stores, room| {
+        let stream = Stores::items(&mut stores.from);
+        stores.room(0, room);
+        let spliced = relay::splice_items::<u8, Items>(&mut stores.from, stream, &mut stores.full);
+        spliced.ok().expect("a source that can be spliced").map(drop)
+    });
+}
+
+#[test]
+fn a_pipe_needs_no_place() {
+    // Rule "Bounded": to take a guest's stream, which has its places already, goes on in a full store.
+    fails("lift::reader", 0, |stores, _| {
+        let stream = Stores::bytes(&mut stores.full);
+        stores.room(STREAM, 0);
+        lift::reader(&mut stores.full, stream, 64).map(drop)
+    });
+    fails("lift::items", 0, |stores, _| {
+        let stream = Stores::items(&mut stores.full);
+        stores.room(STREAM, 0);
+        lift::items(&mut stores.full, stream, 64).map(drop)
+    });
+}
+
+#[test]
+fn a_resource_that_finds_no_place_ends_its_stream() {
+    // Rule "Created when delivered", rule "Items before the error": here it is the embedder's own table that is full.
+    with_guest::<Resource<Connection>, _>(async |guest| {
+        guest.with(|mut store| store.data_mut().table.set_max_capacity(2));
+        let push = |mut store: StoreContextMut<'_, World>, connection| {
+            Ok(store.data_mut().table.push(connection)?)
+        };
+        let connections = items(stream::iter((1..=3).map(Connection))).deliver_with(push);
+        let (producer, done) = connections.with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.read(stream, 9).await, Code::Dropped(2));
+        let done = done.await;
+        assert!(matches!(done.end, End::Undeliverable(_)), "{:?}", done.end);
+        assert_eq!(done.moved, 2);
+    });
+}

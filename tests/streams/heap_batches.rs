@@ -1,0 +1,146 @@
+//! How many items are taken at a time from a guest whose plain items become host items that own memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{broadcast, mpsc, watch};
+use wasmtime::component::Resource;
+use wasmtime::{AsContextMut as _, Result, StoreContextMut};
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{
+    ItemConsumer, ItemSink, Receive, collect, iter, lift, sink, tokio_broadcast_sender,
+    tokio_sender, tokio_unbounded_sender, tokio_watch_sender,
+};
+
+use crate::support::guest::{Code, Connection, World, with_guest};
+use crate::support::script::{Script, Step, Writer};
+
+/// What the contract's page says of items that own heap data.
+const HEAP: usize = 64;
+
+/// So many items the guest writes in one go.
+const WRITES: u32 = 4000;
+
+/// A host item that owns memory.
+type Large = Vec<u8>;
+
+/// Makes large items of numbers, and remembers the largest batch.
+#[derive(Clone, Default)]
+struct Grow {
+    most: Arc<AtomicUsize>,
+}
+
+impl Receive<World, u32> for Grow {
+    type Item = Large;
+
+    fn receive(&mut self, _: StoreContextMut<'_, World>, n: u32) -> Result<Large> {
+        Ok(n.to_string().into_bytes())
+    }
+
+    fn receive_all(
+        &mut self,
+        mut store: StoreContextMut<'_, World>,
+        wire: Vec<u32>,
+        out: &mut Vec<Large>,
+    ) -> Result<()> {
+        self.most.fetch_max(wire.len(), Ordering::SeqCst);
+        for n in wire {
+            out.push(self.receive(store.as_context_mut(), n)?);
+        }
+        Ok(())
+    }
+}
+
+/// The largest batch that `consumer` takes from one write of a guest's, with a completion and without.
+fn largest<S>(consumer: impl Fn() -> ItemConsumer<S>) -> usize
+where
+    S: ItemSink<Item = Large> + Unpin,
+{
+    let grow = Grow::default();
+    with_guest::<u32, _>(async |guest| {
+        let stream = guest.sink(consumer().receive_by::<u32, _>(grow.clone())).await;
+        assert_eq!(guest.write(stream, WRITES).await, Code::Completed(WRITES));
+        let (consumer, done) = consumer().receive_by::<u32, _>(grow.clone()).with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.write(stream, WRITES).await, Code::Completed(WRITES));
+        done.cancel();
+    });
+    grow.most.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_batch_is_small_where_it_is_the_hosts_items_that_own_memory() {
+    // Rule "Bounded": the smaller default of both sides, as for a producer.
+    const ROOM: usize = 2 * WRITES as usize;
+    let (tx, _rx) = mpsc::channel::<Large>(ROOM);
+    let (unbounded, _unbounded_rx) = mpsc::unbounded_channel::<Large>();
+    let broadcast = broadcast::Sender::<Large>::new(16);
+    let watch = watch::Sender::<Large>::new(Vec::new());
+    let batches = [
+        ("sink", largest(|| sink::<_, Large>(Writer::new(Script::new([]))))),
+        ("tokio_sender", largest(|| tokio_sender(tx.clone()))),
+        ("tokio_unbounded_sender", largest(|| tokio_unbounded_sender(unbounded.clone()))),
+        ("tokio_broadcast_sender", largest(|| tokio_broadcast_sender(broadcast.clone()))),
+        ("tokio_watch_sender", largest(|| tokio_watch_sender(watch.clone()))),
+        ("collect", largest(|| collect::<Large>(ROOM))),
+        (
+            "lift::item_consumer",
+            largest(|| {
+                let (consumer, items) = lift::item_consumer::<Large>(ROOM);
+                // What waits in there is the capacity's business.
+                std::mem::forget(items);
+                consumer
+            }),
+        ),
+    ];
+    assert!(batches.iter().all(|(_, most)| *most <= HEAP), "{batches:?}");
+}
+
+#[test]
+fn what_a_sink_without_room_holds_is_a_small_batch() {
+    // Rule "Bounded": and what it has taken counts as written.
+    with_guest::<u32, _>(async |guest| {
+        let writer = Writer::<Large>::new(Script::new([Step::Accept(1), Step::Hold]));
+        let stream = guest.sink(sink(writer).receive_by::<u32, _>(Grow::default())).await;
+        assert_eq!(guest.write(stream, WRITES).await, Code::Blocked);
+        idle().await;
+        let Code::Cancelled(taken) = guest.cancel_write(stream).await else { panic!() };
+        assert!(taken as usize <= HEAP, "{taken} items at once");
+    });
+}
+
+#[test]
+fn a_batch_that_is_asked_for_is_taken() {
+    // Rule "Bounded": the default is no limit to what the host wants.
+    let grow = Grow::default();
+    with_guest::<u32, _>(async |guest| {
+        let consumer = sink::<_, Large>(Writer::new(Script::new([]))).batch(1000);
+        let stream = guest.sink(consumer.receive_by::<u32, _>(grow.clone())).await;
+        assert_eq!(guest.write(stream, WRITES).await, Code::Completed(WRITES));
+    });
+    assert_eq!(grow.most.load(Ordering::SeqCst), 1000);
+}
+
+#[test]
+fn a_batch_of_objects_behind_plain_handles_is_small() {
+    // Rule "Bounded": a handle is a number, and what it stands for is not.
+    const OBJECTS: u32 = 500;
+    with_guest::<Resource<Connection>, _>(async |guest| {
+        let source = iter((0..OBJECTS).map(Connection)).deliver_with(
+            |mut store: StoreContextMut<'_, World>, c| Ok(store.data_mut().table.push(c)?),
+        );
+        let stream = guest.source(source).await;
+        let (code, handles) = guest.recv(stream, OBJECTS).await;
+        assert_eq!(code.count(), OBJECTS);
+        let take = |mut store: StoreContextMut<'_, World>, handle: Resource<Connection>| {
+            Ok(vec![store.data_mut().table.delete(handle)?])
+        };
+        let writer = Writer::<Vec<Connection>>::new(Script::new([Step::Accept(1), Step::Hold]));
+        let back = guest.sink(sink(writer).receive_with(take)).await;
+        guest.load(&handles).await;
+        assert_eq!(guest.write(back, OBJECTS).await, Code::Blocked);
+        idle().await;
+        let Code::Cancelled(taken) = guest.cancel_write(back).await else { panic!() };
+        assert!(taken as usize <= HEAP, "{taken} objects at once");
+    });
+}

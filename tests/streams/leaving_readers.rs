@@ -1,0 +1,210 @@
+//! Whoever a sink hands its data to is gone: the guest wrote what nobody will read, and every adapter says so alike.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::channel::mpsc as futures_mpsc;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+use wasmtime::StoreContextMut;
+use wasmtime::component::StreamReader;
+use wasmtime_streams::{
+    ByteConsumer, ByteSink, Flush, ItemConsumer, ItemSink, chunk_sink, futures_write, guest_body,
+    lift, relay, sink, tokio_sender, tokio_unbounded_sender, tokio_write,
+};
+
+use crate::support::guest::{Code, World, with_guest};
+
+type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
+type Done = BoxFuture<'static, Result<(), String>>;
+/// What takes the data over, to be dropped.
+type Reader = Box<dyn Any>;
+type Open = fn() -> (Pipe, Done, Reader);
+
+fn bytes<S: ByteSink + Unpin>(consumer: ByteConsumer<S>, reader: impl Any) -> (Pipe, Done, Reader)
+where
+    S::Error: Debug,
+{
+    let (consumer, done) = consumer.with_completion();
+    let done = done.map(|done| done.end.into_result().map_err(|error| format!("{error:?}")));
+    let pipe: Pipe = Box::new(|store, stream| stream.pipe(store, consumer).unwrap());
+    (pipe, done.boxed(), Box::new(reader))
+}
+
+fn items<S>(consumer: ItemConsumer<S, u8>, reader: impl Any) -> (Pipe, Done, Reader)
+where
+    S: ItemSink<Item = u8> + Unpin,
+    S::Error: Debug,
+{
+    let (consumer, done) = consumer.with_completion();
+    let done = done.map(|done| done.end.into_result().map_err(|error| format!("{error:?}")));
+    let pipe: Pipe = Box::new(|store, stream| stream.pipe(store, consumer).unwrap());
+    (pipe, done.boxed(), Box::new(reader))
+}
+
+/// Each with room for a byte or an item, at least.
+const HAND_OVERS: [(&str, Open); 7] = [
+    ("tokio_sender", || {
+        let (tx, rx) = mpsc::channel(4);
+        items(tokio_sender(tx), rx)
+    }),
+    ("tokio_unbounded_sender", || {
+        let (tx, rx) = mpsc::unbounded_channel();
+        items(tokio_unbounded_sender(tx), rx)
+    }),
+    ("guest_body", || {
+        let (consumer, body) = guest_body(4, None);
+        bytes(consumer, body)
+    }),
+    ("lift::consumer", || {
+        let (consumer, reader) = lift::consumer(4);
+        bytes(consumer, reader)
+    }),
+    ("lift::item_consumer", || {
+        let (consumer, reader) = lift::item_consumer(4);
+        items(consumer, reader)
+    }),
+    ("relay::byte_parts", || {
+        let (consumer, producer) = relay::byte_parts(4);
+        bytes(consumer, producer)
+    }),
+    ("relay::item_parts", || {
+        let (consumer, producer) = relay::item_parts(4);
+        items(consumer, producer)
+    }),
+];
+
+/// Host objects of the ecosystems, which can tell it only by a write that fails.
+const OBJECTS: [(&str, Open); 5] = [
+    ("sink, of a futures channel", || {
+        let (tx, rx) = futures_mpsc::channel(4);
+        items(sink(tx).flush(Flush::OnClose), rx)
+    }),
+    ("sink, of a tokio channel", || {
+        let (tx, rx) = mpsc::channel(4);
+        items(sink(PollSender::new(tx)), rx)
+    }),
+    ("chunk_sink", || {
+        let (tx, rx) = futures_mpsc::channel::<Bytes>(4);
+        bytes(chunk_sink(tx).flush(Flush::OnClose), rx)
+    }),
+    ("tokio_write", || {
+        let (writer, reader) = tokio::io::duplex(4);
+        bytes(tokio_write(writer), reader)
+    }),
+    ("futures_write", || {
+        let (writer, reader) = tokio::io::duplex(4);
+        bytes(
+            futures_write(tokio_util::compat::TokioAsyncWriteCompatExt::compat_write(writer)),
+            reader,
+        )
+    }),
+];
+
+/// When the reader leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    /// Before the guest writes again.
+    Between,
+    /// While a write waits for room.
+    Parked,
+    /// And the guest writes nothing more.
+    BeforeTheEnd,
+}
+
+fn check(rows: &[(&str, Open)], moments: &[Leaves]) {
+    let mut wrong = Vec::new();
+    for (name, open) in rows {
+        // An unbounded channel always has room.
+        let parks = *name != "tokio_unbounded_sender";
+        for leaves in moments.iter().filter(|leaves| parks || **leaves != Leaves::Parked) {
+            with_guest::<u8, _>(async |guest| {
+                let (pipe, done, reader) = open();
+                let (stream, writable) = guest.stream().await;
+                guest.with(|store| pipe(store, stream));
+                assert_eq!(guest.send(writable, &[1]).await, Code::Completed(1));
+                match leaves {
+                    Leaves::Between => {
+                        drop(reader);
+                        while let Code::Completed(_) = guest.send(writable, &[2]).await {}
+                    }
+                    Leaves::Parked => {
+                        while let Code::Completed(_) = guest.write(writable, 4).await {}
+                        drop(reader);
+                        assert_eq!(guest.wait(writable).await, Code::Dropped(0), "{name}");
+                    }
+                    Leaves::BeforeTheEnd => drop(reader),
+                }
+                guest.drop_writable(writable).await;
+                let result = done.await;
+                if result.is_ok() {
+                    wrong.push(format!("{name}, {leaves:?}: {result:?}"));
+                }
+            });
+        }
+    }
+    assert!(wrong.is_empty(), "all is said to be well:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_reader_that_leaves_is_an_error_of_every_hand_over() {
+    // Rule "Completion": only a source's guest that wants no more of it is in order.
+    check(&HAND_OVERS, &[Leaves::Between, Leaves::Parked, Leaves::BeforeTheEnd]);
+}
+
+#[test]
+fn a_reader_that_leaves_is_an_error_of_a_write_that_fails() {
+    // Rule "Completion": what a host object says itself.
+    check(&OBJECTS, &[Leaves::Between]);
+}
+
+#[test]
+fn the_guest_is_told_that_its_reader_has_left() {
+    // Rule "Completion": by the future that an interface gives it.
+    with_guest::<u8, _>(async |guest| {
+        let (tx, rx) = mpsc::channel(4);
+        let (body_consumer, body) = guest_body(4, None);
+        let (reader_consumer, reader) = lift::consumer(4);
+        let (item_consumer, lifted) = lift::item_consumer(4);
+        let mut open = Vec::new();
+        macro_rules! piped {
+            ($consumer:expr) => {{
+                let (stream, writable) = guest.stream().await;
+                let told = guest.with(|mut store| {
+                    let told = $consumer
+                        .pipe_wit(&mut store, stream, |end| end.into_result().map_err(|_| 1_u32));
+                    lift::value(&mut store, told.unwrap()).unwrap()
+                });
+                open.push((writable, told));
+            }};
+        }
+        piped!(tokio_sender(tx));
+        piped!(body_consumer);
+        piped!(reader_consumer);
+        piped!(item_consumer);
+        drop((rx, body, reader, lifted));
+        let mut told = Vec::new();
+        for (writable, told_by) in open {
+            assert_eq!(guest.send(writable, &[1]).await, Code::Dropped(0));
+            guest.drop_writable(writable).await;
+            told.push(told_by.await.unwrap());
+        }
+        assert_eq!(told, [Err(1); 4]);
+    });
+}
+
+#[test]
+fn a_guest_that_wants_no_more_of_a_source_is_in_order() {
+    // Rule "Completion": that is the guest's choice.
+    with_guest::<u8, _>(async |guest| {
+        let (producer, done) = wasmtime_streams::tokio_read(tokio::io::repeat(1)).with_completion();
+        let stream = guest.source(producer).await;
+        assert_eq!(guest.recv(stream, 3).await.0, Code::Completed(3));
+        guest.drop_readable(stream).await;
+        let done = done.await;
+        assert!(!done.end.is_finished() && done.end.into_result().is_ok());
+    });
+}

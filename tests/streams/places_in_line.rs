@@ -1,0 +1,153 @@
+//! A write that waits for room in a channel has a place in its line. A stream that is cut gives it back at once, also while
+//! the host keeps what the completion resolved with.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::channel::mpsc as futures_mpsc;
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _, join};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::PollSender;
+use wasmtime::StoreContextMut;
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::testing::{Guest, Setup};
+use wasmtime_streams::{
+    Flush, ItemConsumer, ItemSink, StoreToken, sink, tokio_broadcast_receiver, tokio_sender,
+    tokio_watch_receiver,
+};
+
+use crate::support::cuts::{self, Cutting, Plan, Signs, Writes};
+use crate::support::guest::{Code, with_guest};
+
+/// The clock stands still but for what is waited for: what ends by this hangs.
+const HANGS: Duration = Duration::from_secs(3600);
+
+/// Lets a guest's write wait in the line for a channel of one place, cuts its stream, and says where another sender then
+/// waits for ever, though the channel is empty.
+async fn in_the_way<S>(make: impl Fn(mpsc::Sender<u8>) -> ItemConsumer<S>) -> Vec<Plan>
+where
+    S: ItemSink<Item = u8> + Unpin,
+    S::Error: Debug,
+{
+    let mut wrong = Vec::new();
+    for plan in Plan::all(&[Writes::Waits]) {
+        let (tx, mut rx) = mpsc::channel::<u8>(1);
+        tx.try_send(0).unwrap();
+        let (other, consumer) = (tx.clone(), make(tx));
+        let far = async |signs: &Signs| {
+            signs.may_cut.cancel();
+            signs.is_cut.cancelled().await;
+            assert_eq!(rx.recv().await, Some(0));
+            timeout(HANGS, other.send(1)).await.is_ok()
+        };
+        let pipe = |cutting: &mut Cutting, store: StoreContextMut<'_, StoreToken>, stream| {
+            cutting.pipe_items(store, stream, consumer);
+        };
+        if !cuts::run(plan, pipe, far).await {
+            wrong.push(plan);
+        }
+    }
+    wrong
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_whose_stream_was_cut_stands_in_nobodys_way() {
+    // Rule "Completion": another sender gets the room that is there.
+    let wrong = in_the_way(tokio_sender).await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_sender_whose_stream_was_cut_stands_in_nobodys_way() {
+    // Rule "Completion": a sink that reserves room when it is asked for it.
+    let wrong = in_the_way(|tx| sink(PollSender::new(tx)).flush(Flush::OnClose)).await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_futures_channel_whose_stream_was_cut_lets_other_senders_in() {
+    // Rule "Completion": its senders stand in line, too.
+    for plan in Plan::all(&[Writes::Waits]) {
+        let (mut tx, mut rx) = futures_mpsc::channel::<u8>(0);
+        let mut other = tx.clone();
+        // Each sender has a place of its own: the guest's is taken.
+        tx.try_send(0).unwrap();
+        let consumer = sink(tx).flush(Flush::OnClose);
+        let far = async |signs: &Signs| {
+            signs.may_cut.cancel();
+            signs.is_cut.cancelled().await;
+            let send = async {
+                for n in 1..=3 {
+                    other.send(n).await.unwrap();
+                }
+            };
+            let (received, ()) = join!(rx.by_ref().take(4).collect::<Vec<_>>(), send);
+            assert_eq!(received, [0, 1, 2, 3]);
+        };
+        let pipe = |cutting: &mut Cutting, store: StoreContextMut<'_, StoreToken>, stream| {
+            cutting.pipe_items(store, stream, consumer);
+        };
+        timeout(HANGS, cuts::run(plan, pipe, far)).await.unwrap_or_else(|_| panic!("{plan:?}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_sender_that_is_handed_back_can_give_its_place_back() {
+    // Rule "Completion": the host can do what the trait of sinks has no method for.
+    for polled in [false, true] {
+        let (tx, mut rx) = mpsc::channel::<u8>(1);
+        tx.try_send(0).unwrap();
+        let other = tx.clone();
+        let consumer = sink::<_, u8>(PollSender::new(tx)).flush(Flush::OnClose);
+        let (consumer, mut done) = consumer.with_completion();
+        let ran = Setup::new(()).drive(async |guest: &Guest<'_, (), u8>| {
+            let stream = guest.sink(consumer).await;
+            assert_eq!(guest.write(stream, 1).await, Code::Blocked);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if polled {
+                assert!((&mut done).now_or_never().is_none());
+            }
+            done.cancel();
+            assert_eq!(guest.wait(stream).await, Code::Dropped(0));
+            assert_eq!(rx.recv().await, Some(0));
+            let mut done = done.await;
+            done.inner.get_mut().abort_send();
+            timeout(HANGS, other.send(1)).await.expect("it does not wait").unwrap();
+            drop(done);
+        });
+        ran.await.unwrap();
+    }
+}
+
+#[test]
+fn a_receiver_whose_stream_was_cut_waits_no_more() {
+    // Rule "Completion": a read that waits does so by a second receiver, which is gone with the stream.
+    for by_guest in [false, true] {
+        with_guest::<u8, _>(async |guest| {
+            let (news, latest) = (broadcast::Sender::<u8>::new(4), watch::Sender::<u8>::new(0));
+            let (broadcast, of_broadcast) =
+                tokio_broadcast_receiver(news.subscribe()).with_completion();
+            let (watch, of_watch) = tokio_watch_receiver(latest.subscribe()).with_completion();
+            let (one, two) = (guest.source(broadcast).await, guest.source(watch).await);
+            assert_eq!(guest.recv(two, 1).await.0, Code::Completed(1));
+            for stream in [one, two] {
+                assert_eq!(guest.read(stream, 1).await, Code::Blocked);
+            }
+            idle().await;
+            if by_guest {
+                for stream in [one, two] {
+                    assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
+                    guest.drop_readable(stream).await;
+                }
+            } else {
+                of_broadcast.cancel();
+                of_watch.cancel();
+            }
+            let kept = (of_broadcast.await, of_watch.await);
+            let left = (news.receiver_count(), latest.receiver_count());
+            assert_eq!(left, (1, 1), "by the guest: {by_guest}");
+            drop(kept);
+        });
+    }
+}

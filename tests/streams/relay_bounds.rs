@@ -1,0 +1,58 @@
+//! A relay between two stores on two threads, with much more data than it may hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use futures::{StreamExt as _, stream};
+use wasmtime::component::StreamReader;
+use wasmtime::{Engine, Store};
+use wasmtime_streams::{chunks, relay, tokio_write};
+
+use crate::pattern;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn sixty_four_mebibytes_are_never_further_ahead_than_the_capacity_and_a_chunk() {
+    // Rule "No outrunning", rule "Once and in order": with a capacity of less than a chunk, of one, and of several.
+    for capacity in [10_000, 64 * 1024, 256 * 1024] {
+        let engine = Engine::default();
+        let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+        let data = Bytes::from(pattern(MIB));
+        let body = stream::repeat(data.clone()).take(64);
+        let input = StreamReader::new(&mut one, chunks(body)).unwrap();
+
+        let (passed, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let (passes, notes, arrives) = (passed.clone(), most.clone(), arrived.clone());
+        let look = move |bytes: &[u8]| {
+            let passed = passes.fetch_add(bytes.len(), Ordering::SeqCst) + bytes.len();
+            notes.fetch_max(passed - arrives.load(Ordering::SeqCst), Ordering::SeqCst);
+        };
+        let relayed = relay::bytes(&mut one, input, &mut two, capacity, look).unwrap();
+
+        let (arrives, mut wrong) = (arrived.clone(), 0);
+        let (consumer, done) = tokio_write(tokio::io::sink())
+            .inspect(move |bytes| {
+                let at = arrives.load(Ordering::SeqCst);
+                let right = (at..).zip(bytes).all(|(at, byte)| data[at % MIB] == *byte);
+                wrong += usize::from(!right);
+                assert_eq!(wrong, 0, "other bytes at {at}");
+                arrives.fetch_add(bytes.len(), Ordering::SeqCst);
+            })
+            .with_completion();
+        relayed.stream.pipe(&mut two, consumer).unwrap();
+        let from = relayed.from;
+        let first = thread::spawn(move || block_on(one.run_concurrent(async |_| from.await)));
+        let done = block_on(two.run_concurrent(async |_| done.await)).unwrap();
+        let from = first.join().unwrap().unwrap();
+        assert!(from.end.is_finished() && done.end.is_finished());
+        assert_eq!((from.moved, done.moved), (64 * MIB as u64, 64 * MIB as u64));
+        let most = most.load(Ordering::SeqCst);
+        assert!(most <= capacity + 64 * 1024, "{most} bytes ahead with a capacity of {capacity}");
+        assert_eq!(passed.load(Ordering::SeqCst), arrived.load(Ordering::SeqCst));
+    }
+}

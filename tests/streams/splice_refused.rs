@@ -1,0 +1,244 @@
+//! What is not given out by a splice: a source that has failed, and one whose settings would be lost.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use wasmtime::component::StreamReader;
+use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime_streams::testing::executor;
+use wasmtime_streams::{
+    ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, IterItems, Meter, Splice,
+    TokioRead, collect, collect_bytes, for_each_batch, http_body, iter, relay, tokio_read,
+    try_chunks, try_iter, try_peekable, try_stream,
+};
+
+use crate::support::guest::{Code, Guest, World, with_guest, with_trapping_guest};
+
+fn failing() -> [io::Result<u8>; 4] {
+    [Ok(1), Err(io::Error::other("broken")), Ok(3), Ok(4)]
+}
+
+fn failing_chunks() -> impl futures::Stream<Item = io::Result<&'static [u8]>> + Send + 'static {
+    stream::iter([Ok(&b"\x01"[..]), Err(io::Error::other("broken")), Ok(b"\x03\x04")])
+}
+
+/// The guest reads what is there, and passes the stream on; it comes back to it, for nobody gets the source.
+async fn passed_on<S: 'static>(guest: &Guest<'_, u8>, reader: StreamReader<u8>) {
+    let stream = guest.take(reader).await;
+    assert_eq!(guest.recv(stream, 9).await, (Code::Completed(1), vec![1]));
+    let reader = guest.give(stream).await;
+    let refused = guest.with(|store| reader.try_into::<S>(store));
+    let Err(reader) = refused else { panic!("the error is gone, and what comes after it is not") };
+    let stream = guest.take(reader).await;
+    let (code, bytes) = guest.recv(stream, 9).await;
+    panic!("the error is no trap: {code:?} with {bytes:?}");
+}
+
+/// The error must come as a trap.
+fn traps(script: impl AsyncFnOnce(&Guest<'_, u8>)) {
+    let error = with_trapping_guest::<u8, _>(script);
+    assert!(format!("{error:?}").contains("broken"), "{error:?}");
+}
+
+fn items<S>(make: impl Fn() -> ItemProducer<S>)
+where
+    S: ItemSource<Item = u8, Error: Into<wasmtime::Error>> + Splice + Unpin,
+{
+    for trap_first in [true, false] {
+        traps(async |guest| {
+            let producer = match trap_first {
+                true => make().trap_on_error().spliceable(),
+                false => make().spliceable().trap_on_error(),
+            };
+            let reader = guest.with(|store| StreamReader::new(store, producer)).unwrap();
+            passed_on::<S>(guest, reader).await;
+        });
+    }
+}
+
+fn bytes<S>(make: impl Fn() -> ByteProducer<S>)
+where
+    S: ByteSource<Error: Into<wasmtime::Error>> + Splice + Unpin,
+{
+    for trap_first in [true, false] {
+        traps(async |guest| {
+            let producer = match trap_first {
+                true => make().trap_on_error().spliceable(),
+                false => make().spliceable().trap_on_error(),
+            };
+            let reader = guest.with(|store| StreamReader::new(store, producer)).unwrap();
+            passed_on::<S>(guest, reader).await;
+        });
+    }
+}
+
+#[test]
+fn a_stream_that_has_failed_is_not_given_out() {
+    // Rule "Splice", rule "Items before the error": the trap comes with the next read, after the items before the error.
+    items(|| try_stream(stream::iter(failing())));
+}
+
+#[test]
+fn an_iterator_that_has_failed_is_not_given_out() {
+    // Rule "Splice".
+    items(|| try_iter(failing()));
+}
+
+#[test]
+fn a_stream_to_peek_into_that_has_failed_is_not_given_out() {
+    // Rule "Splice".
+    items(|| try_peekable(stream::iter(failing()).peekable()));
+}
+
+#[test]
+fn chunks_that_have_failed_are_not_given_out() {
+    // Rule "Splice".
+    bytes(|| try_chunks(failing_chunks()));
+}
+
+#[test]
+fn a_body_that_has_failed_is_not_given_out() {
+    // Rule "Splice".
+    bytes(|| http_body(StreamBody::new(failing_chunks().map_ok(Frame::data))));
+}
+
+#[test]
+fn a_splice_takes_away_no_layer() {
+    // Rule "Splice": what stands between the source and the guest would be gone.
+    type Source = IterItems<std::array::IntoIter<u8, 4>>;
+    type Reader = TokioRead<&'static [u8]>;
+    with_guest::<u8, _>(async |guest| {
+        let source = || iter([1_u8, 2, 3, 4]).spliceable();
+        let reader = || tokio_read(&[1_u8, 2, 3, 4][..]).spliceable();
+        let (completing, _done) = source().with_completion();
+        let (reading, _read) = reader().with_completion();
+        let delivered =
+            source().deliver_with(|_: StoreContextMut<'_, World>, item: u8| Ok(2 * item));
+        let never = || std::future::pending::<()>();
+        for (name, stream, got) in [
+            ("limit", guest.source(source().limit(2)).await, vec![1, 2]),
+            (
+                "until",
+                guest.source(source().until(EndReason::TimedOut, never())).await,
+                vec![1, 2, 3, 4],
+            ),
+            ("inspect", guest.source(source().inspect(|_| {})).await, vec![1, 2, 3, 4]),
+            ("completion", guest.source(completing).await, vec![1, 2, 3, 4]),
+            ("deliver_with", guest.source(delivered).await, vec![2, 4, 6, 8]),
+            ("limit, bytes", guest.source(reader().limit(2)).await, vec![1, 2]),
+            ("completion, bytes", guest.source(reading).await, vec![1, 2, 3, 4]),
+        ] {
+            let reader = guest.give(stream).await;
+            let refused = guest.with(|mut store| {
+                let reader = reader.try_into::<Source>(&mut store).map(drop).err()?;
+                reader.try_into::<Reader>(store).map(drop).err()
+            });
+            let stream = guest.take(refused.unwrap_or_else(|| panic!("{name} is gone"))).await;
+            assert_eq!(guest.recv(stream, 9).await.1, got, "{name}");
+        }
+    });
+}
+
+/// Two stores, and a stream of the first one that is taken to the second, if it can be without a loss.
+struct Stores([Store<()>; 2]);
+
+impl Stores {
+    fn new() -> Self {
+        let engine = Engine::default();
+        Self([Store::new(&engine, ()), Store::new(&engine, ())])
+    }
+
+    /// The stream, and the store in which it is now.
+    fn splice_items<S>(&mut self, producer: ItemProducer<S>) -> (&mut Store<()>, StreamReader<u8>)
+    where
+        S: ItemSource<Item = u8> + Splice + Unpin,
+    {
+        let Self([one, two]) = self;
+        let stream = StreamReader::new(&mut *one, producer.spliceable()).unwrap();
+        match relay::splice_items::<u8, S>(&mut *one, stream, &mut *two) {
+            Ok(stream) => (two, stream.unwrap()),
+            Err(stream) => (one, stream),
+        }
+    }
+
+    /// The same for bytes.
+    fn splice<S>(&mut self, producer: ByteProducer<S>) -> (&mut Store<()>, StreamReader<u8>)
+    where
+        S: ByteSource + Splice + Unpin,
+    {
+        let Self([one, two]) = self;
+        let stream = StreamReader::new(&mut *one, producer.spliceable()).unwrap();
+        match relay::splice::<S>(&mut *one, stream, &mut *two) {
+            Ok(stream) => (two, stream.unwrap()),
+            Err(stream) => (one, stream),
+        }
+    }
+}
+
+#[test]
+fn a_relay_by_splice_loses_no_meter() {
+    // Rule "Splice": it goes on to count in the other store, or the stream stays where it is.
+    let (items, bytes) = (Meter::new(), Meter::new());
+    let mut stores = Stores::new();
+    let (store, stream) = stores.splice_items(iter([1_u8, 2, 3]).metered(&items));
+    let (sink, done) = collect::<u8>(9).with_completion();
+    stream.pipe(&mut *store, sink).unwrap();
+    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
+    assert_eq!((done.moved, items.moved()), (3, 3));
+
+    let (store, stream) = stores.splice(tokio_read(&b"123"[..]).metered(&bytes));
+    let (sink, done) = collect_bytes(9).with_completion();
+    stream.pipe(&mut *store, sink).unwrap();
+    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
+    assert_eq!((done.moved, bytes.moved()), (3, 3));
+}
+
+#[test]
+fn a_relay_by_splice_loses_no_trap() {
+    // Rule "Splice", rule "Items before the error".
+    let mut stores = Stores::new();
+    let (store, stream) = stores.splice_items(try_stream(stream::iter(failing())).trap_on_error());
+    let (sink, done) = collect::<u8>(9).with_completion();
+    stream.pipe(&mut *store, sink).unwrap();
+    let error = executor::run(store.run_concurrent(async |_| done.await.end)).unwrap_err();
+    assert!(format!("{error:?}").contains("broken"), "{error:?}");
+
+    let mut stores = Stores::new();
+    let (store, stream) = stores.splice(try_chunks(failing_chunks()).trap_on_error());
+    let (sink, done) = collect_bytes(9).with_completion();
+    stream.pipe(&mut *store, sink).unwrap();
+    let error = executor::run(store.run_concurrent(async |_| done.await.end)).unwrap_err();
+    assert!(format!("{error:?}").contains("broken"), "{error:?}");
+}
+
+#[test]
+fn a_relay_by_splice_keeps_the_bounds() {
+    // Rule "Bounded": of items and of bytes.
+    let mut stores = Stores::new();
+    let (store, stream) = stores.splice_items(iter([1_u8, 2, 3, 4, 5]).batch(2));
+    let largest = Arc::new(AtomicUsize::new(0));
+    let notes = largest.clone();
+    let (consumer, done) = for_each_batch(move |_: StoreContextMut<'_, ()>, batch: Vec<u8>| {
+        notes.fetch_max(batch.len(), Ordering::SeqCst);
+        Ok(())
+    })
+    .with_completion();
+    stream.pipe(&mut *store, consumer).unwrap();
+    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
+    assert_eq!((done.moved, largest.swap(0, Ordering::SeqCst)), (5, 2));
+
+    let (store, stream) = stores.splice(tokio_read(&b"12345"[..]).capacity(2));
+    let notes = largest.clone();
+    let (consumer, done) = collect_bytes(9)
+        .inspect(move |bytes| {
+            notes.fetch_max(bytes.len(), Ordering::SeqCst);
+        })
+        .with_completion();
+    stream.pipe(&mut *store, consumer).unwrap();
+    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
+    assert_eq!((done.moved, largest.load(Ordering::SeqCst)), (5, 2));
+}

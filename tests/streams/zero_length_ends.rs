@@ -1,0 +1,293 @@
+//! Zero-length reads at the end of a stream: a guest that asks until the answer is not "completed" gets to its end.
+
+use futures::channel::oneshot;
+use futures::{FutureExt as _, StreamExt as _, stream};
+use tokio_util::codec::{FramedRead, FramedWrite};
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{
+    End, EndReason, chunk_sink, collect, collect_bytes, framed_read, framed_write, futures_write,
+    iter, lift, peekable, sink, std_write, stream as items, tokio_buf_read, tokio_read,
+    tokio_write, try_chunks, try_peekable, try_stream,
+};
+
+use crate::support::codec::ByteCodec;
+use crate::support::every_source::{LAYERS, Layer, Tells, every_source};
+use crate::support::guest::{Code, Guest, with_guest, with_trapping_guest};
+use crate::support::script::{
+    ChunkStream, ChunkWriter, FAILURE, ItemStream, Reader, Script, Step, Writer,
+};
+
+/// Reads `len` bytes, and never asks for more than is left of them.
+pub(crate) async fn read_exactly(guest: &Guest<'_, u8>, stream: u32, len: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    while all.len() < len {
+        let (code, bytes) = guest.recv(stream, (len - all.len()) as u32).await;
+        assert!(matches!(code, Code::Completed(1..)), "{code:?} after {all:?}");
+        all.extend(bytes);
+    }
+    all
+}
+
+/// Asks by zero-length reads until the answer is another one than "completed", up to 5 times, and waits if need be.
+/// Returns the answers.
+pub(crate) async fn ask(guest: &Guest<'_, u8>, stream: u32) -> Vec<Code> {
+    let mut answers = Vec::new();
+    while answers.len() < 5 && answers.last().is_none_or(|code| *code == Code::Completed(0)) {
+        answers.push(guest.recv(stream, 0).await.0);
+    }
+    answers
+}
+
+const READY: Code = Code::Completed(0);
+const ENDED: Code = Code::Dropped(0);
+
+#[test]
+fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source() {
+    // Rule "Zero-length reads": its buffer is full with the last byte, and so it asks for nothing from then on.
+    let mut wrong = Vec::new();
+    for source in every_source() {
+        for layer in LAYERS {
+            for data in [&b"123"[..], b"9"] {
+                with_guest::<u8, _>(async |guest| {
+                    let mut opened = source.open(guest, data, layer).await;
+                    let expected = source.gives(data);
+                    let got = read_exactly(guest, opened.stream, expected.len()).await;
+                    assert_eq!(got, expected, "{}", source.name);
+                    opened.end();
+                    let answers = ask(guest, opened.stream).await;
+                    let right = match source.tells {
+                        Tells::All => answers == [ENDED],
+                        Tells::Nothing => answers == [READY, ENDED],
+                        Tells::Perhaps => answers == [ENDED] || answers == [READY, ENDED],
+                    };
+                    if !right {
+                        wrong.push(format!("{}, {layer:?}: {answers:?}", source.name));
+                    }
+                });
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
+    // Rule "Zero-length reads", rule "A fresh waker": at the first question where the source can tell, else at the second.
+    let mut wrong = Vec::new();
+    for source in every_source().iter().filter(|source| source.waits) {
+        for layer in LAYERS {
+            with_guest::<u8, _>(async |guest| {
+                let mut opened = source.open(guest, b"123", layer).await;
+                let stream = opened.stream;
+                read_exactly(guest, stream, source.gives(b"123").len()).await;
+                let mut answers = vec![guest.read(stream, 0).await];
+                if answers == [READY] {
+                    answers.push(guest.read(stream, 0).await);
+                }
+                if answers.last() == Some(&Code::Blocked) {
+                    let mut wait = Box::pin(guest.wait(stream));
+                    assert_eq!(guest.parked(&mut wait).await, None, "{}", source.name);
+                    opened.end();
+                    answers.push(wait.await);
+                }
+                let right = match source.tells {
+                    Tells::All => answers == [Code::Blocked, ENDED],
+                    Tells::Nothing => answers == [READY, Code::Blocked, ENDED],
+                    Tells::Perhaps => answers.ends_with(&[Code::Blocked, ENDED]),
+                };
+                if !right {
+                    wrong.push(format!("{}, {layer:?}: {answers:?}", source.name));
+                }
+            });
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_stream_without_data_answers_the_second_question_with_its_end() {
+    // Rule "Zero-length reads": nothing was ever read of it.
+    for source in every_source().iter().filter(|source| source.name != "tokio_watch_receiver") {
+        with_guest::<u8, _>(async |guest| {
+            let mut opened = source.open(guest, b"", Layer::Nothing).await;
+            opened.end();
+            let answers = ask(guest, opened.stream).await;
+            assert!(
+                matches!(answers[..], [ENDED] | [READY, ENDED]),
+                "{}: {answers:?}",
+                source.name
+            );
+        });
+    }
+}
+
+#[test]
+fn a_source_that_the_host_has_cut_answers_a_question_with_its_end() {
+    // Rule "Zero-length reads", rule "Completion": the core knows it, whatever the source can tell.
+    let mut wrong = Vec::new();
+    for source in every_source() {
+        for layer in [Layer::Until, Layer::Completion] {
+            for asked in [false, true] {
+                with_guest::<u8, _>(async |guest| {
+                    let mut opened = source.open(guest, b"123", layer).await;
+                    if asked {
+                        assert_eq!(guest.recv(opened.stream, 0).await.0, READY);
+                    }
+                    opened.cut();
+                    let answers = ask(guest, opened.stream).await;
+                    if answers != [ENDED] {
+                        wrong.push(format!("{}, {layer:?}, {asked}: {answers:?}", source.name));
+                    }
+                });
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_question_that_waits_is_answered_when_the_host_cuts_the_stream() {
+    // Rule "Completion": a parked operation is woken and sees the other end dropped.
+    let mut wrong = Vec::new();
+    for source in every_source().iter().filter(|source| source.waits) {
+        for layer in [Layer::Until, Layer::Completion] {
+            with_guest::<u8, _>(async |guest| {
+                let mut opened = source.open(guest, b"123", layer).await;
+                let stream = opened.stream;
+                read_exactly(guest, stream, source.gives(b"123").len()).await;
+                let mut code = guest.read(stream, 0).await;
+                if code == READY {
+                    code = guest.read(stream, 0).await;
+                }
+                if code != Code::Blocked {
+                    return wrong.push(format!("{}, {layer:?}: does not wait", source.name));
+                }
+                idle().await;
+                opened.cut();
+                let code = guest.wait(stream).await;
+                if code != ENDED {
+                    wrong.push(format!("{}, {layer:?}: {code:?}", source.name));
+                }
+            });
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A consumer that is cut before or after a question: by `until`, or by its completion.
+macro_rules! cut_sink {
+    ($guest:ident, $name:literal, $consumer:expr) => {
+        for asked in [false, true] {
+            let (fire, fired) = oneshot::channel::<()>();
+            let stream = $guest.sink($consumer.until(EndReason::TimedOut, fired.map(drop))).await;
+            if asked {
+                assert_eq!($guest.write(stream, 0).await, READY, "{}", $name);
+            }
+            drop(fire);
+            assert_eq!($guest.write(stream, 0).await, ENDED, "{}, until, {asked}", $name);
+
+            let (consumer, done) = $consumer.with_completion();
+            let stream = $guest.sink(consumer).await;
+            if asked {
+                assert_eq!($guest.write(stream, 0).await, READY, "{}", $name);
+            }
+            done.cancel();
+            assert_eq!($guest.write(stream, 0).await, ENDED, "{}, cancel, {asked}", $name);
+        }
+    };
+}
+
+#[test]
+fn a_sink_that_the_host_has_cut_answers_a_question_with_its_end() {
+    // Rule "Zero-length writes": also where the sink cannot tell whether it has room.
+    with_guest::<u8, _>(async |guest| {
+        let writer = || Writer::<u8>::new(Script::new([]));
+        let frames = || FramedWrite::new(writer(), ByteCodec(|byte: u8| byte));
+        cut_sink!(guest, "sink", sink::<_, u8>(writer()));
+        cut_sink!(guest, "framed_write", framed_write::<_, _, u8>(frames()));
+        cut_sink!(guest, "chunk_sink", chunk_sink(ChunkWriter(writer())));
+        let mut readers = Vec::new();
+        let mut lifted = || {
+            let (consumer, reader) = lift::consumer(9);
+            readers.push(reader);
+            consumer
+        };
+        cut_sink!(guest, "lift::consumer", lifted());
+        cut_sink!(guest, "tokio_write", tokio_write(writer()));
+        cut_sink!(guest, "futures_write", futures_write(writer()));
+        cut_sink!(guest, "std_write", std_write(Vec::new(), |job| job.run()));
+        cut_sink!(guest, "collect", collect::<u8>(9));
+        cut_sink!(guest, "collect_bytes", collect_bytes(9));
+    });
+}
+
+#[test]
+fn a_limit_that_is_reached_is_an_end_that_a_question_finds() {
+    // Rule "Zero-length reads", rule "Completion": also a limit of nothing.
+    with_guest::<u8, _>(async |guest| {
+        for stream in [
+            guest.source(tokio_read(&b"123"[..]).limit(0)).await,
+            guest.source(tokio_buf_read(&b"123"[..]).limit(0)).await,
+            guest.source(items(stream::iter([1_u8, 2])).limit(0)).await,
+            guest.source(peekable(stream::iter([1_u8, 2]).peekable()).limit(0)).await,
+            guest.source(iter([1_u8, 2]).limit(0)).await,
+        ] {
+            let answers = ask(guest, stream).await;
+            assert!(matches!(answers[..], [ENDED] | [READY, ENDED]), "{answers:?}");
+        }
+        // With its last byte or item the end is told already.
+        let stream = guest.source(tokio_read(&b"123"[..]).limit(2)).await;
+        assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(2));
+    });
+}
+
+/// Asks until the stream is dropped; then the completion has to say that the source failed.
+macro_rules! failing {
+    ($guest:ident, $name:literal, $at_most:literal, $producer:expr) => {{
+        let (producer, done) = $producer.with_completion();
+        let stream = $guest.source(producer).await;
+        let answers = ask($guest, stream).await;
+        assert_eq!(answers.last(), Some(&ENDED), "{}: {answers:?}", $name);
+        assert!(answers.len() <= $at_most, "{}: {answers:?}", $name);
+        let end = done.await.end.map_err(|error| error.to_string());
+        assert!(matches!(&end, End::Failed(why) if why == FAILURE), "{}: {end:?}", $name);
+    }};
+}
+
+#[test]
+fn an_error_is_found_by_a_guest_that_only_asks() {
+    // Rule "Zero-length reads", rule "Items before the error".
+    with_guest::<u8, _>(async |guest| {
+        let script = || Script::new([Step::Fail]);
+        failing!(guest, "tokio_buf_read", 1, tokio_buf_read(Reader::new(script())));
+        failing!(guest, "tokio_read", 2, tokio_read(Reader::new(script())));
+        failing!(guest, "try_chunks", 2, try_chunks(ChunkStream(script())));
+        failing!(guest, "try_stream", 2, try_stream(ItemStream::new(script(), |byte| byte)));
+        let peekable = ItemStream::new(script(), |byte| byte).peekable();
+        failing!(guest, "try_peekable", 2, try_peekable(peekable));
+        let frames = FramedRead::new(Reader::new(script()), ByteCodec(|byte: u8| byte));
+        failing!(guest, "framed_read", 2, framed_read(frames));
+    });
+}
+
+#[test]
+fn an_error_that_a_question_finds_is_a_trap_where_the_host_asks_for_it() {
+    // Rule "Items before the error": not sooner than the question that looks.
+    for peeks in [false, true] {
+        let mut asked = 0;
+        let error = with_trapping_guest::<u8, _>(async |guest| {
+            let failing = ItemStream::new(Script::new([Step::Fail]), |byte| byte);
+            let stream = match peeks {
+                false => guest.source(try_stream(failing).trap_on_error()).await,
+                true => guest.source(try_peekable(failing.peekable()).trap_on_error()).await,
+            };
+            for _ in 0..5 {
+                asked += 1;
+                assert_eq!(guest.recv(stream, 0).await.0, READY);
+            }
+            panic!("no trap after 5 questions");
+        });
+        assert!(format!("{error:?}").contains(FAILURE), "{error:?}");
+        assert!(asked <= 2, "{asked} questions");
+    }
+}

@@ -1,0 +1,284 @@
+//! All that can cut a guest's stream short, while the host does this or that with the completion.
+
+use std::any::Any;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, join3};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use wasmtime::component::StreamReader;
+use wasmtime::{AsContext as _, StoreContextMut};
+use wasmtime_streams::testing::{Code, Guest, Setup};
+use wasmtime_streams::{
+    ByteConsumer, ByteSink, CancelHandle, End, EndReason, ItemConsumer, ItemSink, StoreToken,
+};
+
+/// What the guest writes before its stream is cut.
+pub const BEFORE: &[u8] = b"hello";
+
+/// How long it takes, by tokio's clock, until a deadline or an idle timeout is over.
+const TIME: Duration = Duration::from_secs(5);
+
+/// What cuts a stream short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    Limit,
+    Deadline,
+    IdleTimeout,
+    Token,
+    Until,
+    Handle,
+    Trap,
+}
+
+impl Cut {
+    pub const ALL: [Self; 7] = [
+        Cut::Limit,
+        Cut::Deadline,
+        Cut::IdleTimeout,
+        Cut::Token,
+        Cut::Until,
+        Cut::Handle,
+        Cut::Trap,
+    ];
+
+    /// What the other side has to be told.
+    pub fn why(self) -> EndReason {
+        match self {
+            Cut::Limit => EndReason::LimitReached,
+            Cut::Deadline | Cut::IdleTimeout | Cut::Until => EndReason::TimedOut,
+            Cut::Token | Cut::Handle => EndReason::Cancelled,
+            Cut::Trap => EndReason::Abandoned,
+        }
+    }
+}
+
+/// What the host does with the completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// There is none.
+    Without,
+    /// It drops it at once.
+    Drops,
+    /// It keeps it, and does not poll it.
+    Keeps,
+    /// It awaits it, and drops what it resolves with.
+    Awaits,
+    /// It awaits it, and keeps what it resolves with.
+    Holds,
+}
+
+impl Host {
+    pub const ALL: [Self; 5] = [Host::Without, Host::Drops, Host::Keeps, Host::Awaits, Host::Holds];
+
+    /// Only a completion has a handle, and only a completion can watch a store.
+    fn can_be_cut_by(self, cut: Cut) -> bool {
+        self != Host::Without || !matches!(cut, Cut::Handle | Cut::Trap)
+    }
+}
+
+/// How a stream ended, and its object, for as long as the host keeps that.
+struct Resolved {
+    end: End<String>,
+    _object: Box<dyn Any + Send>,
+}
+
+/// What the guest does when its stream is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// It has written, and is idle.
+    Idle,
+    /// It has written, and writes more than there is room for.
+    More,
+    /// There was no room from the beginning.
+    Waits,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub cut: Cut,
+    pub host: Host,
+    pub writes: Writes,
+}
+
+impl Plan {
+    /// Every plan that makes sense.
+    pub fn all(writes: &[Writes]) -> impl Iterator<Item = Self> {
+        Cut::ALL.into_iter().flat_map(move |cut| {
+            // What is more than a limit is refused, and does not wait.
+            let writes = writes.iter().filter(move |w| cut != Cut::Limit || **w == Writes::Idle);
+            writes.flat_map(move |writes| {
+                let hosts = Host::ALL.into_iter().filter(move |host| host.can_be_cut_by(cut));
+                hosts.map(move |host| Self { cut, host, writes: *writes })
+            })
+        })
+    }
+}
+
+/// A stream that is going to be cut.
+pub struct Cutting {
+    plan: Plan,
+    token: CancellationToken,
+    until: Option<oneshot::Sender<()>>,
+    handle: Option<CancelHandle>,
+    done: Option<BoxFuture<'static, Resolved>>,
+}
+
+macro_rules! pipes {
+    ($pipe:ident, $piped:ident, $consumer:ident, $($sink:tt)*) => {
+        /// Pipes a guest's stream into what the cut makes of `consumer`.
+        pub fn $pipe<S>(
+            &mut self,
+            store: StoreContextMut<'_, StoreToken>,
+            stream: StreamReader<u8>,
+            consumer: $consumer<S>,
+        ) where
+            S: $($sink)* + Unpin,
+            S::Error: Debug,
+        {
+            match self.plan.cut {
+                Cut::Limit => {
+                    self.$piped(store, stream, consumer.limit(BEFORE.len() as u64));
+                }
+                Cut::Deadline => {
+                    let deadline = Instant::now() + TIME;
+                    self.$piped(store, stream, consumer.deadline(deadline));
+                }
+                Cut::IdleTimeout => self.$piped(store, stream, consumer.idle_timeout(TIME)),
+                Cut::Token => {
+                    let consumer = consumer.cancel_on(self.token.clone());
+                    self.$piped(store, stream, consumer);
+                }
+                Cut::Until => {
+                    let (tx, rx) = oneshot::channel();
+                    self.until = Some(tx);
+                    let consumer = consumer.until(EndReason::TimedOut, rx.map(drop));
+                    self.$piped(store, stream, consumer);
+                }
+                Cut::Handle | Cut::Trap => self.$piped(store, stream, consumer),
+            }
+        }
+
+        fn $piped<S>(
+            &mut self,
+            mut store: StoreContextMut<'_, StoreToken>,
+            stream: StreamReader<u8>,
+            consumer: $consumer<S>,
+        ) where
+            S: $($sink)* + Unpin,
+            S::Error: Debug,
+        {
+            if self.plan.host == Host::Without {
+                return stream.pipe(store, consumer).unwrap();
+            }
+            let (consumer, done) = consumer.with_completion();
+            let done = done.watch_store(store.as_context().data());
+            self.handle = Some(done.cancel_handle());
+            let done = done.map(|done| Resolved {
+                end: done.end.map_err(|error| format!("{error:?}")),
+                _object: Box::new(done.inner),
+            });
+            self.done = Some(done.boxed());
+            stream.pipe(&mut store, consumer).unwrap();
+        }
+    };
+}
+
+impl Cutting {
+    fn new(plan: Plan) -> Self {
+        let token = CancellationToken::new();
+        Self { plan, token, until: None, handle: None, done: None }
+    }
+
+    pipes!(pipe_bytes, bytes_piped, ByteConsumer, ByteSink);
+    pipes!(pipe_items, items_piped, ItemConsumer, ItemSink<Item = u8>);
+
+    /// Cuts the stream. A limit cuts it once the guest writes more; a guest that traps never returns.
+    async fn cut(&mut self, guest: &Guest<'_, StoreToken, u8>) {
+        match self.plan.cut {
+            Cut::Limit => {}
+            Cut::Deadline | Cut::IdleTimeout => sleep(TIME + Duration::from_millis(1)).await,
+            Cut::Token => self.token.cancel(),
+            Cut::Until => drop(self.until.take()),
+            Cut::Handle => self.handle.as_ref().unwrap().cancel(),
+            Cut::Trap => guest.trap().await,
+        }
+    }
+}
+
+/// How far it has come.
+#[derive(Clone, Default)]
+pub struct Signs {
+    /// The other side has seen what it wanted to see before the cut.
+    pub may_cut: CancellationToken,
+    /// The guest has learned that its stream was cut, or its store is gone.
+    pub is_cut: CancellationToken,
+    /// The other side has seen all.
+    over: CancellationToken,
+}
+
+/// Lets a guest write into what `pipe` pipes its stream into, cuts the stream as planned, and returns what `far` sees of that on
+/// the other side. The guest does not drop its end before that.
+pub async fn run<R>(
+    plan: Plan,
+    pipe: impl FnOnce(&mut Cutting, StoreContextMut<'_, StoreToken>, StreamReader<u8>),
+    far: impl AsyncFnOnce(&Signs) -> R,
+) -> R {
+    let signs = Signs::default();
+    let (give_done, done) = oneshot::channel();
+    let mut cutting = Cutting::new(plan);
+    let near = async {
+        let script = async |guest: &Guest<'_, StoreToken, u8>| {
+            let (reader, stream) = guest.stream().await;
+            guest.with(|store| pipe(&mut cutting, store, reader));
+            assert!(give_done.send(cutting.done.take()).is_ok());
+            if plan.writes != Writes::Waits {
+                assert_eq!(guest.send(stream, BEFORE).await, Code::Completed(5));
+            }
+            if plan.writes != Writes::Idle {
+                assert_eq!(guest.write(stream, 5).await, Code::Blocked);
+                // Once its waker is registered.
+                sleep(Duration::from_millis(1)).await;
+            }
+            signs.may_cut.cancelled().await;
+            cutting.cut(guest).await;
+            let code = match plan.writes {
+                Writes::Idle => guest.write(stream, 5).await,
+                _ => guest.wait(stream).await,
+            };
+            assert_eq!(code, Code::Dropped(0));
+            signs.is_cut.cancel();
+            signs.over.cancelled().await;
+            guest.drop_writable(stream).await;
+        };
+        let ran = Setup::new(StoreToken::new()).drive(script).await;
+        assert_eq!(ran.is_err(), plan.cut == Cut::Trap);
+        signs.is_cut.cancel();
+    };
+    let completion = async {
+        let Some(done) = done.await.expect("it is given before anything can fail") else { return };
+        let expected = format!("{:?}", plan.cut.why());
+        match plan.host {
+            Host::Awaits => assert_eq!(format!("{:?}", done.await.end), expected),
+            Host::Holds => {
+                let resolved = done.await;
+                signs.over.cancelled().await;
+                assert_eq!(format!("{:?}", resolved.end), expected);
+            }
+            Host::Keeps => {
+                signs.over.cancelled().await;
+                drop(done);
+            }
+            Host::Drops | Host::Without => {}
+        }
+    };
+    let far = async {
+        let seen = far(&signs).await;
+        signs.over.cancel();
+        seen
+    };
+    join3(near, completion, far).await.2
+}

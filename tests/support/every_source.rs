@@ -1,0 +1,341 @@
+//! Every source of the crate that needs no reactor, as a `stream<u8>`, whose data and end the test brings about.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use futures::channel::oneshot;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, channel::mpsc};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::sync::{broadcast, mpsc as tokio_mpsc, watch};
+use tokio_util::codec::FramedRead;
+use wasmtime::StoreContextMut;
+use wasmtime::component::StreamReader;
+use wasmtime_streams::{
+    self as ws, ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, Job, lower,
+};
+
+use super::codec::ByteCodec;
+use super::guest::{Guest, World};
+use super::script::{ChunkStream, ItemStream, Reader, Script, Step};
+
+/// What is put around a source. It must change nothing of what the guest sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    Nothing,
+    Limit,
+    Until,
+    Inspect,
+    Completion,
+}
+
+pub const LAYERS: [Layer; 5] =
+    [Layer::Nothing, Layer::Limit, Layer::Until, Layer::Inspect, Layer::Completion];
+
+/// What a source says to a guest that asks by a zero-length read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// Whether something is there, and whether the end has come.
+    All,
+    /// Perhaps: its host object has a way to say it.
+    Perhaps,
+    /// Nothing: only taking shows it.
+    Nothing,
+}
+
+/// Something that the test lets happen once.
+type Event = Option<Box<dyn FnOnce()>>;
+
+fn happens(event: &mut Event) {
+    event.take().expect("it happens once")();
+}
+
+/// A source without data so far.
+pub struct Made {
+    install: Box<dyn FnOnce(StoreContextMut<'_, World>) -> StreamReader<u8>>,
+    arrive: Event,
+    end: Event,
+    cut: Event,
+    kept: Box<dyn Any>,
+}
+
+/// A stream of the guest's over a [`Made`].
+pub struct Opened {
+    pub stream: u32,
+    arrive: Event,
+    end: Event,
+    cut: Event,
+    _kept: Box<dyn Any>,
+}
+
+impl Opened {
+    /// Lets the data come.
+    pub fn arrive(&mut self) {
+        happens(&mut self.arrive);
+    }
+
+    /// Lets the end of the data come.
+    pub fn end(&mut self) {
+        happens(&mut self.end);
+    }
+
+    /// Cuts the stream on the host's side, if its layer can.
+    pub fn cut(&mut self) {
+        happens(&mut self.cut);
+    }
+}
+
+pub struct AnySource {
+    pub name: &'static str,
+    pub tells: Tells,
+    /// It waits for its data and its end, instead of blocking the thread.
+    pub waits: bool,
+    make: fn(&[u8], Layer) -> Made,
+}
+
+impl AnySource {
+    /// Gives the guest the source over `data`, which is there.
+    pub async fn open(&self, guest: &Guest<'_, u8>, data: &[u8], layer: Layer) -> Opened {
+        let mut opened = self.open_late(guest, data, layer).await;
+        opened.arrive();
+        opened
+    }
+
+    /// Gives the guest the source over `data`, which is still to come.
+    pub async fn open_late(&self, guest: &Guest<'_, u8>, data: &[u8], layer: Layer) -> Opened {
+        let Made { install, arrive, end, cut, kept } = (self.make)(data, layer);
+        let reader = guest.with(install);
+        Opened { stream: guest.take(reader).await, arrive, end, cut, _kept: kept }
+    }
+
+    /// A watch has one value: of `data` it gives the last.
+    pub fn gives(&self, data: &[u8]) -> Vec<u8> {
+        match self.name {
+            "tokio_watch_receiver" => data[data.len() - 1..].to_vec(),
+            _ => data.to_vec(),
+        }
+    }
+}
+
+macro_rules! layered {
+    ($producer:ident, $layer:ident, ($arrive:ident, $end:ident)) => {{
+        let events = (Some(Box::new($arrive) as _), Some(Box::new($end) as _));
+        match $layer {
+            Layer::Nothing => made($producer, events),
+            Layer::Limit => made($producer.limit(1000), events),
+            Layer::Inspect => made($producer.inspect(|_| {}), events),
+            Layer::Until => {
+                let (fire, fired) = oneshot::channel::<()>();
+                let until = $producer.until(EndReason::TimedOut, fired.map(drop));
+                Made { cut: Some(Box::new(move || drop(fire))), ..made(until, events) }
+            }
+            Layer::Completion => {
+                let (producer, done) = $producer.with_completion();
+                let cancel = done.cancel_handle();
+                Made {
+                    cut: Some(Box::new(move || cancel.cancel())),
+                    kept: Box::new(done),
+                    ..made(producer, events)
+                }
+            }
+        }
+    }};
+}
+
+fn made(
+    producer: impl wasmtime::component::StreamProducer<World, Item = u8>,
+    (arrive, end): (Event, Event),
+) -> Made {
+    Made {
+        install: Box::new(|store| StreamReader::new(store, producer).unwrap()),
+        arrive,
+        end,
+        cut: None,
+        kept: Box::new(()),
+    }
+}
+
+fn bytes<S: ByteSource + Unpin>(
+    producer: ByteProducer<S>,
+    layer: Layer,
+    arrive: impl FnOnce() + 'static,
+    end: impl FnOnce() + 'static,
+) -> Made {
+    layered!(producer, layer, (arrive, end))
+}
+
+fn items<S: ItemSource<Item = u8> + Unpin>(
+    producer: ItemProducer<S>,
+    layer: Layer,
+    arrive: impl FnOnce() + 'static,
+    end: impl FnOnce() + 'static,
+) -> Made {
+    layered!(producer, layer, (arrive, end))
+}
+
+/// The data, each byte a step of its own, and then the end; both are held.
+fn held(data: &[u8]) -> (Script, impl FnOnce() + use<>, impl FnOnce() + use<>) {
+    let bytes = data.iter().map(|byte| Step::Data(vec![*byte]));
+    let script = Script::new([Step::Hold].into_iter().chain(bytes).chain([Step::Hold]));
+    let (arrive, end) = (script.control(), script.control());
+    (script, move || arrive.release(), move || end.release())
+}
+
+/// A blocking reader. A job that would block is held.
+#[derive(Default)]
+struct Blocking {
+    left: VecDeque<u8>,
+    ended: bool,
+    held: Vec<Job>,
+}
+
+#[derive(Clone, Default)]
+struct BlockingReader(Arc<Mutex<Blocking>>);
+
+impl BlockingReader {
+    fn change(&self, change: impl FnOnce(&mut Blocking)) {
+        let mut blocking = self.0.lock().unwrap();
+        change(&mut blocking);
+        let held = mem::take(&mut blocking.held);
+        drop(blocking);
+        held.into_iter().for_each(Job::run);
+    }
+}
+
+impl Read for BlockingReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().left.read(buf)
+    }
+}
+
+fn blocking(data: &[u8], layer: Layer) -> Made {
+    let reader = BlockingReader::default();
+    let (jobs, arrives, ends) = (reader.clone(), reader.clone(), reader.clone());
+    let producer = ws::std_read(reader, move |job: Job| {
+        let mut blocking = jobs.0.lock().unwrap();
+        if blocking.ended || !blocking.left.is_empty() {
+            drop(blocking);
+            job.run();
+        } else {
+            blocking.held.push(job);
+        }
+    });
+    let data = data.to_vec();
+    let arrive = move || arrives.change(|blocking| blocking.left.extend(data));
+    bytes(producer, layer, arrive, move || ends.change(|blocking| blocking.ended = true))
+}
+
+fn now() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+macro_rules! source {
+    ($name:literal, $tells:ident, $waits:literal, $make:expr) => {
+        AnySource { name: $name, tells: Tells::$tells, waits: $waits, make: $make }
+    };
+    ($name:literal, $tells:ident, $form:ident, |$script:ident| $producer:expr) => {
+        source!($name, $tells, true, |data, layer| {
+            let ($script, arrive, end) = held(data);
+            $form($producer, layer, arrive, end)
+        })
+    };
+}
+
+pub fn every_source() -> Vec<AnySource> {
+    vec![
+        source!("tokio_read", Nothing, bytes, |script| ws::tokio_read(Reader::new(script))),
+        source!("tokio_buf_read", All, bytes, |script| ws::tokio_buf_read(Reader::new(script))),
+        source!("futures_read", Nothing, bytes, |script| ws::futures_read(Reader::new(script))),
+        source!("futures_buf_read", All, bytes, |script| {
+            ws::futures_buf_read(Reader::new(script))
+        }),
+        source!("chunks", Nothing, bytes, |script| {
+            ws::chunks(ChunkStream(script).map(Result::unwrap))
+        }),
+        source!("try_chunks", Nothing, bytes, |script| {
+            ws::try_chunks(ChunkStream(script).into_stream())
+        }),
+        source!("http_body", Nothing, bytes, |script| {
+            ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::<Bytes>::data)))
+        }),
+        source!("stream", Nothing, items, |script| {
+            ws::stream(ItemStream::new(script, |byte| byte).map(Result::unwrap))
+        }),
+        source!("try_stream", Nothing, items, |script| {
+            ws::try_stream(ItemStream::new(script, |byte| byte))
+        }),
+        source!("peekable", All, items, |script| {
+            ws::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
+        }),
+        source!("try_peekable", All, items, |script| {
+            ws::try_peekable(ItemStream::new(script, |byte| byte).peekable())
+        }),
+        source!("framed_read", Nothing, items, |script| {
+            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
+        }),
+        source!("std_read", Nothing, true, blocking),
+        source!("iter", Nothing, false, |data, layer| {
+            // It says nothing of its length.
+            let mut left = data.to_vec().into_iter();
+            items(ws::iter(std::iter::from_fn(move || left.next())), layer, || {}, || {})
+        }),
+        source!("try_iter", Nothing, false, |data, layer| {
+            let mut left = data.to_vec().into_iter().map(Ok::<_, io::Error>);
+            items(ws::try_iter(std::iter::from_fn(move || left.next())), layer, || {}, || {})
+        }),
+        source!("a channel of the futures crate", Perhaps, true, |data, layer| {
+            let ((tx, rx), data) = (mpsc::unbounded(), data.to_vec());
+            let sends = tx.clone();
+            let arrive = move || data.iter().for_each(|n| sends.unbounded_send(*n).unwrap());
+            items(ws::stream(rx), layer, arrive, || drop(tx))
+        }),
+        source!("tokio_receiver", Perhaps, true, |data, layer| {
+            let ((tx, rx), data) = (tokio_mpsc::channel(64), data.to_vec());
+            let sends = tx.clone();
+            let arrive = move || data.iter().for_each(|n| sends.try_send(*n).unwrap());
+            items(ws::tokio_receiver(rx), layer, arrive, || drop(tx))
+        }),
+        source!("tokio_unbounded_receiver", Perhaps, true, |data, layer| {
+            let ((tx, rx), data) = (tokio_mpsc::unbounded_channel(), data.to_vec());
+            let sends = tx.clone();
+            let arrive = move || data.iter().for_each(|n| sends.send(*n).unwrap());
+            items(ws::tokio_unbounded_receiver(rx), layer, arrive, || drop(tx))
+        }),
+        source!("tokio_broadcast_receiver", All, true, |data, layer| {
+            let ((tx, rx), data) = (broadcast::channel(64), data.to_vec());
+            let sends = tx.clone();
+            let arrive = move || data.iter().for_each(|n| assert!(sends.send(*n).is_ok()));
+            items(ws::tokio_broadcast_receiver(rx), layer, arrive, || drop(tx))
+        }),
+        source!("tokio_watch_receiver", All, true, |data, layer| {
+            let ((tx, rx), data) = (watch::channel(0), data.to_vec());
+            let sends = tx.clone();
+            let arrive = move || data.iter().for_each(|n| assert!(sends.send(*n).is_ok()));
+            items(ws::tokio_watch_receiver(rx).changes_only(), layer, arrive, || drop(tx))
+        }),
+        source!("lower::writer", All, true, |data, layer| {
+            let ((writer, producer), data) = (lower::producer(64), data.to_vec());
+            let writer = Arc::new(Mutex::new(writer));
+            let writes = writer.clone();
+            let arrive = move || {
+                let written = writes.lock().unwrap().poll_write(&mut now(), &data);
+                assert!(written.is_ready());
+            };
+            bytes(producer, layer, arrive, move || writer.lock().unwrap().close())
+        }),
+        source!("lower::sink", All, true, |data, layer| {
+            let ((sink, producer), data) = (lower::item_producer(64), data.to_vec());
+            let sink = Arc::new(Mutex::new(sink));
+            let sends = sink.clone();
+            let arrive = move || {
+                data.iter().for_each(|n| sends.lock().unwrap().try_send(*n).unwrap());
+            };
+            items(producer, layer, arrive, move || sink.lock().unwrap().close())
+        }),
+    ]
+}
