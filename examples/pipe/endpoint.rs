@@ -2,39 +2,49 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tokio::fs::File;
-use tokio::io::AsyncRead;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::output::Output;
-
-/// What FROM and TO name.
-pub(crate) struct Endpoint {
-    text: OsString,
-    kind: Kind,
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Side {
+    From,
+    To,
 }
 
-enum Kind {
+/// What FROM or TO names.
+pub(crate) struct Endpoint {
+    pub(crate) side: Side,
+    pub(crate) kind: Kind,
+    /// As it was given.
+    pub(crate) text: OsString,
+}
+
+pub(crate) enum Kind {
     Standard,
     File(PathBuf),
     Tcp(String),
     TcpListen(String),
+    #[cfg(unix)]
     Unix(PathBuf),
 }
 
-pub(crate) struct Input {
-    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// How much will come, if that is known.
-    pub(crate) length: Option<u64>,
+/// An endpoint that is open. A listener has not waited for its connection yet.
+pub(crate) enum Opened {
+    Standard(File),
+    File(File),
+    Tcp(TcpStream),
+    TcpListener(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixStream),
 }
 
 impl Endpoint {
-    pub(crate) fn parse(argument: &OsStr) -> Result<Self, String> {
+    pub(crate) fn parse(argument: &OsStr, side: Side) -> Result<Self, String> {
         // What is not UTF-8 can only be a file's name.
         let text = argument.to_str().unwrap_or_default();
         let kind = if text == "-" {
@@ -44,47 +54,37 @@ impl Endpoint {
         } else if let Some(address) = text.strip_prefix("tcp-listen:") {
             Kind::TcpListen(host_and_port(address)?)
         } else if let Some(path) = text.strip_prefix("unix:") {
-            Kind::Unix(not_empty(Path::new(path))?)
+            unix(path)?
         } else {
             Kind::File(not_empty(Path::new(argument))?)
         };
-        Ok(Self { text: argument.to_owned(), kind })
+        Ok(Self { side, kind, text: argument.to_owned() })
     }
 
-    /// Whether to open `other` for writing would empty this.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        let (Kind::File(this), Kind::File(other)) = (&self.kind, &other.kind) else { return false };
-        match (fs::canonicalize(this), fs::canonicalize(other)) {
-            (Ok(this), Ok(other)) => this == other && this.is_file(),
-            _ => false,
-        }
-    }
-
-    pub(crate) async fn open_input(&self) -> io::Result<Input> {
+    /// Opens it, but neither empties a file nor waits for a connection yet: the other side may turn out to be unusable.
+    pub(crate) async fn open(&self) -> io::Result<Opened> {
         match &self.kind {
-            Kind::Standard => file_input(duplicate(io::stdin())?).await,
-            Kind::File(path) => file_input(File::open(path).await?).await,
-            Kind::Tcp(address) => Ok(connection_input(TcpStream::connect(address).await?)),
-            Kind::TcpListen(address) => Ok(connection_input(accept(address).await?)),
-            Kind::Unix(path) => Ok(connection_input(UnixStream::connect(path).await?)),
-        }
-    }
-
-    pub(crate) async fn open_output(&self) -> io::Result<Output> {
-        match &self.kind {
-            Kind::Standard => Output::file(duplicate(io::stdout())?, io::stdout().is_terminal()),
-            Kind::File(path) => Output::file(File::create(path).await?, false),
-            Kind::Tcp(address) => Output::tcp(TcpStream::connect(address).await?),
-            Kind::TcpListen(address) => Output::tcp(accept(address).await?),
-            Kind::Unix(path) => Output::unix(UnixStream::connect(path).await?),
+            Kind::Standard => standard(self.side).map(Opened::Standard),
+            Kind::File(path) if self.side == Side::From => open_to_read(path).map(Opened::File),
+            Kind::File(path) => {
+                let mut options = OpenOptions::new();
+                options.write(true).create(true).truncate(false).open(path).map(Opened::File)
+            }
+            Kind::Tcp(address) => TcpStream::connect(address).await.map(Opened::Tcp),
+            Kind::TcpListen(address) => listen(address).await.map(Opened::TcpListener),
+            #[cfg(unix)]
+            Kind::Unix(path) => UnixStream::connect(path).await.map(Opened::Unix),
         }
     }
 }
 
-/// As it was given.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text.display().fmt(f)
+        let side = match self.side {
+            Side::From => "input",
+            Side::To => "output",
+        };
+        write!(f, "{side} {}", self.text.display())
     }
 }
 
@@ -97,32 +97,54 @@ fn host_and_port(address: &str) -> Result<String, String> {
     }
 }
 
+#[cfg(unix)]
+fn unix(path: &str) -> Result<Kind, String> {
+    not_empty(Path::new(path)).map(Kind::Unix)
+}
+
+#[cfg(not(unix))]
+fn unix(path: &str) -> Result<Kind, String> {
+    Err(format!("unix:{path}: there are no Unix sockets on this system"))
+}
+
 fn not_empty(path: &Path) -> Result<PathBuf, String> {
     if path.as_os_str().is_empty() { Err("a path is empty".to_owned()) } else { Ok(path.into()) }
 }
 
 /// Standard input or output as a plain file. It tells its length, where it has one, and is faster than
 /// `tokio::io::stdout`, which looks for line ends in all that is written.
-fn duplicate(standard: impl AsFd) -> io::Result<File> {
-    let fd: OwnedFd = standard.as_fd().try_clone_to_owned()?;
-    Ok(File::from_std(fd.into()))
+#[cfg(unix)]
+fn standard(side: Side) -> io::Result<File> {
+    use std::os::fd::AsFd;
+    let owned = match side {
+        Side::From => io::stdin().as_fd().try_clone_to_owned(),
+        Side::To => io::stdout().as_fd().try_clone_to_owned(),
+    };
+    Ok(owned?.into())
 }
 
-async fn file_input(file: File) -> io::Result<Input> {
-    let metadata = file.metadata().await?;
-    // The system's own files, as in /proc, say 0.
-    let length = Some(metadata.len()).filter(|length| *length > 0 && metadata.is_file());
-    Ok(Input { reader: Box::new(file), length })
+#[cfg(windows)]
+fn standard(side: Side) -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    let owned = match side {
+        Side::From => io::stdin().as_handle().try_clone_to_owned(),
+        Side::To => io::stdout().as_handle().try_clone_to_owned(),
+    };
+    Ok(owned?.into())
 }
 
-fn connection_input(stream: impl AsyncRead + Send + Unpin + 'static) -> Input {
-    Input { reader: Box::new(stream), length: None }
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    // It can be opened, but not read.
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "Is a directory"));
+    }
+    Ok(file)
 }
 
-async fn accept(address: &str) -> io::Result<TcpStream> {
+async fn listen(address: &str) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     // With port 0 only the system knows which one it is.
     let _ = writeln!(io::stderr(), "listening on {}", listener.local_addr()?);
-    let (stream, _) = listener.accept().await?;
-    Ok(stream)
+    Ok(listener)
 }

@@ -1,14 +1,18 @@
 //! The guest: a component that exports `transform`.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use wasmtime::component::{Component, Linker, StreamReader, TypedFunc};
-use wasmtime::{Engine, Error, Store, WasmBacktrace};
+use wasmtime::{Config, Engine, Error, Store, WasmBacktrace};
 
 use crate::{Failure, signature};
 
 const UPPER: &str = include_str!("../guests/upper.wat");
+
+/// A larger file is no guest. Without a bound `/dev/zero` would fill the memory.
+const MAX_LEN: u64 = 256 << 20;
 
 pub(crate) struct Guest {
     pub(crate) store: Store<()>,
@@ -22,11 +26,12 @@ impl Guest {
         let unusable = |why: String| Failure::Unusable(format!("{name}: {why}"));
 
         let code = match file {
-            Some(file) => fs::read(file)
+            Some(file) => read(file)
                 .map_err(|error| unusable(format!("the guest cannot be read: {error}")))?,
             None => UPPER.into(),
         };
-        let engine = Engine::default();
+        let engine = Engine::new(&Config::new())
+            .map_err(|error| unusable(format!("no guest can run here: {error:#}")))?;
         let component = Component::new(&engine, code)
             .map_err(|error| unusable(format!("this is no component: {error:#}")))?;
         signature::check(&engine, &component).map_err(unusable)?;
@@ -36,9 +41,10 @@ impl Guest {
             .map_err(|error| unusable(format!("the guest cannot be linked: {error:#}")))?;
 
         let mut store = Store::new(&engine, ());
-        let instance = linked.instantiate_async(&mut store).await.map_err(|error| {
-            Failure::Failed(format!("{name}: the guest trapped at its start: {}", cause(&error)))
-        })?;
+        let instance = linked
+            .instantiate_async(&mut store)
+            .await
+            .map_err(|error| unusable(format!("the guest cannot be started: {}", cause(&error))))?;
         let transform = instance
             .get_typed_func(&mut store, "transform")
             .map_err(|error| unusable(format!("{error:#}")))?;
@@ -46,7 +52,16 @@ impl Guest {
     }
 }
 
-/// Why a guest trapped, and on lines of their own where.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut code = Vec::new();
+    File::open(file)?.take(MAX_LEN + 1).read_to_end(&mut code)?;
+    if code.len() as u64 > MAX_LEN {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 256 MiB"));
+    }
+    Ok(code)
+}
+
+/// Why a guest failed, and on lines of their own where.
 pub(crate) fn cause(error: &Error) -> String {
     let backtrace = error.downcast_ref().map(|backtrace: &WasmBacktrace| format!("\n{backtrace}"));
     format!("{}{}", error.root_cause(), backtrace.unwrap_or_default().trim_end())

@@ -1,120 +1,178 @@
 //! Pipes bytes through a WebAssembly component: `pipe [--guest FILE] [FROM] [TO]`.
 //!
 //! ```sh
-//! echo hello | cargo run --release --example pipe
-//! cargo run --release --example pipe -- --guest examples/guests/rot13.wat in.txt tcp:localhost:7000
+//! echo hello | cargo run --example pipe
+//! cargo run --example pipe -- --guest examples/guests/rot13.wat in.txt tcp:localhost:7000
 //! ```
 //!
-//! `transfer.rs` is the part to copy: it joins a host's reader and writer to a guest's streams. The rest is a command
-//! line around it, written for Unix.
+//! `transfer.rs` is the part to copy: it joins a host's reader and writer to a guest's streams. `peer.rs` shows what it
+//! takes to know that everything has arrived. The rest is a command line around it.
 
+mod acknowledged;
 mod arguments;
+mod check;
 mod endpoint;
 mod guest;
+mod hang_up;
+mod input;
+#[cfg(unix)]
+mod nonblocking;
 mod output;
+mod peer;
+mod progress;
+mod receiver;
 mod signature;
 mod transfer;
+mod writer;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::panic;
 use std::process;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+use tokio::runtime;
+use wasmtime::Trap;
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, Command, HELP};
+use self::endpoint::Endpoint;
 use self::guest::Guest;
+use self::input::Input;
+use self::output::Output;
 use self::transfer::{Stopped, Transferred};
 
 /// Why the program ends with another status than 0.
 enum Failure {
-    /// Status 2: what was asked for is of no use.
+    /// Status 2: nothing was opened.
     Unusable(String),
     /// Status 1: something failed on the way.
     Failed(String),
-    /// Status 1 as well, without a word: the reader of a pipe has had enough, as in `| head`.
+    /// Status 1 as well, without a message: the reader of a pipe has had enough, as in `| head`.
     ReaderGone,
 }
 
-// One thread is enough, and faster here than several: tokio reads and writes files on threads of its own, and all that
-// computes is the guest.
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let (status, message) = match run().await {
-        Ok(summary) => (0, summary),
-        Err(Failure::Unusable(message)) => (2, format!("pipe: {message}")),
-        Err(Failure::Failed(message)) => (1, format!("pipe: {message}")),
-        Err(Failure::ReaderGone) => process::exit(1),
+impl Failure {
+    fn usage(error: &dyn Display) -> Self {
+        Self::Unusable(format!("{error}\nTry `pipe --help`."))
+    }
+}
+
+/// The stack of the thread that compiles and runs the guest. The main thread's may be too small (`ulimit -s`).
+const STACK: usize = 8 << 20;
+
+fn main() {
+    // tokio and Wasmtime panic where the system refuses them a thread, a descriptor or memory. That is a failure like
+    // any other.
+    panic::set_hook(Box::new(|panic| {
+        let cause = panic.payload_as_str().unwrap_or("unknown").to_owned();
+        let place = panic.location().map(|at| format!(", at {at}")).unwrap_or_default();
+        end(Err(Failure::Failed(cause + &place)))
+    }));
+    let arguments = match Command::parse() {
+        Ok(Command::Pipe(arguments)) => arguments,
+        Ok(Command::Help) => end(print_help()),
+        Err(failure) => end(Err(failure)),
     };
-    // Not by `eprintln`, which panics where stderr has no reader either.
-    let _ = writeln!(io::stderr(), "{message}");
+    // The thread ends the process.
+    match thread::Builder::new().stack_size(STACK).spawn(|| run_to_end(arguments)) {
+        Ok(thread) => drop(thread.join()),
+        Err(error) => end(Err(Failure::Unusable(format!("no thread can be started: {error}")))),
+    }
+}
+
+fn run_to_end(arguments: Arguments) -> ! {
+    // One thread is enough, and faster here than several: tokio reads and writes files on threads of its own, and all
+    // that computes is the guest.
+    match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(async { end(run(arguments).await) }),
+        Err(error) => end(Err(Failure::Unusable(format!("the runtime cannot start: {error}")))),
+    }
+}
+
+fn end(ended: Result<Option<String>, Failure>) -> ! {
+    let (status, message) = match ended {
+        Ok(summary) => (0, summary),
+        Err(Failure::Unusable(message)) => (2, Some(format!("pipe: {message}"))),
+        Err(Failure::Failed(message)) => (1, Some(format!("pipe: {message}"))),
+        Err(Failure::ReaderGone) => (1, None),
+    };
+    if let Some(message) = message {
+        // Not by `eprintln`, which panics where stderr has no reader either.
+        let _ = writeln!(io::stderr(), "{message}");
+    }
     // By now all is flushed. To return instead would wait for the thread in which tokio may still be reading stdin.
     process::exit(status)
 }
 
+fn print_help() -> Result<Option<String>, Failure> {
+    match writeln!(io::stdout(), "{HELP}") {
+        Ok(()) => Ok(None),
+        Err(error) => Err(Failure::Failed(format!("output -: {error}"))),
+    }
+}
+
 /// Returns the line to end with.
-async fn run() -> Result<String, Failure> {
-    let Arguments { guest, from, to } = Arguments::parse()?;
-    // The guest comes first: if it is of no use no file has been emptied for it, and nobody called.
+async fn run(arguments: Arguments) -> Result<Option<String>, Failure> {
+    check::check(&arguments).map_err(|why| Failure::usage(&why))?;
+    let Arguments { guest, from, to, wait } = arguments;
+    survive_file_size_limit();
+    // The guest comes first: if it is of no use nothing has been opened for it, and nobody called.
     let guest = Guest::load(guest.as_deref()).await?;
 
-    let input_failed = |cause, arrived| failed("input", &from, cause, arrived);
-    let output_failed = |cause, arrived| failed("output", &to, cause, arrived);
-    let input = from.open_input().await.map_err(|cause| input_failed(cause, 0))?;
-    let output = to.open_output().await.map_err(|cause| output_failed(cause, 0))?;
-    let quiet = !output.is_connection;
+    let input = from.open().await.map_err(|cause| failed(&from, cause, 0))?;
+    let output = to.open().await.map_err(|cause| failed(&to, cause, 0))?;
+    // Both can be used. Only now it waits for connections: what a caller has sent before would be lost if not.
+    let input = Input::new(input).await.map_err(|cause| failed(&from, cause, 0))?;
+    let output = Output::new(output).await.map_err(|cause| failed(&to, cause, 0))?;
+    let Output { writer, mut receiver, is_terminal } = output;
 
     // On the terminal that gets the output a bar would be drawn in the midst of it.
-    let bar = if output.is_terminal { ProgressBar::hidden() } else { progress_bar(input.length) };
+    let bar = if is_terminal { ProgressBar::hidden() } else { progress::bar(input.length) };
     let start = Instant::now();
     let reader = bar.wrap_async_read(input.reader);
-    let Transferred { read, written, stopped } = transfer::transfer(guest, reader, output).await;
+    let Transferred { read, written, stopped } =
+        transfer::transfer(guest, reader, writer, &mut receiver).await;
+    let stopped = match stopped {
+        None => receiver.has_all(wait).await.err().map(Stopped::Output),
+        stopped => stopped,
+    };
     bar.finish_and_clear();
 
+    let is_pipe = receiver.peer.is_none();
     match stopped {
-        None => Ok(summary(read, written, start.elapsed())),
-        Some(Stopped::Input(cause)) => Err(input_failed(cause, read)),
-        Some(Stopped::Output(cause)) if quiet && is_reader_gone(&cause) => Err(Failure::ReaderGone),
-        Some(Stopped::Output(cause)) => Err(output_failed(cause, written)),
+        None => Ok(Some(progress::summary(read, written, start.elapsed()))),
+        Some(Stopped::Input(cause)) => Err(failed(&from, cause, read)),
+        Some(Stopped::Output(cause)) if is_pipe && is_reader_gone(&cause) => {
+            Err(Failure::ReaderGone)
+        }
+        Some(Stopped::Output(cause)) => Err(failed(&to, cause, written)),
         Some(Stopped::Guest(cause)) => Err(Failure::Failed(format!(
-            "the guest trapped, after {read} bytes in and {written} bytes out: {}",
+            "the guest {}, after {read} bytes in and {written} bytes out: {}",
+            if cause.is::<Trap>() { "trapped" } else { "failed" },
             guest::cause(&cause)
         ))),
     }
 }
 
-fn failed(side: &str, endpoint: &dyn Display, cause: io::Error, arrived: u64) -> Failure {
-    Failure::Failed(format!("{side} {endpoint}: {cause}, after {arrived} bytes"))
+fn failed(endpoint: &Endpoint, cause: io::Error, arrived: u64) -> Failure {
+    Failure::Failed(format!("{endpoint}: {cause}, after {arrived} bytes"))
 }
 
 fn is_reader_gone(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-/// A bar on stderr, or a count if there is no telling how much will come. It draws nothing unless stderr is a terminal.
-fn progress_bar(length: Option<u64>) -> ProgressBar {
-    let (bar, template) = match length {
-        Some(length) => (
-            ProgressBar::new(length),
-            "[{wide_bar}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
-        ),
-        None => (
-            ProgressBar::no_length(),
-            "{spinner} {decimal_bytes}, {decimal_bytes_per_sec}, {elapsed}",
-        ),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    if !bar.is_hidden() {
-        // It stays alive while nothing comes in.
-        bar.enable_steady_tick(Duration::from_millis(100));
-    }
-    bar
+/// A write past the limit on the size of files (`ulimit -f`) raises a signal, which by default ends the process. When it
+/// is handled the write fails instead, as on a full disk.
+#[cfg(unix)]
+fn survive_file_size_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // On Linux, macOS and the BSDs.
+    const SIGXFSZ: i32 = 25;
+    let _ = signal(SignalKind::from_raw(SIGXFSZ));
 }
 
-fn summary(read: u64, written: u64, elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs_f64();
-    let throughput = read as f64 / 1e6 / seconds;
-    format!("in {read} bytes, out {written} bytes, {seconds:.2} s, {throughput:.1} MB/s")
-}
+#[cfg(not(unix))]
+fn survive_file_size_limit() {}

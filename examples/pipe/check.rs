@@ -1,0 +1,113 @@
+//! What shows before anything is opened that FROM, TO and the guest cannot be used together.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::arguments::Arguments;
+use crate::endpoint::{Endpoint, Kind};
+
+/// Refuses standard streams that are closed, and to write into the file that is read.
+pub(crate) fn check(arguments: &Arguments) -> Result<(), String> {
+    let Arguments { guest, from, to, .. } = arguments;
+    system::is_open(from)?;
+    system::is_open(to)?;
+
+    let Some(output) = system::identity_of(to) else { return Ok(()) };
+    let refuse = |name: &OsStr, sides| {
+        let (name, to) = (name.display(), to.text.display());
+        Err(format!("{name} and {to} are one file, {sides}: it would be overwritten"))
+    };
+    if system::identity_of(from).is_some_and(|input| system::is_same(&input, &output)) {
+        return refuse(&from.text, "both FROM and TO");
+    }
+    let Some(guest) = guest else { return Ok(()) };
+    if system::identity(guest).is_some_and(|guest| system::is_same(&guest, &output)) {
+        return refuse(guest.as_os_str(), "both the guest and TO");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+mod system {
+    use std::io;
+
+    use rustix::fs::{FileType, OFlags, Stat, fcntl_getfl, fstat, stat};
+
+    use super::{Endpoint, Kind, Path};
+    use crate::endpoint::Side;
+
+    pub(super) fn identity_of(endpoint: &Endpoint) -> Option<Stat> {
+        match &endpoint.kind {
+            Kind::Standard => standard(endpoint.side),
+            Kind::File(path) => identity(path),
+            _ => None,
+        }
+    }
+
+    pub(super) fn identity(path: &Path) -> Option<Stat> {
+        stat(path).ok()
+    }
+
+    /// Whether both are one file, whatever its names. A terminal or a socket does not count: it gives other bytes than
+    /// were written to it, and may be both FROM and TO.
+    pub(super) fn is_same(one: &Stat, other: &Stat) -> bool {
+        let is_store = match FileType::from_raw_mode(one.st_mode) {
+            FileType::RegularFile | FileType::BlockDevice => true,
+            // The unnamed pipes of macOS all have the number 0.
+            FileType::Fifo => one.st_ino != 0,
+            _ => false,
+        };
+        is_store && (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+    }
+
+    fn standard(side: Side) -> Option<Stat> {
+        match side {
+            Side::From => fstat(io::stdin()).ok(),
+            Side::To => fstat(io::stdout()).ok(),
+        }
+    }
+
+    /// Refuses a standard stream that is closed. Rust's runtime replaces it, before `main`, by `/dev/null`, opened for
+    /// reading and writing: the input would be empty, and the output lost, with status 0.
+    pub(super) fn is_open(endpoint: &Endpoint) -> Result<(), String> {
+        let (Kind::Standard, Ok(null)) = (&endpoint.kind, stat("/dev/null")) else { return Ok(()) };
+        let (name, place, flags) = match endpoint.side {
+            Side::From => ("standard input", "FROM", fcntl_getfl(io::stdin())),
+            Side::To => ("standard output", "TO", fcntl_getfl(io::stdout())),
+        };
+        let is_null = standard(endpoint.side).is_some_and(|stat| stat.st_rdev == null.st_rdev);
+        match flags {
+            Ok(flags) if is_null && flags & OFlags::RWMODE == OFlags::RDWR => Err(format!(
+                "{name} is closed, or is /dev/null opened for reading and writing; \
+                 if /dev/null is meant, name it as {place}"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::{Endpoint, Kind, Path};
+
+    /// Knows neither the standard streams nor hard links.
+    pub(super) fn identity_of(endpoint: &Endpoint) -> Option<PathBuf> {
+        let Kind::File(path) = &endpoint.kind else { return None };
+        identity(path)
+    }
+
+    pub(super) fn identity(path: &Path) -> Option<PathBuf> {
+        fs::canonicalize(path).ok().filter(|path| path.is_file())
+    }
+
+    pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+        one == other
+    }
+
+    pub(super) fn is_open(_: &Endpoint) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! What is shown on stderr meanwhile, and at the end.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on stderr, or a count if there is no telling how much will come. It draws nothing unless stderr is a terminal.
+pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
+    let (bar, template) = match length {
+        Some(length) => (
+            ProgressBar::new(length),
+            "[{wide_bar}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+        ),
+        None => (
+            ProgressBar::no_length(),
+            "{spinner} {decimal_bytes}, {decimal_bytes_per_sec}, {elapsed}",
+        ),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    if !bar.is_hidden() {
+        // It stays alive while nothing comes in.
+        bar.enable_steady_tick(Duration::from_millis(100));
+    }
+    bar
+}
+
+pub(crate) fn summary(read: u64, written: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let throughput = read as f64 / 1e6 / seconds;
+    format!("in {read} bytes, out {written} bytes, {seconds:.2} s, {throughput:.1} MB/s")
+}
