@@ -2,5 +2,12 @@
 #![cfg(all(feature = "tokio", unix))]
 
 mod failures;
+mod files;
+mod limits;
+mod openings;
+mod peers;
 mod process;
+mod same_file;
+mod standard_streams;
+mod terminals;
 mod transfers;

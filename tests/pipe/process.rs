@@ -24,14 +24,19 @@ pub(crate) fn example() -> &'static Path {
         let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         // The same features as here, so that it has most often been built already.
-        let features: &[_] = match (cfg!(feature = "default"), cfg!(feature = "futures")) {
-            (true, _) => &[],
-            (false, true) => &["--no-default-features", "--features", "tokio,futures"],
-            (false, false) => &["--no-default-features", "--features", "tokio"],
-        };
+        let features = [
+            ("tokio", cfg!(feature = "tokio")),
+            ("futures", cfg!(feature = "futures")),
+            ("codec", cfg!(feature = "codec")),
+            ("http-body", cfg!(feature = "http-body")),
+            ("tracing", cfg!(feature = "tracing")),
+            ("testing", cfg!(feature = "testing")),
+        ];
+        let enabled = features.iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| *name);
+        let enabled = enabled.collect::<Vec<_>>().join(",");
         let build = process::Command::new(env!("CARGO"))
             .args(["build", "--example", "pipe", "--message-format", "json-render-diagnostics"])
-            .args(features)
+            .args(["--no-default-features", "--features", &enabled])
             .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
@@ -45,11 +50,33 @@ pub(crate) fn example() -> &'static Path {
 }
 
 pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Child {
-    Command::new(example())
-        .args(arguments)
+    start_between(Stdio::piped(), Stdio::piped(), arguments)
+}
+
+/// Starts it with standard streams of the caller's.
+pub(crate) fn start_between(
+    stdin: impl Into<Stdio>,
+    stdout: impl Into<Stdio>,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Child {
+    spawn_command(Command::new(example()).stdin(stdin).stdout(stdout).args(arguments))
+}
+
+/// Starts it by a line of the shell's, in which `"$0" "$@"` stands for it and its arguments.
+pub(crate) fn start_by(
+    line: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).arg(example()).args(arguments);
+    spawn_command(shell.stdin(Stdio::piped()).stdout(Stdio::piped()))
+}
+
+fn spawn_command(command: &mut Command) -> Child {
+    // No backtraces: the tests look for panics, and these would only make them longer.
+    command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .env("RUST_BACKTRACE", "0")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -58,7 +85,7 @@ pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> C
 
 #[derive(Debug)]
 pub(crate) struct Ended {
-    status: i32,
+    pub(crate) status: i32,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
 }
@@ -107,7 +134,18 @@ pub(crate) async fn run(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     input: impl Into<Vec<u8>>,
 ) -> Ended {
-    let mut child = start(arguments);
+    feed(start(arguments), input).await
+}
+
+/// Runs it by a line of the shell's, as [`start_by`] starts it.
+pub(crate) async fn run_by(
+    line: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Ended {
+    feed(start_by(line, arguments), "").await
+}
+
+async fn feed(mut child: Child, input: impl Into<Vec<u8>>) -> Ended {
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.into());
     // It may end before it has read all.
     let feed = spawn(async move { stdin.write_all(&input).await });
@@ -134,6 +172,13 @@ impl Scratch {
 
     pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A named pipe.
+    pub(crate) fn fifo(&self, name: &str) -> String {
+        let path = self.path(name);
+        assert!(process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
     }
 
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
