@@ -20,6 +20,7 @@ mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
+mod wake;
 mod wit;
 
 // The adapters are what readers come for, so their folder stands at the top level, beside this one.

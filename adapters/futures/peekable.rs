@@ -199,8 +199,13 @@ where
     }
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<Result<Then, E>>> {
-        // An error that is peeked at is no answer yet: the next read gives it.
-        Some(self.project().stream.poll_peek(cx).map(|next| Ok(peeked(next))))
+        Some(self.project().stream.poll_peek(cx).map(|next| {
+            Ok(match next {
+                // An error that is peeked at is no answer yet: the next read gives it, or a guest that asks again.
+                Some(Err(_)) => Then::Stop,
+                next => peeked(next),
+            })
+        }))
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

@@ -187,7 +187,10 @@ impl<T: Clone + Send + 'static> ItemSource for TokioBroadcastReceiver<T> {
         }
     }
 
-    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+    // Whoever keeps the receiver must not keep a second one.
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
+        self.get_mut().wait.stop();
+    }
 }
 
 impl<T> fmt::Debug for TokioBroadcastReceiver<T> {

@@ -69,7 +69,7 @@ pub fn tokio_sender<T>(sender: Sender<T>) -> ItemConsumer<TokioSender<T>>
 where
     T: Send + 'static,
 {
-    ItemConsumer::new(TokioSender { sender: PollSender::new(sender), waiting: false })
+    ItemConsumer::new(TokioSender { sender: PollSender::new(sender), waiting: false, left: false })
 }
 
 /// The sink of [`tokio_sender`].
@@ -78,6 +78,8 @@ pub struct TokioSender<T> {
     sender: PollSender<T>,
     /// It stands in the line for room. Only then a permit may be held between two polls.
     waiting: bool,
+    /// The receiver was gone as the guest ended its stream.
+    left: bool,
 }
 
 impl<T: Send> TokioSender<T> {
@@ -191,7 +193,7 @@ impl<T: Send + 'static> ItemSink for TokioSender<T> {
         let this = self.get_mut();
         this.release();
         this.sender.close();
-        Poll::Ready(Ok(()))
+        Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })
     }
 
     fn op_cancelled(self: Pin<&mut Self>) {
@@ -200,6 +202,8 @@ impl<T: Send + 'static> ItemSink for TokioSender<T> {
 
     // Whoever keeps the sender must not keep a place in the line for room, which other senders wait in.
     fn ended(self: Pin<&mut Self>, _: EndReason) {
-        self.get_mut().release();
+        let this = self.get_mut();
+        this.left = this.sender.get_ref().is_none_or(Sender::is_closed);
+        this.release();
     }
 }

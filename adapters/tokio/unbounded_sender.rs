@@ -65,7 +65,11 @@ pub fn tokio_unbounded_sender<T>(
 where
     T: Send + 'static,
 {
-    ItemConsumer::new(TokioUnboundedSender { sender: Some(sender), unsent: Vec::new() })
+    ItemConsumer::new(TokioUnboundedSender {
+        sender: Some(sender),
+        unsent: Vec::new(),
+        left: false,
+    })
 }
 
 /// The sink of [`tokio_unbounded_sender`].
@@ -74,6 +78,8 @@ pub struct TokioUnboundedSender<T> {
     sender: Option<UnboundedSender<T>>,
     // What the channel gave back as it was closed, and what was taken along with it.
     unsent: Vec<T>,
+    // The receiver was gone as the guest ended its stream.
+    left: bool,
 }
 
 impl<T> TokioUnboundedSender<T> {
@@ -146,9 +152,13 @@ impl<T: Send + 'static> ItemSink for TokioUnboundedSender<T> {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        self.get_mut().sender = None;
-        Poll::Ready(Ok(()))
+        let this = self.get_mut();
+        this.sender = None;
+        Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })
     }
 
-    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
+        let this = self.get_mut();
+        this.left = this.sender.as_ref().is_none_or(UnboundedSender::is_closed);
+    }
 }

@@ -172,5 +172,8 @@ impl<T: Clone + Send + Sync + 'static> ItemSource for TokioWatchReceiver<T> {
         }))
     }
 
-    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+    // Whoever keeps the receiver must not keep a second one.
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
+        self.get_mut().wait.stop();
+    }
 }

@@ -130,10 +130,13 @@ impl<S, E> Future for Completion<S, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let cut = this.stream.poll_signals(cx);
+        let cut = match this.stream.poll_signals(cx) {
+            Poll::Ready(reason) => Some(reason),
+            Poll::Pending => None,
+        };
         if !this.closing {
-            if let Poll::Ready(why) = cut {
-                this.stream.cut(why);
+            if let Some(reason) = cut {
+                this.stream.cut(reason);
             }
             this.closing = ready!(this.stream.poll_ended(cx));
         }

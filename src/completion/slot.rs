@@ -32,6 +32,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::layer::{Outcome, Signals};
 use crate::place::{Beside, Kind, dropped};
+use crate::wake::wake_both;
 use crate::{End, EndReason, Halt};
 
 /// What is left when a stream has ended.
@@ -64,17 +65,6 @@ struct Wakers {
     waiting: Option<Waker>,
 }
 
-/// Wakes as it is dropped, so that a waker that panics does not cost another one its wake-up.
-struct WakeOnDrop(Option<Waker>);
-
-impl Drop for WakeOnDrop {
-    fn drop(&mut self) {
-        if let Some(waker) = self.0.take() {
-            waker.wake();
-        }
-    }
-}
-
 #[allow(unreachable_pub)] // sealed
 pub struct Slot<K: Kind<S>, S: Send> {
     pub(super) state: Mutex<State<S, K::Item, K::Error>>,
@@ -102,7 +92,7 @@ pub(crate) trait Cancel: Send + Sync {
 /// What a completion needs, whatever the stream is of.
 pub(crate) trait Completing<S, E>: Cancel {
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool>;
-    fn poll_close(&self, cx: &mut Context<'_>, cut: Poll<EndReason>) -> Poll<()>;
+    fn poll_close(&self, cx: &mut Context<'_>, cut: Option<EndReason>) -> Poll<()>;
     fn take(&self) -> Option<Ended<S, E>>;
     fn watch(&self, store: Weak<()>);
     fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason>;
@@ -163,8 +153,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
 
     fn wake(&self) {
         let Wakers { parked, waiting } = mem::take(&mut *locked(&self.wakers));
-        let _waiting = WakeOnDrop(waiting);
-        drop(WakeOnDrop(parked));
+        wake_both(parked, waiting);
     }
 
     fn requested(&self) -> Option<EndReason> {
@@ -288,7 +277,11 @@ impl<K: Kind<S>, S: Send> Drop for Back<'_, K, S> {
 impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
     fn cut(&self, reason: EndReason) {
         locked(&self.reason).get_or_insert(reason);
-        self.cancel_requested.store(true, Ordering::Release);
+        // The first request is not lost, so another one changes nothing; a completion whose deadline has passed asks again
+        // at each of its polls.
+        if self.cancel_requested.swap(true, Ordering::AcqRel) {
+            return;
+        }
         fence(Ordering::SeqCst);
         if let Some(state) = self.try_lock() {
             if state.end.is_none() {
@@ -318,21 +311,20 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
     }
 
     /// After an end in order: flushes and closes a sink in its place. `cut`: what ends the stream from outside.
-    fn poll_close(&self, cx: &mut Context<'_>, cut: Poll<EndReason>) -> Poll<()> {
+    fn poll_close(&self, cx: &mut Context<'_>, cut: Option<EndReason>) -> Poll<()> {
         self.wait(cx);
         // Polled outside of the lock: the stream may be dropped by it, which takes the lock.
         let Some((mut object, mut beside)) = locked(&self.state).object.take() else {
             return Poll::Ready(());
         };
         beside.layers.enter();
-        let closed = match cut {
-            Poll::Ready(reason) => Poll::Ready(Err(Halt::Ended(reason))),
-            // A close that is done at once is not given up.
-            Poll::Pending => match (K::poll_close((self.pin)(&mut object), cx), self.requested()) {
-                (Poll::Pending, Some(reason)) => Poll::Ready(Err(Halt::Ended(reason))),
-                (closed, _) => closed,
-            },
-        };
+        let mut closed = K::poll_close((self.pin)(&mut object), cx);
+        // A close that is done at once is not given up: the data had come to its end before.
+        if closed.is_pending()
+            && let Some(reason) = cut.or_else(|| self.requested())
+        {
+            closed = Poll::Ready(Err(Halt::Ended(reason)));
+        }
         beside.layers.exit();
         let end = match closed {
             Poll::Pending => {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::EndReason;
+use crate::wake::wake_both;
 
 type Ending = Pin<Box<dyn Future<Output = EndReason> + Send>>;
 
@@ -67,10 +68,10 @@ impl Shared {
             }
             Poll::Ready(why) => {
                 state.why = Some(why);
-                let wakers = std::mem::take(&mut state.wakers);
+                let [parked, waiting] = std::mem::take(&mut state.wakers);
                 drop(state);
                 drop(future);
-                wakers.into_iter().flatten().for_each(Waker::wake);
+                wake_both(parked, waiting);
                 Poll::Ready(why)
             }
         }
@@ -84,8 +85,8 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
-        let wakers = std::mem::take(&mut self.lock().wakers);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        let [parked, waiting] = std::mem::take(&mut self.lock().wakers);
+        wake_both(parked, waiting);
     }
 }
 

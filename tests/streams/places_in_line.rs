@@ -59,13 +59,6 @@ async fn a_sender_whose_stream_was_cut_stands_in_nobodys_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_sender_whose_stream_was_cut_stands_in_nobodys_way() {
-    // Rule "Completion": a sink that reserves room when it is asked for it.
-    let wrong = in_the_way(|tx| sink(PollSender::new(tx)).flush(Flush::OnClose)).await;
-    assert!(wrong.is_empty(), "{wrong:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_futures_channel_whose_stream_was_cut_lets_other_senders_in() {
     // Rule "Completion": its senders stand in line, too.
     for plan in Plan::all(&[Writes::Waits]) {

@@ -214,31 +214,3 @@ fn a_relay_by_splice_loses_no_trap() {
     let error = executor::run(store.run_concurrent(async |_| done.await.end)).unwrap_err();
     assert!(format!("{error:?}").contains("broken"), "{error:?}");
 }
-
-#[test]
-fn a_relay_by_splice_keeps_the_bounds() {
-    // Rule "Bounded": of items and of bytes.
-    let mut stores = Stores::new();
-    let (store, stream) = stores.splice_items(iter([1_u8, 2, 3, 4, 5]).batch(2));
-    let largest = Arc::new(AtomicUsize::new(0));
-    let notes = largest.clone();
-    let (consumer, done) = for_each_batch(move |_: StoreContextMut<'_, ()>, batch: Vec<u8>| {
-        notes.fetch_max(batch.len(), Ordering::SeqCst);
-        Ok(())
-    })
-    .with_completion();
-    stream.pipe(&mut *store, consumer).unwrap();
-    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
-    assert_eq!((done.moved, largest.swap(0, Ordering::SeqCst)), (5, 2));
-
-    let (store, stream) = stores.splice(tokio_read(&b"12345"[..]).capacity(2));
-    let notes = largest.clone();
-    let (consumer, done) = collect_bytes(9)
-        .inspect(move |bytes| {
-            notes.fetch_max(bytes.len(), Ordering::SeqCst);
-        })
-        .with_completion();
-    stream.pipe(&mut *store, consumer).unwrap();
-    let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
-    assert_eq!((done.moved, largest.load(Ordering::SeqCst)), (5, 2));
-}
