@@ -18,8 +18,14 @@ mod listeners;
 mod relay;
 mod relayed;
 #[cfg(unix)]
+mod shut_down;
+#[cfg(unix)]
+mod socket_ends;
+#[cfg(unix)]
 mod sockets;
 mod transform;
+#[cfg(unix)]
+mod yields;
 
 use std::time::Duration;
 

@@ -133,13 +133,13 @@ fn a_relay_into_a_store_that_is_full_fails() {
         let stream = Stores::bytes(&mut stores.from);
         stores.room(0, room);
         let spliced = relay::splice::<TokioRead<&[u8]>>(&mut stores.from, stream, &mut stores.full);
-        spliced.ok().expect("a source that can be spliced").map(drop)
+        spliced.expect("a source that can be spliced").map(drop)
     });
     fails("relay::splice_items", 3, |stores, room| {
         let stream = Stores::items(&mut stores.from);
         stores.room(0, room);
         let spliced = relay::splice_items::<u8, Items>(&mut stores.from, stream, &mut stores.full);
-        spliced.ok().expect("a source that can be spliced").map(drop)
+        spliced.expect("a source that can be spliced").map(drop)
     });
 }
 

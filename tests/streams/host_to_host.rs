@@ -93,3 +93,19 @@ fn items_flow_in_batches() {
     assert_eq!((source.moved, done.moved), (200, 200));
     assert_eq!(log.accepted(), want);
 }
+
+#[test]
+fn the_completion_of_the_producer_tells_a_cut() {
+    // Rule "Truncated is never complete": without a guest in between Wasmtime only drops the consumer, however the producer
+    // ended, so that is the one to ask.
+    let mut store = Store::new(&Engine::default(), ());
+    let (producer, read) = wasmtime_streams::iter([1_u8, 2, 3]).limit(2).with_completion();
+    let stream = StreamReader::new(&mut store, producer).unwrap();
+    let (consumer, collected) = wasmtime_streams::collect::<u8>(9).with_completion();
+    stream.pipe(&mut store, consumer).unwrap();
+    let both = async { (read.await.end, collected.await) };
+    let (read, collected) = executor::run(store.run_concurrent(async |_| both.await)).unwrap();
+    assert!(matches!(read, End::LimitReached), "{read:?}");
+    assert!(collected.end.is_finished());
+    assert_eq!(collected.inner.into_inner(), [1, 2]);
+}

@@ -69,7 +69,6 @@ mod half_frames;
 mod handed_back;
 mod heap_batches;
 mod host_to_host;
-mod host_to_host_ends;
 mod idle_ends;
 mod iterators;
 mod kept_items;

@@ -1,8 +1,6 @@
 //! What is not given out by a splice: a source that has failed, and one whose settings would be lost.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http_body::Frame;
@@ -12,8 +10,8 @@ use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_streams::testing::executor;
 use wasmtime_streams::{
     ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, IterItems, Meter, Splice,
-    TokioRead, collect, collect_bytes, for_each_batch, http_body, iter, relay, tokio_read,
-    try_chunks, try_iter, try_peekable, try_stream,
+    TokioRead, collect, collect_bytes, http_body, iter, relay, tokio_read, try_chunks, try_iter,
+    try_peekable, try_stream,
 };
 
 use crate::support::guest::{Code, Guest, World, with_guest, with_trapping_guest};

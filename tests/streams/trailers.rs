@@ -63,6 +63,27 @@ fn trailers_are_given_whether_they_are_awaited_before_or_after_the_data() {
 }
 
 #[test]
+fn a_guest_that_only_asks_at_the_end_of_the_data_gets_the_trailers_to_come() {
+    // Rule "Zero-length reads": it knows the length, and asks until the stream is dropped.
+    for has in [true, false] {
+        with_guest::<u8, _>(async |guest| {
+            let (producer, trailers) = http_body(body(has)).with_trailers();
+            let stream = guest.source(producer).await;
+            let mut data = Vec::new();
+            while data.len() < 3 {
+                data.extend(guest.recv(stream, 3 - data.len() as u32).await.1);
+            }
+            let mut answers = Vec::new();
+            while answers.len() < 5 && answers.last().is_none_or(|n| *n == Code::Completed(0)) {
+                answers.push(guest.recv(stream, 0).await.0);
+            }
+            assert_eq!(answers.last(), Some(&Code::Dropped(0)), "{answers:?}");
+            assert_eq!(trailers.await.unwrap(), has.then(headers));
+        });
+    }
+}
+
+#[test]
 fn trailers_that_nobody_wants_disturb_nobody() {
     // Rule "Completion": dropped before the data, in its midst, and after it.
     for at in 0..3 {

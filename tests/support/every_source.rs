@@ -281,12 +281,13 @@ pub fn every_source() -> Vec<AnySource> {
         source!("std_read", Nothing, true, blocking),
         source!("iter", Nothing, false, |data, layer| {
             // It says nothing of its length.
-            let mut left = data.to_vec().into_iter();
-            items(ws::iter(std::iter::from_fn(move || left.next())), layer, || {}, || {})
+            let mut left = VecDeque::from(data.to_vec());
+            items(ws::iter(std::iter::from_fn(move || left.pop_front())), layer, || {}, || {})
         }),
         source!("try_iter", Nothing, false, |data, layer| {
-            let mut left = data.to_vec().into_iter().map(Ok::<_, io::Error>);
-            items(ws::try_iter(std::iter::from_fn(move || left.next())), layer, || {}, || {})
+            let mut left = VecDeque::from(data.to_vec());
+            let next = move || left.pop_front().map(Ok::<_, io::Error>);
+            items(ws::try_iter(std::iter::from_fn(next)), layer, || {}, || {})
         }),
         source!("a channel of the futures crate", Perhaps, true, |data, layer| {
             let ((tx, rx), data) = (mpsc::unbounded(), data.to_vec());

@@ -1,0 +1,195 @@
+//! Streams over sockets whose runtime is shut down: they end with an error, and nothing hangs or panics.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
+use tokio::runtime::{Builder, Runtime};
+use wasmtime::StoreContextMut;
+use wasmtime_streams::testing::executor::{Stalled, idle};
+use wasmtime_streams::testing::{Code, Guest, Item, Setup};
+use wasmtime_streams::{
+    Completion, End, tokio_accept, tokio_datagrams, tokio_read, tokio_send_to, tokio_socket_read,
+    tokio_socket_write, tokio_write,
+};
+
+/// Runs `script` on this thread, which has no runtime.
+fn run<T: Item, R>(script: impl AsyncFnOnce(&Guest<'_, (), T>) -> R) -> R {
+    match Setup::new(()).run(script).0 {
+        Ok(ran) => ran.expect("the guest does not trap"),
+        Err(Stalled) => panic!("stalled: nothing can run any more"),
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// When the runtime goes.
+const WHILE_PARKED: [bool; 2] = [false, true];
+
+async fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (socket, listener.accept().await.unwrap().0)
+}
+
+/// The guest's read is answered, and the completion says that the source failed.
+async fn read_fails<S, E>(
+    guest: &Guest<'_, (), u8>,
+    (stream, done): (u32, Completion<S, E>),
+    runtime: Runtime,
+    parked: bool,
+    name: &str,
+) where
+    S: Unpin,
+{
+    let code = if parked {
+        assert_eq!(guest.read(stream, 9).await, Code::Blocked, "{name}");
+        idle().await;
+        drop(runtime);
+        guest.wait(stream).await
+    } else {
+        drop(runtime);
+        guest.recv(stream, 9).await.0
+    };
+    assert_eq!(code, Code::Dropped(0), "{name}");
+    assert!(matches!(done.await.end, End::Failed(_)), "{name}");
+}
+
+macro_rules! source_fails {
+    ($name:literal, |$runtime:ident| $make:expr) => {
+        for parked in WHILE_PARKED {
+            run::<u8, _>(async |guest| {
+                let $runtime = runtime();
+                let (producer, _peer) = $make;
+                let (producer, done) = producer.with_completion();
+                let stream = guest.source(producer).await;
+                read_fails(guest, (stream, done), $runtime, parked, $name).await;
+            });
+        }
+    };
+}
+
+#[test]
+fn a_read_of_a_socket_whose_runtime_goes_fails() {
+    // Rule "Completion": parked or not; rule "No trap and no panic".
+    source_fails!("tokio_read", |runtime| {
+        let (socket, peer) = runtime.block_on(tcp());
+        (tokio_read(socket), peer)
+    });
+    source_fails!("tokio_socket_read", |runtime| {
+        let (socket, peer) = runtime.block_on(tcp());
+        (tokio_socket_read(socket), peer)
+    });
+    source_fails!("tokio_socket_read of a Unix socket", |runtime| {
+        let (socket, peer) = runtime.block_on(async { UnixStream::pair() }).unwrap();
+        (tokio_socket_read(socket), peer)
+    });
+    source_fails!("tokio_datagrams", |runtime| {
+        let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0")).unwrap();
+        let first = |_: StoreContextMut<'_, ()>, (data, _): (Vec<u8>, SocketAddr)| Ok(data[0]);
+        (tokio_datagrams(socket).deliver_with(first), ())
+    });
+    source_fails!("tokio_accept", |runtime| {
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let _entered = runtime.enter();
+        let number = |_: StoreContextMut<'_, ()>, _: TcpStream| Ok(1);
+        (tokio_accept(listener).deliver_with(number), ())
+    });
+}
+
+#[test]
+fn a_question_to_a_socket_whose_runtime_goes_is_answered() {
+    // Rule "Zero-length reads": something is ready, the error, and a guest that asks on gets to it.
+    for parked in WHILE_PARKED {
+        run::<u8, _>(async |guest| {
+            let runtime = runtime();
+            let (socket, _peer) = runtime.block_on(tcp());
+            let (producer, done) = tokio_socket_read(socket).with_completion();
+            let stream = guest.source(producer).await;
+            let code = if parked {
+                assert_eq!(guest.read(stream, 0).await, Code::Blocked);
+                idle().await;
+                drop(runtime);
+                guest.wait(stream).await
+            } else {
+                drop(runtime);
+                guest.recv(stream, 0).await.0
+            };
+            if code == Code::Completed(0) {
+                assert_eq!(guest.recv(stream, 9).await.0, Code::Dropped(0));
+            } else {
+                assert_eq!(code, Code::Dropped(0));
+            }
+            assert!(matches!(done.await.end, End::Failed(_)));
+        });
+    }
+}
+
+/// Fills the socket until a write is parked.
+async fn fill(guest: &Guest<'_, (), u8>, stream: u32) {
+    while guest.write(stream, 1 << 20).await != Code::Blocked {}
+    idle().await;
+}
+
+macro_rules! sink_fails {
+    ($name:literal, |$socket:ident| $make:expr) => {
+        for parked in WHILE_PARKED {
+            run::<u8, _>(async |guest| {
+                let runtime = runtime();
+                let ($socket, _peer) = runtime.block_on(tcp());
+                let (consumer, done) = $make.with_completion();
+                let stream = guest.sink(consumer).await;
+                if parked {
+                    fill(guest, stream).await;
+                    drop(runtime);
+                    assert!(matches!(guest.wait(stream).await, Code::Dropped(_)), $name);
+                } else {
+                    drop(runtime);
+                    fill_or_fail(guest, stream).await;
+                }
+                assert!(matches!(done.await.end, End::Failed(_)), $name);
+            });
+        }
+    };
+}
+
+/// What the kernel has room for may still be written; then the stream fails.
+async fn fill_or_fail(guest: &Guest<'_, (), u8>, stream: u32) {
+    for _ in 0..1000 {
+        match guest.send(stream, &[0; 1 << 16]).await {
+            Code::Completed(_) => {}
+            code => return assert!(matches!(code, Code::Dropped(_)), "{code:?}"),
+        }
+    }
+    panic!("it neither fails nor waits");
+}
+
+#[test]
+fn a_write_into_a_socket_whose_runtime_goes_fails() {
+    // Rule "Completion": parked or not; rule "No trap and no panic".
+    sink_fails!("tokio_write", |socket| tokio_write(socket));
+    sink_fails!("tokio_socket_write", |socket| tokio_socket_write(socket));
+}
+
+#[test]
+fn a_datagram_into_a_socket_whose_runtime_is_gone_does_not_hang() {
+    // Rule "No trap and no panic": it is sent, or the stream fails.
+    run::<u8, _>(async |guest| {
+        let runtime = runtime();
+        let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0")).unwrap();
+        let to = socket.local_addr().unwrap();
+        let datagram = move |_: StoreContextMut<'_, ()>, byte: u8| Ok((vec![byte], Some(to)));
+        let (consumer, done) = tokio_send_to(socket).receive_with(datagram).with_completion();
+        let stream = guest.sink(consumer).await;
+        drop(runtime);
+        let code = guest.send(stream, &[1]).await;
+        if let Code::Completed(1) = code {
+            guest.drop_writable(stream).await;
+        } else {
+            assert!(matches!(code, Code::Dropped(_)), "{code:?}");
+        }
+        let end = done.await.end;
+        assert!(matches!(end, End::Finished | End::Failed(_)), "{end:?}");
+    });
+}

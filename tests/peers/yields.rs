@@ -1,0 +1,79 @@
+//! A guest that polls and yields instead of waiting, beside sockets and timers of its host.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::runtime::Builder;
+use wasmtime::component::{Component, Linker, StreamReader, TypedFunc};
+use wasmtime::{Engine, Store};
+use wasmtime_streams::{tokio_read, tokio_socket_read};
+
+use super::DEADLINE;
+
+/// How many bytes there were, their sum, and how often the guest yielded.
+type Answers = (u32, u32, u32);
+
+/// A guest that polls and yields, in a store of its own.
+struct Polling {
+    store: Store<()>,
+    run: TypedFunc<(StreamReader<u8>,), (Answers,)>,
+}
+
+impl Polling {
+    async fn new() -> Self {
+        let engine = Engine::default();
+        let guest = Component::new(&engine, include_str!("yields.wat")).unwrap();
+        let mut store = Store::new(&engine, ());
+        let instance = Linker::new(&engine).instantiate_async(&mut store, &guest).await.unwrap();
+        let run = instance.get_typed_func(&mut store, "run").unwrap();
+        Self { store, run }
+    }
+
+    async fn run(mut self, true_readiness: bool, socket: UnixStream) -> Answers {
+        let input = match true_readiness {
+            true => StreamReader::new(&mut self.store, tokio_socket_read(socket)),
+            false => StreamReader::new(&mut self.store, tokio_read(socket)),
+        };
+        let (input, run) = (input.unwrap(), self.run);
+        let ran = self
+            .store
+            .run_concurrent(async |accessor| run.call_concurrent(accessor, (input,)).await);
+        ran.await.unwrap().unwrap().0
+    }
+}
+
+#[test]
+fn a_guest_that_polls_and_yields_gets_what_a_socket_brings() {
+    // Rule "A fresh waker": the host's reactor and its timers get their turn, on one thread as well.
+    const PIECES: usize = 20;
+    for true_readiness in [true, false] {
+        for threads in [1, 2] {
+            let runtime = match threads {
+                1 => Builder::new_current_thread().enable_all().build(),
+                _ => Builder::new_multi_thread().enable_all().build(),
+            };
+            let all = async {
+                // Compiled before anything is written, or all of it would be there at once.
+                let guest = Polling::new().await;
+                let (socket, mut peer) = UnixStream::pair().unwrap();
+                let writes = tokio::spawn(async move {
+                    for _ in 0..PIECES {
+                        peer.write_all(&[1, 2, 3]).await.unwrap();
+                        // A time without data: the guest yields meanwhile, and a timer has to fire beside it.
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                });
+                let answers = guest.run(true_readiness, socket).await;
+                writes.await.unwrap();
+                answers
+            };
+            let (bytes, sum, yields) = runtime
+                .unwrap()
+                .block_on(async { tokio::time::timeout(DEADLINE, all).await })
+                .expect("nothing hangs");
+            assert_eq!((bytes, sum), (3 * PIECES as u32, 6 * PIECES as u32));
+            assert!(yields >= PIECES as u32 / 2, "it waited by yielding: {yields} times");
+        }
+    }
+}
