@@ -17,8 +17,17 @@ use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams::testing::{self, Made};
 
+/// A channel that cannot tell whether an item is there without taking it.
+struct Channel {
+    rx: UnboundedReceiver<u32>,
+    /// The guest asked whether something is ready, and has not read since.
+    asked: bool,
+    /// An item that was taken to answer that.
+    ahead: Option<u32>,
+}
+
 /// A channel as a `stream<u32>`, as one writes it in a hurry.
-struct Hurried(UnboundedReceiver<u32>);
+struct Hurried(Channel);
 
 impl<D: 'static> StreamProducer<D> for Hurried {
     type Item = u32;
@@ -36,12 +45,12 @@ impl<D: 'static> StreamProducer<D> for Hurried {
         if finish {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
-        answer(&mut self.0, cx, store, &mut destination)
+        self.0.answer(cx, store, &mut destination)
     }
 }
 
 /// The same, corrected.
-struct Careful(UnboundedReceiver<u32>);
+struct Careful(Channel);
 
 impl<D: 'static> StreamProducer<D> for Careful {
     type Item = u32;
@@ -58,40 +67,52 @@ impl<D: 'static> StreamProducer<D> for Careful {
         if finish {
             return Poll::Ready(Ok(StreamResult::Cancelled));
         }
-        answer(&mut self.0, cx, store, &mut destination)
+        self.0.answer(cx, store, &mut destination)
     }
 }
 
-/// What both have in common: as many items as the guest wants, as far as they are there.
-fn answer<'a, D: 'static>(
-    rx: &mut UnboundedReceiver<u32>,
-    cx: &mut Context<'_>,
-    store: StoreContextMut<'a, D>,
-    destination: &mut Destination<'a, u32, VecBuffer<u32>>,
-) -> Poll<Result<StreamResult>> {
-    // The guest may name any number: never allocate by it. 0 only asks whether something is ready.
-    let wanted = destination.remaining(store).unwrap_or(64).min(1024);
-    if wanted == 0 {
-        return Poll::Ready(Ok(StreamResult::Completed));
-    }
-    let mut items = Vec::new();
-    match rx.poll_recv_many(cx, &mut items, wanted) {
-        Poll::Ready(0) => Poll::Ready(Ok(StreamResult::Dropped)),
-        Poll::Ready(_) => {
-            destination.set_buffer(items.into());
-            Poll::Ready(Ok(StreamResult::Completed))
+impl Channel {
+    /// What both have in common: as many items as the guest wants, as far as they are there.
+    fn answer<'a, D: 'static>(
+        &mut self,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'a, D>,
+        destination: &mut Destination<'a, u32, VecBuffer<u32>>,
+    ) -> Poll<Result<StreamResult>> {
+        // The guest may name any number: never allocate by it.
+        let wanted = destination.remaining(store).unwrap_or(64).min(1024);
+        // 0 only asks whether something is ready. Once that may be answered by "maybe"; but a guest that asks again, without
+        // having read, would do so for ever. So now an item is taken, which waits here for the next read.
+        if wanted == 0 {
+            if std::mem::replace(&mut self.asked, true) && self.ahead.is_none() {
+                match self.rx.poll_recv(cx) {
+                    Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
+                    Poll::Ready(item) => self.ahead = item,
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            return Poll::Ready(Ok(StreamResult::Completed));
         }
-        Poll::Pending => Poll::Pending,
+        self.asked = false;
+        let mut items: Vec<_> = self.ahead.take().into_iter().collect();
+        let more = wanted - items.len();
+        let received =
+            if more > 0 { self.rx.poll_recv_many(cx, &mut items, more) } else { Poll::Pending };
+        if items.is_empty() {
+            return received.map(|_| Ok(StreamResult::Dropped));
+        }
+        destination.set_buffer(items.into());
+        Poll::Ready(Ok(StreamResult::Completed))
     }
 }
 
 /// Makes a fresh producer for each script, with its channel. The kit calls `step` to let the next items arrive; after the
 /// last ones the sender is dropped, which is the end. Without a `step` everything must be ready from the start.
-fn fed<P>(make: fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P> {
+fn fed<P>(make: fn(Channel) -> P) -> impl Fn() -> Made<P> {
     move || {
         let (tx, rx) = unbounded_channel();
         let (mut tx, mut next) = (Some(tx), 1);
-        Made::new(make(rx)).step(move || {
+        Made::new(make(Channel { rx, asked: false, ahead: None })).step(move || {
             if next > 6 {
                 return tx.take().is_some();
             }

@@ -4,17 +4,19 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::Result;
 use wasmtime::component::{FutureConsumer, FutureProducer};
 use wasmtime::component::{LinkerInstance, StreamConsumer, StreamProducer};
+use wasmtime::{Result, StoreContextMut};
 
-use super::explore::{Plan, explore};
+use super::explore::{Plan, Suffix, explore};
 use super::made::Hooks;
 use super::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
+use super::session::Side;
 use super::{Failure, Finding, Item, Made, Op, Report};
 
 pub(super) type Value<T> = <T as Item>::Value;
 type Link<D> = Arc<dyn Fn(&mut LinkerInstance<'_, D>) -> Result<()>>;
+type Give<D, T> = Box<dyn Fn(StoreContextMut<'_, D>, usize) -> Result<T>>;
 
 /// A check of one implementation, made by [`producer`], [`consumer`] and their like.
 #[must_use = "nothing is checked until `assert` or `run`"]
@@ -23,6 +25,7 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) items: Vec<Value<T>>,
     pub(super) data: Box<dyn Fn() -> D>,
     pub(super) link: Option<Link<D>>,
+    pub(super) gives: Option<Give<D, T>>,
     pub(super) leftovers: Option<Box<dyn Fn(&mut D) -> usize>>,
     pub(super) memory: Option<fn() -> usize>,
     pub(super) plan: Plan,
@@ -31,6 +34,8 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) bound: Option<usize>,
     /// A script without operations moved all items: what moves less is to blame on its operations.
     pub(super) whole: Cell<bool>,
+    /// How much a store holds after a guest that had no stream at all.
+    pub(super) nothing: Cell<Option<usize>>,
 }
 
 /// Checks a [`StreamProducer`] that carries `items`; `make` makes a fresh one for each script.
@@ -165,7 +170,19 @@ impl<D, T: Item, R> Check<D, T, R> {
         self
     }
 
-    /// How many resources are left in the store, once the guest has dropped all that it had: it should be none.
+    /// Of a consumer of items that are or hold handles: makes the item of this number, with access to the store. It is
+    /// handed to the guest before the script begins, and the guest writes it as it got it. The items that the check is
+    /// given are then only counted. Streams of scalars the guest makes itself, unless this is given.
+    pub fn gives(
+        mut self,
+        give: impl Fn(StoreContextMut<'_, D>, usize) -> Result<T> + 'static,
+    ) -> Self {
+        self.gives = Some(Box::new(give));
+        self
+    }
+
+    /// How many resources are left in the store, once the guest has dropped all that it had, and all that [`Made`] holds
+    /// is dropped: it should be none. Streams and futures are counted without this.
     pub fn leftovers(mut self, leftovers: impl Fn(&mut D) -> usize + 'static) -> Self {
         self.leftovers = Some(Box::new(leftovers));
         self
@@ -214,6 +231,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             items,
             data: Box::new(data),
             link: None,
+            gives: None,
             leftovers: None,
             memory: None,
             plan: Plan::new(&[0, 1, 2, 5]),
@@ -221,7 +239,29 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             short: false,
             bound: None,
             whole: Cell::new(false),
+            nothing: Cell::new(None),
         }
+    }
+
+    /// How scripts end, besides by dropping the guest's end.
+    fn endings(&self) -> Vec<Suffix> {
+        let suffix = |ops, shorter| Suffix { ops, shorter };
+        let (_, hooks) = (self.make)();
+        let mut endings = Vec::new();
+        if R::SIDE == Side::Reads {
+            endings.push(suffix(&[Op::Ask], 2));
+        }
+        if hooks.moves.cut.is_some() && matches!(R::SIDE, Side::Reads | Side::Writes) {
+            endings.push(suffix(&[Op::Cut], 1));
+            endings.push(suffix(&[Op::Cut, Op::Cancel], 2));
+            endings.push(suffix(&[Op::Cut, Op::Drop], 2));
+        }
+        if hooks.outlive_store() {
+            // Without a look at the store it matters little at which point that goes.
+            endings.push(suffix(&[Op::Trap], if hooks.watches_store { 1 } else { 2 }));
+            endings.push(suffix(&[Op::DropStore], 2));
+        }
+        endings
     }
 
     /// Runs all scripts.
@@ -229,7 +269,8 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
     /// # Errors
     ///
     /// The first thing that was found, with the shortest script that shows it.
-    pub fn run(self) -> Result<Report, Box<Failure>> {
+    pub fn run(mut self) -> Result<Report, Box<Failure>> {
+        self.plan.endings = self.endings();
         if self.plan.replay.is_some() {
             self.script(&[]);
         }

@@ -20,10 +20,19 @@ pub enum Op {
     Cancel,
     /// The guest drops its end. What follows is not run.
     Drop,
+    /// The guest reads to the last item, and then asks for readiness until the answer is not "completed".
+    Ask,
+    /// The host cuts the stream short, by [`Made::cut`](super::Made::cut).
+    Cut,
+    /// The guest traps. What follows is not run.
+    Trap,
+    /// The store is dropped. What follows is not run.
+    DropStore,
 }
 
 impl Op {
-    /// The script that `bytes` stand for, for a fuzzer: each byte is one operation, and no byte is wrong.
+    /// The script that `bytes` stand for, for a fuzzer: each byte is one operation, and no byte is wrong. The operations
+    /// behind [`Drop`](Op::Drop) are not among them.
     ///
     /// ```
     /// # use wasmtime_streams::testing::Op;
@@ -55,6 +64,10 @@ impl fmt::Display for Op {
             Op::Wait => f.write_str("wait"),
             Op::Cancel => f.write_str("cancel"),
             Op::Drop => f.write_str("drop"),
+            Op::Ask => f.write_str("ask for the end"),
+            Op::Cut => f.write_str("host cut"),
+            Op::Trap => f.write_str("trap"),
+            Op::DropStore => f.write_str("drop the store"),
         }
     }
 }
@@ -68,10 +81,18 @@ pub(super) struct Outcome {
     pub(super) wakes: usize,
 }
 
+/// What is put behind all scripts that are shorter than the longest by at least `shorter` operations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Suffix {
+    pub(super) ops: &'static [Op],
+    pub(super) shorter: usize,
+}
+
 /// How much is tried, and what is known.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) ops: Vec<Op>,
+    pub(super) endings: Vec<Suffix>,
     pub(super) depth: usize,
     pub(super) random: usize,
     pub(super) seed: u64,
@@ -83,7 +104,8 @@ impl Plan {
     pub(super) fn new(sizes: &[u32]) -> Self {
         let mut ops: Vec<_> = sizes.iter().map(|size| Op::Start(*size)).collect();
         ops.extend([Op::Step, Op::Idle, Op::Wait, Op::Cancel, Op::Drop]);
-        Self { ops, depth: 3, random: 200, seed: 1, replay: None, allowed: Vec::new() }
+        let (endings, allowed) = (Vec::new(), Vec::new());
+        Self { ops, endings, depth: 3, random: 200, seed: 1, replay: None, allowed }
     }
 }
 
@@ -117,12 +139,23 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
     }
     // Shorter ones first: what they show needs no shrinking.
     for len in 0..=plan.depth {
-        explorer.all(&mut Vec::new(), len)?;
+        explorer.all(&mut Vec::new(), len, &[])?;
+    }
+    for Suffix { ops, shorter } in &plan.endings {
+        for len in 0..=plan.depth.saturating_sub(*shorter) {
+            explorer.all(&mut Vec::new(), len, ops)?;
+        }
     }
     let mut random = Random(plan.seed);
-    for _ in 0..plan.random {
+    for number in 0..plan.random {
         let len = plan.depth + 1 + random.below(LONGEST - plan.depth.min(LONGEST));
-        let script: Vec<_> = (0..len).map(|_| plan.ops[random.below(plan.ops.len())]).collect();
+        let mut script: Vec<_> = (0..len).map(|_| plan.ops[random.below(plan.ops.len())]).collect();
+        // In every second one, somewhere.
+        if number % 2 == 1 && !plan.endings.is_empty() {
+            let at = random.below(len);
+            let Suffix { ops, .. } = plan.endings[random.below(plan.endings.len())];
+            script.splice(at..at, ops.iter().copied());
+        }
         explorer.try_script(&script, Some(plan.seed))?;
     }
     match plan.allowed.iter().find(|allowed| !explorer.seen.contains(*allowed)) {
@@ -145,17 +178,21 @@ struct Explorer<'a> {
 }
 
 impl Explorer<'_> {
-    /// All scripts that continue `script` by `more` operations.
-    fn all(&mut self, script: &mut Vec<Op>, more: usize) -> Result<(), Failure> {
-        if more == 0 {
+    /// All scripts that continue `script` by `more` operations, and then by `ending`.
+    fn all(&mut self, script: &mut Vec<Op>, more: usize, ending: &[Op]) -> Result<(), Failure> {
+        if more == 0 && ending.is_empty() {
             return self.try_script(script, None);
         }
+        // Nothing of the rest would be run.
         if script.last() == Some(&Op::Drop) {
             return Ok(());
         }
+        if more == 0 {
+            return self.try_script(&[script.as_slice(), ending].concat(), None);
+        }
         for op in &self.plan.ops {
             script.push(*op);
-            self.all(script, more - 1)?;
+            self.all(script, more - 1, ending)?;
             script.pop();
         }
         Ok(())

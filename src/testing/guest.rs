@@ -257,6 +257,22 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command(15, handle, 0, 0).await;
     }
 
+    /// Lets the guest make an [item](Item::MAKE) that is a stream: returns the item, and the handle of its writable end.
+    pub(super) async fn make_item(&self) -> (u32, u32) {
+        let (readable, writable, _) = self.command(16, 0, 0, 0).await;
+        (readable, writable)
+    }
+
+    /// Starts a write of whatever the guest's [buffer](BUFFER) holds to an item that is a stream.
+    pub(super) async fn write_item(&self, writable: u32) -> Code {
+        self.code(17, writable, BUFFER, 1).await
+    }
+
+    /// Drops the writable end of an item that is a stream.
+    pub(super) async fn close_item(&self, writable: u32) {
+        self.command(18, writable, 0, 0).await;
+    }
+
     /// Lets the guest trap; never returns.
     pub async fn trap(&self) {
         self.command(13, 0, 0, 0).await;

@@ -58,6 +58,7 @@
   (core func $future.drop-writable (canon future.drop-writable $f))
   (core func $waitable.join (canon waitable.join))
   DROP
+  MAKE
   (core func $waitable-set.new (canon waitable-set.new))
   (core func $waitable-set.wait (canon waitable-set.wait (memory (core memory $libc "memory"))))
 
@@ -86,6 +87,9 @@
     (import "host" "future.drop-writable" (func $future.drop-writable (param i32)))
     (import "host" "waitable.join" (func $waitable.join (param i32 i32)))
     (import "host" "item.drop" (func $item.drop (param i32)))
+    (import "host" "item.new" (func $item.new (result i64)))
+    (import "host" "item.write" (func $item.write (param i32 i32 i32) (result i32)))
+    (import "host" "item.close" (func $item.close (param i32)))
     (import "host" "waitable-set.new" (func $waitable-set.new (result i32)))
     (import "host" "waitable-set.wait" (func $waitable-set.wait (param i32 i32) (result i32)))
 
@@ -137,6 +141,13 @@
           (local.set $r0 (global.get $top))
           (if (local.get $a) (then (global.set $top (local.get $a))))))
         (if (i32.eq (local.get $op) (i32.const 15)) (then (call $item.drop (local.get $a))))
+        (if (i32.eq (local.get $op) (i32.const 16)) (then
+          (local.set $pair (call $item.new))
+          (local.set $r0 (i32.wrap_i64 (local.get $pair)))
+          (local.set $r1 (i32.wrap_i64 (i64.shr_u (local.get $pair) (i64.const 32))))))
+        (if (i32.eq (local.get $op) (i32.const 17)) (then
+          (local.set $r0 (call $item.write (local.get $a) (local.get $b) (local.get $c)))))
+        (if (i32.eq (local.get $op) (i32.const 18)) (then (call $item.close (local.get $a))))
 
         (if (i32.eq (local.get $op) (i32.const 21)) (then
           (local.set $r0 (call $future.read (local.get $a) (local.get $b)))))
@@ -182,6 +193,9 @@
       (export "future.drop-writable" (func $future.drop-writable))
       (export "waitable.join" (func $waitable.join))
       (export "item.drop" (func $item.drop))
+      (export "item.new" (func $item.new))
+      (export "item.write" (func $item.write))
+      (export "item.close" (func $item.close))
       (export "waitable-set.new" (func $waitable-set.new))
       (export "waitable-set.wait" (func $waitable-set.wait))))))
   (func (export "run") async (canon lift (core func $m "run"))))

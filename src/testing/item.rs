@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wasmtime::component::{ComponentType, Lift, Lower, Resource};
+use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, Resource, StreamReader};
 
 /// A part of the guest's memory, with what items own.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ impl Heap {
 
 /// Items that a [`Guest`](super::Guest) can read and write.
 ///
-/// Here for bytes, scalars, strings, `tuple<u32, string>`, `result<_, u32>` and resources; a record of your own takes a few lines:
+/// Here for bytes, scalars, strings, `tuple<u32, string>`, `result<_, u32>`, resources, and streams and futures of scalars; a
+/// record of your own takes a few lines:
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, Resource};
@@ -93,6 +94,12 @@ pub trait Item: ComponentType + Lift + Lower + Send + Sync + 'static {
         (core module $no-drop (func (export "drop") (param i32) unreachable))
         (core instance $no-drop (instantiate $no-drop))
         (alias core export $no-drop "drop" (core func $item.drop))"#;
+
+    /// What defines `$item.new`, `$item.write` and `$item.close` in the component, where an item is the readable end of a
+    /// stream that a guest can make: they are `stream.new`, `stream.write` and `stream.drop-writable` of its type. The guest
+    /// then makes what it is to write, and looks in the end whether anybody has the other ends. Items that hold handles
+    /// otherwise come from [`Check::gives`](super::Check::gives).
+    const MAKE: Option<&'static str> = None;
 
     /// The value tells nothing of the item, as a handle does: values are counted, not compared.
     const OPAQUE: bool = false;
@@ -186,6 +193,56 @@ impl Item for (u32, String) {
     }
 }
 
+/// What all items that are handles have in common.
+macro_rules! handle {
+    () => {
+        const SIZE: u32 = 4;
+        const OPAQUE: bool = true;
+
+        fn store(handle: &u32, heap: &mut Heap, out: &mut Vec<u8>) {
+            u32::store(handle, heap, out);
+        }
+
+        fn load(bytes: &[u8], heap: &Heap) -> Option<u32> {
+            u32::load(bytes, heap)
+        }
+
+        fn handle(value: &u32) -> Option<u32> {
+            Some(*value)
+        }
+    };
+}
+
+macro_rules! ends {
+    ($($ty:ty: $name:literal),*) => {$(
+        /// A handle; its value is its index in the guest's table.
+        impl Item for StreamReader<$ty> {
+            type Value = u32;
+            const TYPE: &'static str = "$inner";
+            const PRELUDE: &'static str = concat!("(type $inner (stream ", $name, "))");
+            const DROP: &'static str = "(core func $item.drop (canon stream.drop-readable $inner))";
+            const MAKE: Option<&'static str> = Some(
+                r#"(core func $item.new (canon stream.new $inner))
+                (core func $item.write (canon stream.write $inner async
+                    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+                (core func $item.close (canon stream.drop-writable $inner))"#,
+            );
+            handle!();
+        }
+
+        /// A handle; its value is its index in the guest's table.
+        impl Item for FutureReader<$ty> {
+            type Value = u32;
+            const TYPE: &'static str = "$inner";
+            const PRELUDE: &'static str = concat!("(type $inner (future ", $name, "))");
+            const DROP: &'static str = "(core func $item.drop (canon future.drop-readable $inner))";
+            handle!();
+        }
+    )*};
+}
+
+ends!(u8: "u8", u32: "u32");
+
 /// A handle; its value is its index in the guest's table. The resource is imported as `item`, which the test
 /// [links](super::Setup::link).
 impl<R: Send + Sync + 'static> Item for Resource<R> {
@@ -193,18 +250,5 @@ impl<R: Send + Sync + 'static> Item for Resource<R> {
     const TYPE: &'static str = "(own $item)";
     const PRELUDE: &'static str = r#"(import "item" (type $item (sub resource)))"#;
     const DROP: &'static str = "(core func $item.drop (canon resource.drop $item))";
-    const SIZE: u32 = 4;
-    const OPAQUE: bool = true;
-
-    fn store(handle: &u32, heap: &mut Heap, out: &mut Vec<u8>) {
-        u32::store(handle, heap, out);
-    }
-
-    fn load(bytes: &[u8], heap: &Heap) -> Option<u32> {
-        u32::load(bytes, heap)
-    }
-
-    fn handle(value: &u32) -> Option<u32> {
-        Some(*value)
-    }
+    handle!();
 }

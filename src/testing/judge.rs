@@ -2,17 +2,21 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::AsContextMut as _;
 
 use super::check::{Check, Value};
+use super::compare::compare;
 use super::explore::Outcome;
 use super::made::{Hooks, Reported};
-use super::probe::{self, EndedBy, SharedSeen, look};
+use super::moves::Moves;
+use super::over::Ending;
+use super::probe::{self, SharedSeen, look};
 use super::role::Role;
-use super::session::{At, Entries, Log, Session, Side, Step, Stuck, compare};
-use super::{Failure, Finding, Guest, Item, Op, Setup, executor};
+use super::session::{At, Entries, Log, Session, Side, Stuck};
+use super::{Finding, Guest, Item, Op, Setup, executor};
 
 /// For one of these answers Wasmtime itself traps the guest.
 const TRAPS: [Finding; 5] = [
@@ -24,9 +28,9 @@ const TRAPS: [Finding; 5] = [
 ];
 
 impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
-    const READS: bool = matches!(R::SIDE, Side::Reads | Side::ReadsFuture);
+    pub(super) const READS: bool = matches!(R::SIDE, Side::Reads | Side::ReadsFuture);
 
-    fn setup(&self) -> Setup<D> {
+    pub(super) fn setup(&self) -> Setup<D> {
         let setup = Setup::new((self.data)());
         match self.link.clone() {
             Some(link) => setup.link(move |root| link(root)),
@@ -34,12 +38,12 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         }
     }
 
-    fn session<'a, 'g>(
+    pub(super) fn session<'a, 'g>(
         &'a self,
         guest: &'a Guest<'g, D, T>,
         handle: u32,
         (log, seen): (&'a Log, &'a SharedSeen),
-        step: &'a mut Option<Step>,
+        moves: &'a mut Moves,
     ) -> Session<'a, 'g, D, T> {
         Session {
             guest,
@@ -47,14 +51,19 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             handle,
             log,
             seen,
-            step,
+            moves,
             items: &self.items,
+            handles: None,
             got: Vec::new(),
             accepted: 0,
             pending: None,
-            steps: 0,
+            questions: 0,
+            taken: None,
             bound: self.bound,
             cancelled: false,
+            cut: None,
+            since_cut: false,
+            completed_since_cut: 0,
             ended: false,
             dropped: false,
         }
@@ -65,12 +74,16 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         // Of a script that has trapped.
         drop(probe::disarm());
         let (object, mut hooks) = (self.make)();
-        look(&seen).ready = (hooks.step.is_none() && !self.short).then_some(self.items.len());
-        let mut step = hooks.step.take();
+        let mut moves = std::mem::take(&mut hooks.moves);
+        moves.log = log.clone();
+        look(&seen).ready = (moves.step.is_none() && !self.short).then_some(self.items.len());
+        let left = Arc::new(AtomicUsize::new(0));
         let run = AssertUnwindSafe(|| {
-            self.setup().run::<T, _>(async |guest| {
+            let ended = self.setup().count(left.clone()).run::<T, _>(async |guest| {
+                let handles = self.handles(guest).await?;
                 let handle = object.open(guest, seen.clone()).await?;
-                let mut session = self.session(guest, handle, (&log, &seen), &mut step);
+                let mut session = self.session(guest, handle, (&log, &seen), &mut moves);
+                session.handles = handles;
                 // What it is stuck in is in the log.
                 if let Ok(()) = self.play(&mut session, script).await {
                     if script.is_empty() {
@@ -79,7 +92,13 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
                     let _ = self.judge(&mut session, &mut hooks).await;
                 }
                 Ok(())
-            })
+            });
+            if let Some(gone) = log.gone() {
+                let ending = self.ending_of_gone(gone, &look(&seen), hooks.watches_store);
+                // What waits for ever is in the log.
+                let _ = executor::try_run(hooks.finish(&mut moves, ending, false));
+            }
+            ended
         });
         let ended = catch_unwind(run);
         let wakes = ended.as_ref().map_or(0, |(_, effort)| effort.wakes);
@@ -90,7 +109,14 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         all.extend(findings);
         match ended {
             Err(panic) => all.push((self.at(at, Finding::Panicked), panic_text(&*panic))),
-            Ok((Ok(Ok(Ok(()))), _)) => {}
+            Ok((Ok(Ok(Ok(()))), _)) => {
+                let left = left.load(Ordering::Relaxed).saturating_sub(self.nothing());
+                if left > 0 && all.is_empty() {
+                    all.push((Finding::HandleLeft, format!("{left} places in the store's table")));
+                }
+            }
+            // That is what was asked for.
+            Ok(_) if matches!(at, At::Gone(_)) => {}
             Ok((Ok(Ok(Err(error)) | Err(error)), _)) => {
                 let text = error.root_cause().to_string();
                 if self.fails && seen.failed {
@@ -105,6 +131,19 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             }
         }
         Outcome { findings: all, trace, polls: seen.polls, wakes }
+    }
+
+    /// How much a store holds after a guest that had no stream at all.
+    fn nothing(&self) -> usize {
+        self.nothing.get().unwrap_or_else(|| {
+            let left = Arc::new(AtomicUsize::new(0));
+            let run = self.setup().count(left.clone()).run::<T, _>(async |_| ());
+            // Where that fails every script does, and says so.
+            drop(run);
+            let nothing = left.load(Ordering::Relaxed);
+            self.nothing.set(Some(nothing));
+            nothing
+        })
     }
 
     /// A zero-length operation must not even fail.
@@ -148,29 +187,27 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
                 session.guest.drop_item(handle).await;
             }
         }
-        let failed = self.fails && session.ended;
-        let report = hooks.finish(session, failed).await;
-        if let Some(leftovers) = &self.leftovers {
-            let left = session.guest.with(|mut store| leftovers(store.as_context_mut().data_mut()));
-            if left > 0 {
-                session.log.find(Finding::ResourceLeft, format!("{left} of them"));
-            }
-        }
+        session.look_at_cut();
+        let failed = self.fails && session.ended && session.cut.is_none();
+        let ending = self.ending(session, hooks.reports.is_some());
+        let report = hooks.finish(session.moves, ending, failed).await;
         let all = self.items.len();
+        let differs = |got: &[Option<Value<T>>], least, most| match got.len() {
+            _ if !T::OPAQUE => compare(got, &self.items, least, most),
+            got if got < least => Some((Finding::LostAtEnd, format!("{got} of {least} items"))),
+            got if got > most => Some((Finding::Doubled, format!("{got} of {most} items"))),
+            _ => None,
+        };
         let difference = if Self::READS {
-            let least = if session.ended && !dropped_early { all } else { 0 };
-            match session.got.len() {
-                _ if !T::OPAQUE => compare(&session.got, &self.items, least, all),
-                got if got < least => Some((Finding::LostAtEnd, format!("{got} of {all} items"))),
-                got if got > all => Some((Finding::Doubled, format!("{got} of {all} items"))),
-                _ => None,
-            }
+            let whole = session.ended && !dropped_early && ending != Ending::CutByHost;
+            let least = if whole { all } else { 0 };
+            differs(&session.got, least, all)
         } else {
             let failed = failed || report == Some(Reported::Failed);
-            let least = if failed { 0 } else { session.accepted };
-            hooks.received.as_mut().filter(|_| !T::OPAQUE).and_then(|received| {
+            let least = if failed || session.cut.is_some() { 0 } else { session.accepted };
+            hooks.received.as_mut().and_then(|received| {
                 let received: Vec<_> = received().into_iter().map(Some).collect();
-                compare(&received, &self.items, least, session.accepted)
+                differs(&received, least, session.accepted)
             })
         };
         if let Some((finding, detail)) = difference {
@@ -180,90 +217,18 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             let detail = format!("{} of {all} items were written", session.accepted);
             session.log.find(finding, detail);
         }
-        Ok(())
-    }
-
-    /// What a missing or doubled item comes from.
-    fn blame(&self, finding: Finding, session: &mut Session<'_, '_, D, T>) -> Finding {
-        let ended_by = look(session.seen).ended_by;
-        let cancelled = session.cancelled;
-        match finding {
-            Finding::LostAtEnd if Self::READS => match ended_by {
-                Some(EndedBy::Cancel) => Finding::EndedOnCancel,
-                Some(EndedBy::ZeroLength) => Finding::ZeroLengthRead,
-                // It ended before its host object did.
-                _ if cancelled && session.step() => Finding::EndedOnCancel,
-                _ if cancelled => Finding::LostOnCancel,
-                _ if self.fails => Finding::ErrorOvertook,
-                _ => Finding::LostAtEnd,
-            },
-            Finding::Lost if Self::READS && cancelled => Finding::LostOnCancel,
-            finding if Self::READS => finding,
-            Finding::Lost | Finding::LostAtEnd | Finding::Doubled if cancelled => {
-                Finding::Miscounted
+        // What the test itself has of the host object may hold handles as well; the store's next step closes them.
+        *hooks = Hooks::default();
+        session.moves.release();
+        executor::idle().await;
+        session.look_at_handles().await?;
+        if let Some(leftovers) = &self.leftovers {
+            let left = session.guest.with(|mut store| leftovers(store.as_context_mut().data_mut()));
+            if left > 0 {
+                session.log.find(Finding::ResourceLeft, format!("{left} of them"));
             }
-            Finding::Lost | Finding::LostAtEnd if self.fails => Finding::ErrorLost,
-            Finding::LostAtEnd => Finding::NotClosed,
-            finding => finding,
         }
-    }
-
-    /// A consumer may end a stream when it likes, but not for an operation that wrote nothing.
-    fn closed_early(&self, session: &Session<'_, '_, D, T>) -> Option<Finding> {
-        let all = session.accepted == self.items.len();
-        if R::SIDE != Side::Writes || self.fails || !session.ended || all || !self.whole.get() {
-            return None;
-        }
-        match look(session.seen).ended_by {
-            Some(EndedBy::Cancel) => Some(Finding::EndedOnCancel),
-            Some(EndedBy::ZeroLength) => Some(Finding::ZeroLengthWrite),
-            _ if session.cancelled => Some(Finding::EndedOnCancel),
-            _ => None,
-        }
-    }
-
-    /// One operation as long as a guest can name.
-    pub(super) fn memory_failure(&self, peak: fn() -> usize) -> Option<Failure> {
-        const LONGEST: u32 = (1 << 28) - 1;
-        const ROOM: usize = 64 << 20;
-        /// The steps of the host object that may be needed until the operation can move anything.
-        const STEPS: usize = 8;
-        /// Only one is measured at a time, for the allocator is everyone's.
-        static MEASURED: Mutex<()> = Mutex::new(());
-        if matches!(R::SIDE, Side::ReadsFuture | Side::WritesFuture) || T::SIZE > 12 {
-            return None;
-        }
-        let _measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-        let (object, mut hooks) = (self.make)();
-        let mut step = hooks.step.take();
-        let (log, seen) = (Log::default(), SharedSeen::default());
-        let setup = self.setup().buffer(LONGEST * T::SIZE);
-        peak();
-        // What is allocated now, if a call sets it back.
-        let before = peak();
-        let run = AssertUnwindSafe(|| {
-            setup.run::<T, _>(async |guest| {
-                let handle = object.open(guest, seen.clone()).await?;
-                let mut session = self.session(guest, handle, (&log, &seen), &mut step);
-                session.start_any(LONGEST).await;
-                executor::idle().await;
-                for _ in 0..STEPS {
-                    session.step();
-                    executor::idle().await;
-                }
-                wasmtime::error::Ok(())
-            })
-        });
-        // However it ends: scripts that trap, panic or stall are found by others.
-        drop(catch_unwind(run));
-        let grown = peak().saturating_sub(before);
-        (grown > ROOM).then(|| Failure {
-            finding: Finding::GuestSizedMemory,
-            detail: format!("{grown} bytes for an operation of {LONGEST} items"),
-            script: vec![Op::Start(LONGEST)],
-            trace: log.take().trace,
-            seed: None,
-        })
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use super::Finding;
-use super::session::Step;
+use super::moves::Step;
 
 /// In which poll a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,6 +289,7 @@ impl<D: 'static, C: FutureConsumer<D, Item: 'static>> FutureConsumer<D> for Prob
         let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
         let mut seen = look(this.seen);
+        seen.moved = usize::from(left == 0);
         if !finish && left > 0 && matches!(answer, Poll::Ready(Ok(()))) {
             seen.find(Finding::CompletedWithNothing, "the value was not taken".to_owned());
         }

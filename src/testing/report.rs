@@ -51,6 +51,10 @@ findings! {
     TookOnZeroLength => "Zero-length reads",
     /// A zero-length read trapped, panicked, never came back or ended the stream.
     ZeroLengthRead => "Zero-length reads",
+    /// At the end of the stream zero-length reads complete, over and over: a guest that waits for the end spins.
+    SpinsAtEnd => "Zero-length reads",
+    /// A zero-length read that was the first in a row took something from the host object.
+    LookedAhead => "Zero-length reads",
     /// A zero-length write trapped, panicked, never came back or ended the stream.
     ZeroLengthWrite => "Zero-length writes",
     /// The end came later than the last items although it was told with them.
@@ -73,6 +77,10 @@ findings! {
     Outran => "No outrunning",
     /// A resource is left in the store's table.
     ResourceLeft => "Created when delivered",
+    /// A stream or future is left in the store, and nobody can close it any more: who writes to it waits for ever.
+    HandleLeft => "Created when delivered",
+    /// Room in a channel, or a place in the queue for it, is kept after the end of the stream.
+    PlaceKept => "No outrunning",
     /// What the guest was told to have written is not what arrived.
     Miscounted => "Exact count",
     /// An item was lost on the way.
@@ -89,6 +97,14 @@ findings! {
     EndNotReported => "Completion",
     /// It was told twice how the stream ended.
     EndReportedTwice => "Completion",
+    /// A cut by the host did not end the stream.
+    CutIgnored => "Completion",
+    /// What was cut short looks complete.
+    CutLooksComplete => "Truncated is never complete",
+    /// What is complete looks cut short.
+    EndLooksCut => "Truncated is never complete",
+    /// After the end of the stream its receiver, or a future beside it, stays open: it waits for ever.
+    StaysOpen => "Truncated is never complete",
     /// The guest trapped.
     Trapped => "No trap and no panic",
     /// The implementation panicked.

@@ -2,18 +2,15 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Waker;
 
-use futures::future::{Either, select};
-
 use super::executor;
+use super::handles::Handles;
+use super::moves::Moves;
 use super::probe::{self, SharedSeen, look};
 use super::{Code, Finding, Guest, Item, Op};
-
-/// Moves the host object on; `false` if there is nothing to move any more.
-pub(super) type Step = Box<dyn FnMut() -> bool>;
 
 /// Where a script stands, for what comes out of a trap, a panic or a stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +18,25 @@ pub(super) enum At {
     Elsewhere,
     Operation(u32),
     Cancel,
+    /// The guest is to trap, or the store to be dropped.
+    Gone(Gone),
+}
+
+/// What was known when the store went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// The guest had been told the end.
+    pub(super) ended: bool,
+    /// How much the guest knew to be written.
+    pub(super) accepted: usize,
+    pub(super) cut: Option<Cut>,
+}
+
+/// What was known when the host cut the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// The implementation had told its end, or delivered its last item.
+    pub(super) late: bool,
 }
 
 /// What outlives a script that traps or panics.
@@ -48,7 +64,15 @@ impl Log {
         self.0.borrow_mut().findings.push((finding, detail.into()));
     }
 
-    fn at(&self, at: At) {
+    /// What was known when the store went, if it did.
+    pub(super) fn gone(&self) -> Option<Gone> {
+        match self.0.borrow().at {
+            At::Gone(gone) => Some(gone),
+            _ => None,
+        }
+    }
+
+    pub(super) fn at(&self, at: At) {
         self.0.borrow_mut().at = at;
     }
 
@@ -90,18 +114,28 @@ pub(super) struct Session<'a, 'g, D: 'static, T: Item> {
     pub(super) handle: u32,
     pub(super) log: &'a Log,
     pub(super) seen: &'a SharedSeen,
-    pub(super) step: &'a mut Option<Step>,
+    pub(super) moves: &'a mut Moves,
     /// What is to be written.
     pub(super) items: &'a [T::Value],
+    /// The same, if it holds handles.
+    pub(super) handles: Option<Handles>,
     /// What was read.
     pub(super) got: Vec<Option<T::Value>>,
     /// How much was written.
     pub(super) accepted: usize,
     pub(super) pending: Option<u32>,
-    pub(super) steps: usize,
+    /// So many questions for readiness were asked in a row.
+    pub(super) questions: usize,
+    /// What had left the host object when the operation began.
+    pub(super) taken: Option<usize>,
     /// How much may be accepted while the host object does not move on.
     pub(super) bound: Option<usize>,
     pub(super) cancelled: bool,
+    pub(super) cut: Option<Cut>,
+    /// The operation that is under way began after the cut.
+    pub(super) since_cut: bool,
+    /// How many of those completed.
+    pub(super) completed_since_cut: usize,
     pub(super) ended: bool,
     pub(super) dropped: bool,
 }
@@ -115,11 +149,14 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 Op::Step if self.pending.is_some() && script.get(at + 1) == Some(&Op::Cancel) => {
                     self.race().await?;
                 }
-                Op::Step => drop(self.step()),
+                Op::Step => drop(self.moves.step()),
                 Op::Idle => executor::idle().await,
                 Op::Wait => self.wait().await?,
                 Op::Cancel => self.cancel().await?,
                 Op::Drop => return self.drop_end().await,
+                Op::Ask => self.ask_for_the_end().await?,
+                Op::Cut => self.cut_short(),
+                Op::Trap | Op::DropStore => return self.go(*op).await,
             }
         }
         Ok(())
@@ -140,8 +177,18 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             if len == 0 && wanted > 0 {
                 return;
             }
-            self.guest.load_items(&rest[..len as usize]).await;
+            let to = self.accepted + len as usize;
+            match &self.handles {
+                Some(handles) => self.guest.load(&handles.bytes(self.accepted..to)).await,
+                None => self.guest.load_items(&self.items[self.accepted..to]).await,
+            }
         }
+        if self.cut.is_some() {
+            executor::idle().await;
+            self.since_cut = true;
+        }
+        self.questions = if len == 0 { self.questions + 1 } else { 0 };
+        self.taken = self.moves.taken();
         self.log.at(At::Operation(len));
         let code = match self.side {
             Side::Reads => self.guest.read(self.handle, len).await,
@@ -162,43 +209,28 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         self.pending = (code == Code::Blocked).then_some(len);
     }
 
-    /// The host object moves on.
-    pub(super) fn step(&mut self) -> bool {
-        let moved = self.step.as_mut().is_some_and(|step| step());
-        if moved {
-            self.steps += 1;
-            self.log.trace("the host object moves on".to_owned());
-        }
-        moved
-    }
-
-    /// Waits for `future`; if nothing can run the host object moves on, as long as it can.
-    pub(super) async fn wait_for<F: Future + Unpin>(&mut self, mut future: F) -> Option<F::Output> {
-        loop {
-            match select(&mut future, pin!(executor::idle())).await {
-                Either::Left((output, _)) => return Some(output),
-                Either::Right(_) => {
-                    if !self.step() {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-
     pub(super) async fn wait(&mut self) -> Result<(), Stuck> {
         let Some(len) = self.pending else { return Ok(()) };
         let (guest, handle) = (self.guest, self.handle);
         let mut wait: Pin<Box<dyn Future<Output = Code>>> = Box::pin(guest.wait(handle));
-        if let Some(code) = self.wait_for(&mut wait).await {
+        let code = match self.cut {
+            // To cut is enough: the host object need not move on.
+            Some(_) => guest.parked(&mut wait).await,
+            None => self.moves.wait_for(&mut wait).await,
+        };
+        if let Some(code) = code {
             self.settle("the guest waits", len, code).await;
             return Ok(());
         }
         self.log.trace("the guest waits: nothing can run any more".to_owned());
+        if self.cut.is_some() {
+            self.log.find(Finding::CutIgnored, "the operation stays parked");
+            return Err(Stuck);
+        }
         // Would it have come back, had it been woken?
         let waker = look(self.seen).waker.take();
         waker.into_iter().for_each(Waker::wake);
-        let ready = self.wait_for(&mut wait).await.is_some();
+        let ready = self.moves.wait_for(&mut wait).await.is_some();
         let all = self.got.len() == self.items.len();
         let (finding, detail) = match (len, self.side.writes()) {
             (0, false) => (Finding::ZeroLengthRead, "it never comes back"),
@@ -227,7 +259,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 Side::WritesFuture => guest.future_cancel_write(handle).await,
             }
         });
-        match self.wait_for(cancel).await {
+        match self.moves.wait_for(cancel).await {
             Some(code) => {
                 self.settle("the guest cancels", len, code).await;
                 Ok(())
@@ -241,16 +273,16 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
 
     /// The guest cancels, and the host object moves on before the implementation is asked for an answer.
     async fn race(&mut self) -> Result<(), Stuck> {
-        let Some(step) = self.step.take() else { return self.cancel().await };
+        let Some(step) = self.moves.step.take() else { return self.cancel().await };
         self.log.trace("the host object is about to move on".to_owned());
         probe::arm(step);
         let result = self.cancel().await;
         let (step, moved) = probe::disarm().unzip();
-        *self.step = step;
+        self.moves.step = step;
         match moved.flatten() {
-            Some(moved) => self.steps += usize::from(moved),
+            Some(moved) => self.moves.steps += usize::from(moved),
             // It was not asked.
-            None => drop(self.step()),
+            None => drop(self.moves.step()),
         }
         result
     }
@@ -289,9 +321,14 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         if code == Code::Completed(0) && count < len {
             self.log.find(Finding::CompletedWithNothing, format!("{len} items were asked for"));
         }
+        if self.since_cut && len > 0 && matches!(code, Code::Completed(_)) {
+            self.completed_since_cut += 1;
+        }
+        self.look_ahead(len);
         if self.side.writes() {
             self.accepted += count as usize;
-            if let Some(bound) = self.bound.filter(|n| self.steps == 0 && self.accepted > *n) {
+            if let Some(bound) = self.bound.filter(|n| self.moves.steps == 0 && self.accepted > *n)
+            {
                 let detail = format!("{} items, and the bound is {bound}", self.accepted);
                 self.log.find(Finding::Outran, detail);
             }
@@ -303,41 +340,4 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             self.got.extend(items);
         }
     }
-}
-
-/// Says how `got` differs from the first of `items`, of which `least` to `most` must be there.
-pub(super) fn compare<V: PartialEq + std::fmt::Debug>(
-    got: &[Option<V>],
-    items: &[V],
-    least: usize,
-    most: usize,
-) -> Option<(Finding, String)> {
-    let starts = got.len() <= items.len()
-        && got.iter().zip(items).all(|(got, item)| got.as_ref() == Some(item));
-    let finding = match starts {
-        true if got.len() < least => Finding::LostAtEnd,
-        // Each of them once, but the other side was told of fewer.
-        true if got.len() > most => Finding::Miscounted,
-        true => return None,
-        false => {
-            let mut left: Vec<&V> = items.iter().collect();
-            let surplus = got.iter().find(|got| {
-                let at = left.iter().position(|item| got.as_ref() == Some(item));
-                at.map(|at| left.remove(at)).is_none()
-            });
-            match surplus {
-                Some(Some(item)) if items.contains(item) => Finding::Doubled,
-                Some(_) => Finding::Changed,
-                None if in_order(got, items) => Finding::Lost,
-                None => Finding::Reordered,
-            }
-        }
-    };
-    let got: Vec<_> = got.iter().flatten().collect();
-    Some((finding, format!("expected {:?}, got {got:?}", &items[..most.min(items.len())])))
-}
-
-fn in_order<V: PartialEq>(got: &[Option<V>], items: &[V]) -> bool {
-    let mut items = items.iter();
-    got.iter().flatten().all(|got| items.any(|item| item == got))
 }

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::{mpsc, oneshot};
@@ -27,6 +28,17 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// For items that the guest cannot make.
+const NO_MAKE: &str = r#"
+    (core module $no-make
+        (func (export "new") (result i64) unreachable)
+        (func (export "write") (param i32 i32 i32) (result i32) unreachable)
+        (func (export "close") (param i32) unreachable))
+    (core instance $no-make (instantiate $no-make))
+    (alias core export $no-make "new" (core func $item.new))
+    (alias core export $no-make "write" (core func $item.write))
+    (alias core export $no-make "close" (core func $item.close))"#;
+
 fn component<T: Item>(pages: u32) -> Result<Component> {
     let mut components = locked(&COMPONENTS);
     if let Some(component) = components.get(&(TypeId::of::<T>(), pages)) {
@@ -35,6 +47,7 @@ fn component<T: Item>(pages: u32) -> Result<Component> {
     let text = include_str!("guest.wat")
         .replace("PRELUDE", T::PRELUDE)
         .replace("DROP", T::DROP)
+        .replace("MAKE", T::MAKE.unwrap_or(NO_MAKE))
         .replace("ITEM", T::TYPE)
         .replace("PAGES", &pages.to_string());
     let component = Component::new(&ENGINE, text)?;
@@ -117,6 +130,7 @@ pub struct Setup<D: 'static> {
     data: D,
     pages: u32,
     link: Option<Link<D>>,
+    left: Option<Arc<AtomicUsize>>,
 }
 
 impl<D: fmt::Debug> fmt::Debug for Setup<D> {
@@ -128,7 +142,7 @@ impl<D: fmt::Debug> fmt::Debug for Setup<D> {
 impl<D: Send + 'static> Setup<D> {
     /// A guest in a store with `data`.
     pub fn new(data: D) -> Self {
-        Self { data, pages: PAGES, link: None }
+        Self { data, pages: PAGES, link: None, left: None }
     }
 
     /// Gives the guest's buffer `bytes` bytes; it has 16 MiB otherwise. Memory that is never touched costs nothing.
@@ -143,6 +157,13 @@ impl<D: Send + 'static> Setup<D> {
         link: impl Fn(&mut LinkerInstance<'_, D>) -> Result<()> + 'static,
     ) -> Self {
         self.link = Some(Arc::new(link));
+        self
+    }
+
+    /// Counts in `left` what the store still holds when the guest has returned: streams, futures, and what belongs to the
+    /// guest itself.
+    pub(super) fn count(mut self, left: Arc<AtomicUsize>) -> Self {
+        self.left = Some(left);
         self
     }
 
@@ -202,6 +223,10 @@ impl<D: Send + 'static> Setup<D> {
                 }
             })
             .await??;
+        if let Some(left) = &self.left {
+            let table = store.concurrent_resource_table();
+            left.store(table.map_or(0, |table| table.iter_mut().count()), Ordering::Relaxed);
+        }
         Ok(output)
     }
 }

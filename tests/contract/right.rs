@@ -1,32 +1,57 @@
 //! Correct implementations that differ from each other: the kit accuses none of them.
 
-use std::task::{Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
-use wasmtime_streams::testing::{Finding, consumer, producer};
+use wasmtime_streams::testing::{Finding, Made, consumer, producer};
 
 use crate::wrong::{
-    Peer, batch, closing, fed, items, narrow, nothing, ready as full, roomy, take, wrong_consumer,
-    wrong_producer,
+    ITEMS, Peer, batch, closing, fed, full as channel, items, narrow, nothing, ready as full,
+    roomy, take, wrong_consumer, wrong_producer,
 };
+use crate::wrong_beside::{Beside, sends, with_trailers};
+use crate::wrong_cuts::{Mistake, narrow_hand_over, roomy_hand_over, watching_hand_over};
+use crate::wrong_handles::{Batch, files, futures, gives, nested};
 
 wrong_producer! {
-    /// Takes batches; zero-length reads complete at once, and so do cancels.
-    struct Batches { rx: Rx<u32> }
+    /// Takes batches; zero-length reads complete at once, and so do cancels. Only at the second question in a row it looks
+    /// ahead by an item.
+    struct Batches { rx: Rx<u32>, asked: bool, next: Option<u32>, taken: Arc<AtomicUsize> }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
         if finish {
             return Poll::Ready(Ok(Cancelled));
         }
-        match ready!(batch(&mut this.rx, wanted, cx)) {
-            Some(items) => {
-                dst.set_buffer(items.into());
-                Poll::Ready(Ok(Completed))
-            }
-            None => Poll::Ready(Ok(Dropped)),
+        let asked = std::mem::replace(&mut this.asked, wanted == 0);
+        if wanted == 0 && (!asked || this.next.is_some()) {
+            return Poll::Ready(Ok(Completed));
         }
+        let held = usize::from(this.next.is_some());
+        let mut items = Vec::from_iter(this.next.take());
+        if held < wanted.max(1) {
+            match batch(&mut this.rx, wanted.max(1) - held, cx) {
+                Poll::Ready(Some(more)) => items.extend(more),
+                Poll::Ready(None) if items.is_empty() => return Poll::Ready(Ok(Dropped)),
+                Poll::Pending if items.is_empty() => return Poll::Pending,
+                _ => {}
+            }
+        }
+        this.taken.fetch_add(items.len() - held, Ordering::Relaxed);
+        if wanted == 0 {
+            this.next = items.pop();
+        }
+        dst.set_buffer(items.into());
+        Poll::Ready(Ok(Completed))
     }
+}
+
+fn batches(rx: Rx<u32>) -> Made<Batches> {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let made = Made::new(Batches { rx, asked: false, next: None, taken: taken.clone() });
+    made.taken(move || taken.load(Ordering::Relaxed))
 }
 
 wrong_producer! {
@@ -65,15 +90,18 @@ wrong_producer! {
 
 #[test]
 fn producers_that_answer_zero_length_reads_and_cancels_in_different_ways() {
-    producer(items(), fed(|rx| Batches { rx })).assert();
-    producer(items(), full(|rx| Batches { rx })).assert();
+    let none = || Arc::new(AtomicUsize::new(0));
+    let fed_batches = move |rx| Batches { rx, asked: false, next: None, taken: none() };
+    producer(items(), fed(fed_batches)).assert();
+    producer(items(), || batches(channel(ITEMS))).assert();
+    producer(Vec::new(), || batches(channel([]))).assert();
     producer(items(), fed(|rx| Peeks { rx, next: None, woken: false })).assert();
     producer(items(), full(|rx| Peeks { rx, next: None, woken: false })).assert();
 }
 
 #[test]
 fn a_deviation_that_no_longer_happens_is_said() {
-    let check = producer(items(), fed(|rx| Batches { rx })).allow(Finding::Overfilled);
+    let check = producer(items(), || batches(channel(ITEMS))).allow(Finding::Overfilled);
     let failure = check.run().expect_err("it does not happen");
     assert_eq!(failure.finding, Finding::DeclaredInVain, "\n{failure}\n");
     assert!(failure.detail.contains("Overfilled"), "{failure}");
@@ -146,4 +174,42 @@ fn a_consumer_that_ends_early() {
     let three = |late| roomy(move |peer| TakesThree { peer, left: 3, late });
     consumer(items(), three(false)).assert();
     consumer(items(), three(true)).short().assert();
+}
+
+#[test]
+fn hand_overs_that_tell_the_end_from_a_cut() {
+    narrow_hand_over(Mistake::Nothing).assert();
+    roomy_hand_over(Mistake::Nothing, usize::MAX).assert();
+    roomy_hand_over(Mistake::Nothing, 3).short().assert();
+    roomy_hand_over(Mistake::Nothing, 7).assert();
+    let report = watching_hand_over(Mistake::Nothing).assert();
+    // It is cut at every point.
+    let plain = consumer(items(), narrow(|peer| WaitsForRoom { peer })).assert();
+    assert!(report.scripts > plain.scripts + 100, "{report}, and without being cut {plain}");
+}
+
+/// Without a value in the store's data a trap is no different from an end.
+#[test]
+fn a_trap_that_nobody_watches_for_may_look_like_the_end() {
+    narrow_hand_over(Mistake::TrapLooksComplete).assert();
+}
+
+#[test]
+fn futures_beside_a_stream_that_resolve_however_it_ends() {
+    with_trailers(Beside::AllIsWell).assert();
+}
+
+#[test]
+fn a_sender_that_gives_its_place_back() {
+    sends(true).assert();
+}
+
+#[test]
+fn items_that_are_handles_and_that_somebody_closes() {
+    nested(Batch::Closed).assert();
+    nested(Batch::Piped).assert();
+    nested(Batch::RefusedAndClosed).assert();
+    futures(true).assert();
+    files(true).assert();
+    gives(false).assert();
 }

@@ -1,5 +1,7 @@
 //! Producers and consumers as they are written in a hurry, each with one mistake about zero-length operations.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use tokio::sync::mpsc::UnboundedReceiver as Rx;
@@ -7,7 +9,8 @@ use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
 use wasmtime_streams::testing::{Finding, Made, consumer, producer};
 
 use crate::wrong::{
-    Peer, accused, batch, fed, items, nothing, roomy, take, wrong_consumer, wrong_producer,
+    ITEMS, Peer, accused, batch, fed, full, items, nothing, ready, roomy, take, wrong_consumer,
+    wrong_producer,
 };
 
 wrong_producer! {
@@ -74,6 +77,66 @@ wrong_producer! {
 fn a_zero_length_read_never_comes_back() {
     let check = producer(items(), fed(|rx| WaitsForRoom { rx }));
     accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+}
+
+wrong_producer! {
+    /// Says that it is ready, whenever it is asked.
+    struct AlwaysReady { rx: Rx<u32> }
+    |this, cx, store, dst, finish| {
+        match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
+            Poll::Ready(Some(items)) => {
+                dst.set_buffer(items.into());
+                Poll::Ready(Ok(Completed))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Dropped)),
+            Poll::Pending => nothing!(finish),
+        }
+    }
+}
+
+#[test]
+fn a_guest_that_asks_until_it_is_told_the_end_spins() {
+    let check = producer(items(), ready(|rx| AlwaysReady { rx }));
+    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+    let check = producer(items(), fed(|rx| AlwaysReady { rx }));
+    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+}
+
+#[test]
+fn a_guest_that_asks_an_empty_stream_spins() {
+    let check = producer(Vec::new(), || Made::new(AlwaysReady { rx: full([]) }));
+    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+}
+
+wrong_producer! {
+    /// Looks ahead by an item whenever it is asked.
+    struct TakesAhead { rx: Rx<u32>, next: Option<u32>, taken: Arc<AtomicUsize> }
+    |this, cx, store, dst, finish| {
+        let wanted = dst.remaining(store).unwrap_or(64);
+        let mut items: Vec<_> = if wanted > 0 { this.next.take().into_iter().collect() } else { Vec::new() };
+        while items.len() < wanted || wanted == 0 && this.next.is_none() {
+            let item = match this.rx.poll_recv(cx) {
+                Poll::Ready(None) if items.is_empty() => return Poll::Ready(Ok(Dropped)),
+                Poll::Pending if items.is_empty() => return nothing!(finish),
+                Poll::Ready(Some(item)) => item,
+                _ => break,
+            };
+            this.taken.fetch_add(1, Ordering::Relaxed);
+            if wanted > 0 { items.push(item) } else { this.next = Some(item) }
+        }
+        dst.set_buffer(items.into());
+        Poll::Ready(Ok(Completed))
+    }
+}
+
+#[test]
+fn the_first_question_takes_an_item_ahead() {
+    let check = producer(items(), || {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let made = Made::new(TakesAhead { rx: full(ITEMS), next: None, taken: taken.clone() });
+        made.taken(move || taken.load(Ordering::Relaxed))
+    });
+    accused(check, Finding::LookedAhead, "Zero-length reads");
 }
 
 wrong_consumer! {

@@ -4,25 +4,38 @@
 
 mod blocking;
 mod channels;
+#[cfg(unix)]
+mod children;
 mod codec;
 mod cooperation;
+#[path = "../support/cuts.rs"]
+#[allow(dead_code)] // another test program uses all of it
+mod cuts;
 #[cfg(unix)]
 mod datagrams;
 #[cfg(unix)]
+mod descriptors;
+#[cfg(unix)]
 mod files;
+mod gone_runtimes;
 mod handoffs;
 mod http;
+mod http_cuts;
 mod lifted;
 #[cfg(unix)]
 mod listeners;
 mod relay;
 mod relayed;
 #[cfg(unix)]
+mod resets;
+#[cfg(unix)]
 mod shut_down;
 #[cfg(unix)]
 mod socket_ends;
 #[cfg(unix)]
 mod sockets;
+#[cfg(unix)]
+mod stdin;
 mod transform;
 #[cfg(unix)]
 mod yields;

@@ -1,0 +1,88 @@
+//! What a script that went wrong is to be blamed on, and how a stream ended.
+
+use super::check::Check;
+use super::over::Ending;
+use super::probe::{EndedBy, Seen, look};
+use super::role::Role;
+use super::session::{Gone, Session, Side};
+use super::{Finding, Item};
+
+impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
+    /// What a missing or doubled item comes from.
+    pub(super) fn blame(&self, finding: Finding, session: &mut Session<'_, '_, D, T>) -> Finding {
+        let ended_by = look(session.seen).ended_by;
+        let cancelled = session.cancelled;
+        match finding {
+            Finding::LostAtEnd if Self::READS => match ended_by {
+                Some(EndedBy::Cancel) => Finding::EndedOnCancel,
+                Some(EndedBy::ZeroLength) => Finding::ZeroLengthRead,
+                // It ended before its host object did.
+                _ if cancelled && session.moves.step() => Finding::EndedOnCancel,
+                _ if cancelled => Finding::LostOnCancel,
+                _ if self.fails => Finding::ErrorOvertook,
+                _ => Finding::LostAtEnd,
+            },
+            Finding::Lost if Self::READS && cancelled => Finding::LostOnCancel,
+            finding if Self::READS => finding,
+            Finding::Lost | Finding::LostAtEnd | Finding::Doubled if cancelled => {
+                Finding::Miscounted
+            }
+            Finding::Lost | Finding::LostAtEnd if self.fails => Finding::ErrorLost,
+            Finding::LostAtEnd => Finding::NotClosed,
+            finding => finding,
+        }
+    }
+
+    /// A consumer may end a stream when it likes, but not for an operation that wrote nothing.
+    pub(super) fn closed_early(&self, session: &Session<'_, '_, D, T>) -> Option<Finding> {
+        let all = session.accepted == self.items.len();
+        let chosen = self.fails || session.cut.is_some();
+        if R::SIDE != Side::Writes || chosen || !session.ended || all || !self.whole.get() {
+            return None;
+        }
+        match look(session.seen).ended_by {
+            Some(EndedBy::Cancel) => Some(Finding::EndedOnCancel),
+            Some(EndedBy::ZeroLength) => Some(Finding::ZeroLengthWrite),
+            _ if session.cancelled => Some(Finding::EndedOnCancel),
+            _ => None,
+        }
+    }
+
+    /// How the stream ended, the guest's end of which is gone.
+    pub(super) fn ending(&self, session: &Session<'_, '_, D, T>, told: bool) -> Ending {
+        let all = self.items.len();
+        let cut = session.cut.is_some_and(|cut| !cut.late);
+        match R::SIDE {
+            // The guest itself wanted no more.
+            Side::Reads if !session.ended => Ending::Unknown,
+            Side::Reads if cut && session.got.len() < all => Ending::CutByHost,
+            // All of it was delivered: it was cut too late.
+            Side::Reads if cut => Ending::Unknown,
+            Side::Writes if cut => Ending::CutByHost,
+            Side::Reads | Side::Writes if session.ended && self.fails => Ending::Failed,
+            Side::Reads => Ending::InOrder,
+            Side::WritesFuture if !self.fails => Ending::InOrder,
+            Side::Writes if session.ended && session.accepted < all => Ending::Early,
+            // The host object may fail when it is closed.
+            Side::Writes if !session.ended && (told || !self.fails) => Ending::InOrder,
+            Side::Writes | Side::ReadsFuture | Side::WritesFuture => Ending::Unknown,
+        }
+    }
+
+    /// How the stream ended, the store of which is gone.
+    pub(super) fn ending_of_gone(&self, gone: Gone, seen: &Seen, watches_store: bool) -> Ending {
+        let more = seen.moved < self.items.len() && !gone.ended;
+        let cut = gone.cut.is_some_and(|cut| !cut.late);
+        match R::SIDE {
+            Side::Reads if more && cut => Ending::CutByHost,
+            Side::Writes if cut => Ending::CutByHost,
+            // It ended by itself.
+            _ if seen.ended_by.is_some() => Ending::Unknown,
+            Side::Reads if more && watches_store => Ending::StoreGone,
+            Side::Writes if watches_store => Ending::StoreGone,
+            // A future that never got its value.
+            Side::WritesFuture if seen.moved == 0 => Ending::StoreGone,
+            _ => Ending::Unknown,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A child process whose input a guest writes.
+
+use std::process::Stdio;
+
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
+use wasmtime_streams::testing::Code;
+use wasmtime_streams::{std_write, tokio_write};
+
+use super::{DEADLINE, with_guest};
+
+/// A child that says what it has read, once it sees the end of that.
+fn cat() -> (Child, ChildStdin) {
+    let mut cat = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stdin = cat.stdin.take().unwrap();
+    (cat, stdin)
+}
+
+async fn said(cat: Child) -> Vec<u8> {
+    let output = timeout(DEADLINE / 3, cat.wait_with_output()).await;
+    output.expect("the child waits for the end of its input").unwrap().stdout
+}
+
+#[test]
+fn a_child_sees_the_end_of_its_input_though_nobody_awaits_what_drives_it() {
+    // Rule "The end belongs to the completion": shutting such a pipe down does nothing, only its drop closes it.
+    with_guest::<u8, _>(async |guest| {
+        let (cat, stdin) = cat();
+        let (consumer, done) = tokio_write(stdin).with_completion();
+        let driven = done.driven_by(|task| drop(tokio::spawn(task)));
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
+        guest.drop_writable(stream).await;
+        assert_eq!(said(cat).await, b"hello");
+        let driven = driven.await.unwrap();
+        assert!(driven.end.is_finished() && driven.moved == 5);
+    });
+}
+
+#[test]
+fn a_child_sees_the_end_of_what_a_blocking_writer_wrote() {
+    // Rule "The end belongs to the completion": a `Write` knows no shutdown at all.
+    with_guest::<u8, _>(async |guest| {
+        let (cat, stdin) = cat();
+        let stdin = std::fs::File::from(stdin.into_owned_fd().unwrap());
+        let consumer = std_write(stdin, |job| drop(std::thread::spawn(|| job.run())));
+        let (consumer, done) = consumer.with_completion();
+        let driven = done.driven_by(|task| drop(tokio::spawn(task)));
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
+        guest.drop_writable(stream).await;
+        assert_eq!(said(cat).await, b"hello");
+        assert!(driven.await.unwrap().end.is_finished());
+    });
+}
+
+#[test]
+fn a_child_sees_the_end_of_its_input_without_a_completion() {
+    // Rule "The end belongs to the completion": the pipe is dropped with the stream.
+    with_guest::<u8, _>(async |guest| {
+        let (cat, stdin) = cat();
+        let stream = guest.sink(tokio_write(stdin)).await;
+        assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
+        guest.drop_writable(stream).await;
+        assert_eq!(said(cat).await, b"hello");
+    });
+}

@@ -1,0 +1,87 @@
+//! A guest that reads from a standard input on which nothing comes, and leaves: the process can end.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::net::unix::pipe;
+use tokio::runtime::Builder;
+use wasmtime::component::StreamProducer;
+use wasmtime_streams::testing::{Code, Guest, Setup};
+use wasmtime_streams::{Job, std_read, tokio_socket_read};
+
+use crate::DEADLINE;
+
+/// Set in the process whose standard input it is.
+const HOW: &str = "STREAMS_READS_STDIN";
+
+/// Lets a guest begin to read, and leave, in a runtime that is dropped then.
+fn leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let script = async |guest: &Guest<'_, (), u8>| {
+            let stream = guest.source(make()).await;
+            assert_eq!(guest.read(stream, 9).await, Code::Blocked);
+            assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
+            guest.drop_readable(stream).await;
+        };
+        Setup::new(()).drive(script).await.unwrap();
+    });
+    drop(runtime);
+}
+
+/// Starts this test anew with a standard input that stays open, and waits for its end.
+fn ends(name: &str, how: &str) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(HOW, how)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stdin, mut stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+    let (tell, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut said = String::new();
+        stdout.read_to_string(&mut said).unwrap();
+        let _ = tell.send(said);
+    });
+    let said = ended.recv_timeout(DEADLINE);
+    if said.is_err() {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    drop(stdin);
+    let said = said.expect("the runtime's end waits for a key");
+    assert!(status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_runtime_ends_though_a_thread_of_the_hosts_waits_for_a_key() {
+    // Rule "Finish is not the end": what the table gives for a standard input, with a thread that the runtime knows nothing of.
+    const NAME: &str = "stdin::a_runtime_ends_though_a_thread_of_the_hosts_waits_for_a_key";
+    if std::env::var_os(HOW).is_none() {
+        return ends(NAME, "a thread");
+    }
+    let (jobs, queue) = mpsc::channel::<Job>();
+    thread::spawn(move || queue.into_iter().for_each(Job::run));
+    leave(|| {
+        std_read(std::io::stdin(), move |job| {
+            let _ = jobs.send(job);
+        })
+    });
+}
+
+#[test]
+fn a_runtime_ends_though_a_pipe_stays_open() {
+    // Rule "Finish is not the end": where the standard input is a pipe there is no thread at all.
+    const NAME: &str = "stdin::a_runtime_ends_though_a_pipe_stays_open";
+    if std::env::var_os(HOW).is_none() {
+        return ends(NAME, "a pipe");
+    }
+    leave(|| {
+        let stdin = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().unwrap();
+        tokio_socket_read(pipe::Receiver::from_file(std::fs::File::from(stdin)).unwrap())
+    });
+}
