@@ -151,8 +151,8 @@ where
     }
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
-        // There is no end to be found, so what is ready is a datagram or an error.
-        Some(poll_receivable(self.get_mut().socket.borrow(), cx).map_ok(|()| Then::More))
+        // A socket that is shut down for reading is readable, too.
+        Some(poll_receivable(self.get_mut().socket.borrow(), cx).map_ok(|()| Then::Stop))
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
