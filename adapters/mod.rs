@@ -22,6 +22,7 @@ macro_rules! accessors {
 
 #[cfg(feature = "codec")]
 mod codec;
+mod coop;
 #[cfg(any(feature = "futures", feature = "http-body"))]
 mod fill;
 #[cfg(feature = "futures")]
@@ -30,6 +31,7 @@ mod futures;
 mod http;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 mod io;
+mod items;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -1,4 +1,5 @@
-//! The traits of the futures crate for a guest's streams as host objects.
+//! The traits of the futures crate for a guest's streams as host objects. On tokio they take part in its cooperative budget, as
+//! tokio's own traits do.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,8 @@ use ::futures::io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use ::futures::sink::Sink;
 use ::futures::stream::{FusedStream, Stream};
 
-use crate::lift::{GuestItems, GuestReader};
+use crate::adapters::coop::poll_step;
+use crate::lift::{Cut, GuestItems, GuestReader, TryGuestItems};
 use crate::lower::{HostSink, HostWriter, PeerDropped};
 
 impl AsyncRead for GuestReader {
@@ -17,13 +19,15 @@ impl AsyncRead for GuestReader {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        GuestReader::poll_read(self.get_mut(), cx, buf).map_err(Into::into)
+        let this = self.get_mut();
+        poll_step(cx, |cx| GuestReader::poll_read(this, cx, buf)).map_err(Into::into)
     }
 }
 
 impl AsyncBufRead for GuestReader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        GuestReader::poll_fill_buf(self.get_mut(), cx).map_err(Into::into)
+        let this = self.get_mut();
+        poll_step(cx, |cx| GuestReader::poll_fill_buf(this, cx)).map_err(Into::into)
     }
 
     fn consume(self: Pin<&mut Self>, bytes: usize) {
@@ -38,7 +42,8 @@ impl AsyncWrite for HostWriter {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        HostWriter::poll_write(self.get_mut(), cx, buf).map_err(Into::into)
+        let this = self.get_mut();
+        poll_step(cx, |cx| HostWriter::poll_write(this, cx, buf)).map_err(Into::into)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -56,13 +61,32 @@ impl<T> Stream for GuestItems<T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.get_mut().poll_item(cx)
+        let this = self.get_mut();
+        poll_step(cx, |cx| this.poll_item(cx))
     }
 }
 
+/// It is terminated once `None` was given, and not before.
 impl<T> FusedStream for GuestItems<T> {
     fn is_terminated(&self) -> bool {
-        self.is_at_end()
+        self.is_ended()
+    }
+}
+
+/// Once it has ended, it stays so.
+impl<T> Stream for TryGuestItems<T> {
+    type Item = Result<T, Cut>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, Cut>>> {
+        let items = self.get_mut().get_mut();
+        poll_step(cx, |cx| items.poll_try_item(cx)).map(Result::transpose)
+    }
+}
+
+/// It is terminated once `None` was given, and not before.
+impl<T> FusedStream for TryGuestItems<T> {
+    fn is_terminated(&self) -> bool {
+        self.get_ref().is_ended()
     }
 }
 
@@ -71,7 +95,8 @@ impl<T> Sink<T> for HostSink<T> {
     type Error = PeerDropped;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
-        self.get_mut().poll_room(cx)
+        let this = self.get_mut();
+        poll_step(cx, |cx| this.poll_room(cx))
     }
 
     fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), PeerDropped> {

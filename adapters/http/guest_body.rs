@@ -20,7 +20,8 @@ use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 /// [`GuestBody::with_trailers`] adds trailers.
 ///
 /// With a `content_length` the body says so in its size hint, and holds the guest to it: what is over is not taken, and
-/// ends both the stream and the body with [`BodyError::TooLong`]; a stream that ends early is [`BodyError::TooShort`].
+/// ends both the stream and the body with [`BodyError::TooLong`]; a stream that ends early is [`BodyError::TooShort`], for
+/// the body and for the completion.
 ///
 /// # Partial writes
 /// What there is room for is taken; the body gives it out in frames of at most half of the capacity. Small writes that
@@ -38,9 +39,11 @@ use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 /// [`BodyError`], after all data before it, where the message did not come to its proper end: hyper then aborts it.
 ///
 /// # Drop
-/// The guest dropping its end is the end of the body. With a [completion](crate::Completion) it is the completion that
-/// ends the body, once it is awaited or dropped. A guest that traps looks like one that ends: a content length tells
-/// them apart, and so do [trailers](crate::guest_trailers), which such a guest does not give.
+/// The guest dropping its end is the end of the body, with a [completion](crate::Completion) or without, whether or not
+/// anybody awaits it. Whatever else ends the stream, a limit, a timeout, a cancel, a store that is dropped with a completion
+/// that [watches it](crate::Completion::watch_store), fails the body with [`BodyError::Cut`], after the data before it. A
+/// guest that traps looks like one that ends where nothing watches its store: a content length tells them apart, and so do
+/// [trailers](crate::guest_trailers), which such a guest does not give.
 ///
 /// ```
 /// use http_body_util::BodyExt as _;
@@ -87,7 +90,7 @@ pub enum BodyError {
         /// How many bytes the guest wrote.
         got: u64,
     },
-    /// The stream was ended on the host's side: cancelled, timed out, over a limit.
+    /// The stream was cut short before the guest's end of the data: cancelled, timed out, over a limit, dropped.
     Cut(EndReason),
     /// The guest dropped its trailers, or has trapped, before it gave them.
     Aborted,
@@ -104,7 +107,7 @@ impl fmt::Display for BodyError {
             BodyError::TooShort { expected, got } => {
                 write!(f, "the guest wrote {got} of the {expected} bytes that it declared")
             }
-            BodyError::Cut(why) => write!(f, "the host ended the body: {why:?}"),
+            BodyError::Cut(reason) => write!(f, "the body was cut short: {}", reason.text()),
             BodyError::Aborted => f.write_str("the guest dropped the body before its end"),
             BodyError::Trailers(error) => write!(f, "the guest ended the body with: {error}"),
         }
@@ -120,7 +123,17 @@ impl Error for BodyError {
     }
 }
 
+impl From<EndReason> for BodyError {
+    /// [`BodyError::Cut`].
+    fn from(reason: EndReason) -> Self {
+        BodyError::Cut(reason)
+    }
+}
+
 /// The sink of [`guest_body`].
+///
+/// Only the guest's end of the data is the end of the body. A sink that is dropped without having been told of it fails the
+/// body: with a consumer that was never piped, or a wrapper that does not hand `ended` on, no body looks complete.
 #[derive(Debug)]
 pub struct GuestBodySink {
     writer: Writer<u8, BodyError>,
@@ -137,20 +150,14 @@ impl GuestBodySink {
         BodyError::TooLong { expected: self.expected.unwrap_or_default() }
     }
 
-    /// The guest's end of the data.
-    fn finish(&self) {
-        self.writer.close(match (self.expected, self.left) {
+    /// Why the guest's end of the data comes too early, if it does.
+    fn complete(&self) -> Result<(), BodyError> {
+        match (self.expected, self.left) {
             (Some(expected), Some(left)) if left > 0 => {
                 Err(BodyError::TooShort { expected, got: expected - left })
             }
             _ => Ok(()),
-        });
-    }
-}
-
-impl Drop for GuestBodySink {
-    fn drop(&mut self) {
-        self.writer.close(Err(BodyError::Aborted));
+        }
     }
 }
 
@@ -186,15 +193,19 @@ impl ByteSink for GuestBodySink {
     }
 
     fn ended(self: Pin<&mut Self>, reason: EndReason) {
-        match reason {
-            EndReason::Finished => self.finish(),
-            cut => self.writer.close(Err(BodyError::Cut(cut))),
-        }
+        self.writer.close(match reason {
+            EndReason::Finished => self.complete(),
+            cut => Err(BodyError::Cut(cut)),
+        });
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {
-        self.finish();
-        Poll::Ready(Ok(()))
+        self.writer.close(self.complete());
+        Poll::Ready(if self.writer.was_left() {
+            Err(Halt::Ended(EndReason::ReceiverDropped))
+        } else {
+            self.complete().map_err(Halt::Failed)
+        })
     }
 }
 

@@ -74,7 +74,8 @@ impl AsyncWrite for HostWriter {
 /// what the host reads is the guest's `output`.
 ///
 /// The directions are independent: shutting down the writer leaves the reader open, and the guest may end its output
-/// while it still reads. `into_inner` takes them apart. `capacity` bytes each way, as in [`lift::reader`] and
+/// while it still reads. To shut it down is the end of the data; to drop the pair without that cuts the guest's input short,
+/// as [`lower`] says. `into_inner` takes them apart. `capacity` bytes each way, as in [`lift::reader`] and
 /// [`lower::writer`]. The store must run while the pair is used.
 ///
 /// This is for a guest that gives its output first, as to an import. One that is called with its input, and then returns its
@@ -96,6 +97,7 @@ impl AsyncWrite for HostWriter {
 /// // A guest would be called with the input, and give its output. Here the output is what was written before.
 /// let (mut guest, output) = lower::writer(&mut store, 1024)?;
 /// guest.write_all(b"welcome").await?;
+/// guest.shutdown().await?;
 /// let (mut socket, input) = tokio_duplex(&mut store, output, 1024)?;
 /// # let (sink, done) = wasmtime_streams::collect_bytes(100).with_completion();
 /// # input.pipe(&mut store, sink)?;

@@ -15,9 +15,9 @@ use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
 use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
 use wasmtime_streams::testing::{self, Item, Made, Op, Reported};
 use wasmtime_streams::{
-    ByteSink as _, ByteSource as _, Completion, End, GuestBody, Then, lift, lower, relay,
+    ByteSink, ByteSource as _, Completion, End, EndReason, GuestBody, Then, lift, lower, relay,
 };
-use wasmtime_streams_fuzz::{Input, completed, completed_as, quiet, run};
+use wasmtime_streams_fuzz::{Input, completed_as, quiet, run};
 
 /// What the task does.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ fn sink<C, S, E>(
     let mut check = testing::consumer(items, move || {
         let (consumer, completion, receive) = make(peer.capacity);
         let made = completed_as(Made::new(consumer), completion, |end| match end {
-            End::PeerDropped => Reported::Failed,
+            End::ReceiverDropped => Reported::Failed,
             _ => Reported::Ended,
         });
         let state = Peer { receive: Some(receive), got: Vec::new(), over: false };
@@ -198,6 +198,7 @@ fn source<P, S, W: 'static>(
     (task, ops): (Task, &[Op]),
     make: impl Fn(usize) -> (P, Completion<S, Infallible>, W) + 'static,
     send: fn(&mut W, &[<P::Item as Item>::Value]) -> usize,
+    close: fn(&mut W),
 ) where
     P: StreamProducer<(), Item: Item<Value: Clone + Debug>>,
     S: Unpin + 'static,
@@ -208,9 +209,14 @@ fn source<P, S, W: 'static>(
         let mut writer = Some(writer);
         let mut left: VecDeque<_> = sent.clone().into();
         let mut turn = peer.turns();
-        completed(Made::new(producer), completion).step(move || {
+        let made = completed_as(Made::new(producer), completion, |end| match end {
+            End::Abandoned => Reported::Failed,
+            _ => Reported::Ended,
+        });
+        made.step(move || {
             let Some(open) = &mut writer else { return false };
             if left.is_empty() {
+                close(open);
                 writer = None;
                 return true;
             }
@@ -286,7 +292,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
                 let (producer, completion) = producer.with_completion();
                 (producer, completion, writer)
             };
-            source("lower::producer", numbers, (task, ops), make, write);
+            source("lower::producer", numbers, (task, ops), make, write, HostWriter::close);
         }
         6 => {
             let make = |capacity| {
@@ -294,7 +300,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
                 let (producer, completion) = producer.with_completion();
                 (producer, completion, writer)
             };
-            source("lower::item_producer", names, (task, ops), make, send);
+            source("lower::item_producer", names, (task, ops), make, send, HostSink::close);
         }
         _ => {
             let make = |capacity| {
@@ -302,7 +308,9 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
                 let (producer, completion) = producer.with_completion();
                 (producer, completion, consumer.into_inner())
             };
-            source("relay::byte_parts, second", numbers, (task, ops), make, first);
+            source("relay::byte_parts, second", numbers, (task, ops), make, first, |first| {
+                ByteSink::ended(Pin::new(first), EndReason::Finished);
+            });
         }
     }
 });

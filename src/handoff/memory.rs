@@ -35,14 +35,14 @@ pub(super) const LARGE: usize = CHUNK / 4;
 pub(super) struct Memory<T> {
     /// A spare as long as this will do for [`LARGE`] items or more, and any for fewer.
     pub(super) enough: usize,
-    /// Memory for so many items, where no spare will do.
-    pub(super) take: fn(&mut Vec<Vec<T>>, usize) -> Vec<T>,
+    /// Memory for so many items, where no spare will do. The last number is how many can follow before something is read.
+    pub(super) take: fn(&mut Vec<Vec<T>>, usize, usize) -> Vec<T>,
     pub(super) give: fn(&mut Vec<Vec<T>>),
 }
 
 impl<T> Memory<T> {
     /// That of the allocator.
-    pub(super) const PLAIN: Self = Self { enough: 0, take: |_, _| Vec::new(), give: Vec::clear };
+    pub(super) const PLAIN: Self = Self { enough: 0, take: |_, _, _| Vec::new(), give: Vec::clear };
 }
 
 impl Memory<u8> {
@@ -54,12 +54,14 @@ fn spare() -> MutexGuard<'static, Vec<Vec<u8>>> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn take(spares: &mut Vec<Vec<u8>>, wanted: usize) -> Vec<u8> {
+fn take(spares: &mut Vec<Vec<u8>>, wanted: usize, room: usize) -> Vec<u8> {
     if wanted < LARGE {
         return Vec::new();
     }
+    // No more than will be filled: what a hand-over holds is bounded.
+    let batch = room.div_ceil(CHUNK).min(BATCH);
     let mut spare = spare();
-    let left = spare.len().saturating_sub(BATCH);
+    let left = spare.len().saturating_sub(batch);
     spares.extend(spare.drain(left..));
     drop(spare);
     spares.pop().unwrap_or_else(allocate)

@@ -42,7 +42,7 @@ impl<'a, T, E> Look<'a, T, E> {
             state.waiting -= next.len();
             state.lent = next.len();
             let read = Vec::from(mem::replace(chunk, next.into()));
-            if read.capacity() > 0 {
+            if (1..=shared.largest).contains(&read.capacity()) {
                 state.spares.push(read);
             }
         }
@@ -124,6 +124,14 @@ impl<T, E> Reader<T, E> {
         Poll::Pending
     }
 
+    /// Takes memory in exchange for that of a chunk which was taken away, unless it is longer than any chunk.
+    #[inline]
+    pub(crate) fn give_storage(&mut self, storage: Vec<T>) {
+        if storage.capacity() <= self.shared.largest {
+            self.chunk = storage.into();
+        }
+    }
+
     /// Refuses what is written from now on; what was written before stays to be read.
     pub(crate) fn refuse(&self) {
         let mut state = self.shared.lock();
@@ -133,10 +141,17 @@ impl<T, E> Reader<T, E> {
         wake(waiting);
     }
 
-    /// What was written and is not read.
+    /// What was written and is not read. A write that is under way on another thread comes to nothing: its writer is told.
     pub(crate) fn into_unread(mut self) -> Vec<T> {
         let mut unread = Vec::from(mem::take(&mut self.chunk));
-        let rest = mem::take(&mut self.shared.lock().chunks);
+        let mut state = self.shared.lock();
+        // Invariant 5: from here on nothing is accepted.
+        state.reader_gone = true;
+        let waiting = state.refuse();
+        let rest = mem::take(&mut state.chunks);
+        state.waiting = 0;
+        drop(state);
+        wake(waiting);
         unread.extend(rest.into_iter().flatten());
         unread
     }

@@ -7,23 +7,26 @@ use std::task::{Context, Poll, Waker, ready};
 use super::memory::LARGE;
 use super::patience::{Patience, here};
 use super::{Shared, State, register, wake};
+use crate::EndReason;
 
 /// The reader is gone: nobody takes what is written any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReaderGone;
 
-/// The end that is written to. Dropping it is the end of the data.
-pub(crate) struct Writer<T, E> {
+/// The end that is written to. Only [`close`](Self::close) is the end of the data: dropping it shows the reader a cut.
+pub(crate) struct Writer<T, E: From<EndReason>> {
     shared: Arc<Shared<T, E>>,
     patience: Patience,
+    /// What a fill took for a reader that was gone when it was done.
+    unsent: Vec<T>,
 }
 
 /// The state, locked, and how many items there is room for.
 type Room<'a, T, E> = (MutexGuard<'a, State<T, E>>, usize);
 
-impl<T, E> Writer<T, E> {
+impl<T, E: From<EndReason>> Writer<T, E> {
     pub(super) fn new(shared: Arc<Shared<T, E>>) -> Self {
-        Self { shared, patience: Patience::new() }
+        Self { shared, patience: Patience::new(), unsent: Vec::new() }
     }
 
     #[inline]
@@ -71,24 +74,34 @@ impl<T, E> Writer<T, E> {
     }
 
     /// Waits for room, and lets `fill` append to a chunk: at most as many as it is told. `wanted` is how many there are.
+    ///
+    /// If the reader goes away meanwhile, nobody gets what `fill` has appended: it is [unsent](Self::take_unsent).
     pub(crate) fn poll_fill<R>(
         &mut self,
         cx: &mut Context<'_>,
         wanted: usize,
         fill: impl FnOnce(&mut Vec<T>, usize) -> R,
     ) -> Poll<Result<R, ReaderGone>> {
-        let Self { shared, patience } = self;
+        let Self { shared, patience, unsent } = self;
         let (mut state, room) = ready!(Self::poll_locked(shared, patience, cx))?;
-        let (chunk, room) = shared.open(&mut state, wanted, room);
+        // Invariant 5: always into memory of its own, which then goes to the end of the last chunk.
+        let left = state.chunks.back().map_or(0, |last| shared.chunk.saturating_sub(last.len()));
+        let room = room.min(if left == 0 { shared.chunk } else { left });
+        let chunk = shared.memory(&mut state, wanted.min(room), room);
         drop(state);
-        let before = chunk.len();
-        let mut filling = Filling { shared, chunk, before };
-        Poll::Ready(Ok(fill(&mut filling.chunk, room)))
+        let mut filling = Filling { shared, chunk, unsent };
+        let answer = fill(&mut filling.chunk, room);
+        Poll::Ready(if filling.put() { Ok(answer) } else { Err(ReaderGone) })
+    }
+
+    /// What was taken by a fill that came to [`ReaderGone`], and is with nobody else.
+    pub(crate) fn take_unsent(&mut self) -> Vec<T> {
+        mem::take(&mut self.unsent)
     }
 
     /// Waits for room.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
-        let Self { shared, patience } = self;
+        let Self { shared, patience, .. } = self;
         // Nothing need follow.
         Self::poll_locked(shared, patience, cx).map_ok(|(mut state, _)| shared.rest(&mut state))
     }
@@ -107,8 +120,9 @@ impl<T, E> Writer<T, E> {
         if state.is_shut() || room == 0 {
             return Err(item);
         }
-        let (mut chunk, _) = self.shared.open(&mut state, 1, room);
+        let mut chunk = self.shared.open(&mut state, 1, room);
         let before = chunk.len();
+        grow(&mut chunk, 1, self.shared.chunk);
         chunk.push(item);
         let waiting = self.shared.put(&mut state, chunk, before);
         drop(state);
@@ -141,18 +155,23 @@ impl<T, E> Writer<T, E> {
     }
 }
 
-/// Appends bytes to a chunk, whose memory grows by doubling, but not beyond `most` for that.
+/// Makes room for so many more in a chunk, whose memory grows by doubling, but not beyond `most` for that.
 #[inline]
-fn append(chunk: &mut Vec<u8>, bytes: &[u8], most: usize) {
-    let needed = chunk.len() + bytes.len();
+fn grow<T>(chunk: &mut Vec<T>, more: usize, most: usize) {
+    let needed = chunk.len() + more;
     if needed > chunk.capacity() {
-        let target = needed.max((2 * chunk.capacity()).min(most));
+        let target = needed.max((2 * chunk.capacity()).max(4).min(most));
         chunk.reserve_exact(target - chunk.len());
     }
+}
+
+#[inline]
+fn append(chunk: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    grow(chunk, bytes.len(), most);
     chunk.extend_from_slice(bytes);
 }
 
-impl<E> Writer<u8, E> {
+impl<E: From<EndReason>> Writer<u8, E> {
     /// Waits for room, and copies what there is room for.
     #[inline]
     pub(crate) fn poll_write(
@@ -160,18 +179,33 @@ impl<E> Writer<u8, E> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize, ReaderGone>> {
-        let Self { shared, patience } = self;
+        let Self { shared, patience, .. } = self;
         let (mut state, room) = ready!(Self::poll_locked(shared, patience, cx))?;
-        let (mut chunk, room) = shared.open(&mut state, bytes.len(), room);
-        let before = chunk.len();
-        let n = room.min(bytes.len());
-        if state.is_apart() {
+        let most = shared.chunk;
+        let n = bytes.len().min(room).min(most);
+        let mut bytes = &bytes[..n];
+        let mut chunk = shared.open(&mut state, n, room);
+        let mut before = chunk.len();
+        if n > most - before {
+            let (first, rest) = bytes.split_at(most - before);
+            append(&mut chunk, first, most);
+            chunk = shared.next(&mut state, chunk, first.len(), rest.len());
+            (before, bytes) = (0, rest);
+        }
+        // Invariant 5: what was accepted before stays in the queue, so only a chunk of its own is filled without the lock.
+        if before == 0 && state.is_apart() {
             drop(state);
-            append(&mut chunk, &bytes[..n], shared.chunk);
+            append(&mut chunk, bytes, most);
             state = shared.lock();
+            if state.reader_gone {
+                drop(state);
+                // The first part, if there was one, was still handed over.
+                let first = n - bytes.len();
+                return Poll::Ready(if first > 0 { Ok(first) } else { Err(ReaderGone) });
+            }
         } else {
-            // Nobody waits for the lock meanwhile: to take it twice would be for nothing.
-            append(&mut chunk, &bytes[..n], shared.chunk);
+            // Nobody waits for the lock meanwhile, or not for longer than a copy takes.
+            append(&mut chunk, bytes, most);
         }
         let waiting = shared.put(&mut state, chunk, before);
         drop(state);
@@ -180,47 +214,50 @@ impl<E> Writer<u8, E> {
     }
 }
 
-impl<T, E> Drop for Writer<T, E> {
+impl<T, E: From<EndReason>> Drop for Writer<T, E> {
     fn drop(&mut self) {
-        self.close(Ok(()));
+        self.close(Err(EndReason::Abandoned.into()));
     }
 }
 
-impl<T, E> fmt::Debug for Writer<T, E> {
+impl<T, E: From<EndReason>> fmt::Debug for Writer<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
     }
 }
 
 impl<T, E> Shared<T, E> {
-    /// A chunk to append to, and for how many items; it is away from the others until it is [`put`](Self::put) back.
+    /// The chunk to append to: the last one, as long as it is not full. It is away from the others, under the lock, until it is
+    /// [`put`](Self::put) back.
     #[inline]
-    fn open(&self, state: &mut State<T, E>, wanted: usize, room: usize) -> (Vec<T>, usize) {
-        // What does not fit into the last chunk goes into one of its own, and the reader gets this one.
-        let most = self.chunk;
-        let wanted = wanted.min(room).min(most);
-        match state.chunks.pop_back_if(|last| last.len() <= most - wanted) {
-            Some(last) => {
-                let left = most - last.len();
-                (last, room.min(left))
-            }
-            None => {
-                let enough = if wanted < LARGE { 0 } else { self.memory.enough };
-                let memory = match state.spares.pop() {
-                    Some(memory) if memory.capacity() >= enough => memory,
-                    _ => (self.memory.take)(&mut state.spares, wanted),
-                };
-                (memory, room.min(most))
-            }
+    fn open(&self, state: &mut State<T, E>, wanted: usize, room: usize) -> Vec<T> {
+        match state.chunks.pop_back_if(|last| last.len() < self.chunk) {
+            Some(last) => last,
+            None => self.memory(state, wanted, room),
         }
+    }
+
+    /// An empty chunk for so many items, of which no more than `room` can follow.
+    #[inline]
+    fn memory(&self, state: &mut State<T, E>, wanted: usize, room: usize) -> Vec<T> {
+        let enough = if wanted < LARGE { 0 } else { self.memory.enough };
+        match state.spares.pop() {
+            Some(memory) if memory.capacity() >= enough => memory,
+            _ => (self.memory.take)(&mut state.spares, wanted, room),
+        }
+    }
+
+    /// Puts a chunk back that is full now, by so many items more, and gives the next one, for `wanted` items.
+    #[cold]
+    fn next(&self, state: &mut State<T, E>, full: Vec<T>, more: usize, wanted: usize) -> Vec<T> {
+        state.waiting += more;
+        state.chunks.push_back(full);
+        self.memory(state, wanted, self.room(state))
     }
 
     /// Puts a chunk back that had so many items before, for the reader, who is to be woken.
     #[inline]
     fn put(&self, state: &mut State<T, E>, chunk: Vec<T>, before: usize) -> Option<Waker> {
-        if state.reader_gone {
-            return None;
-        }
         if chunk.is_empty() {
             state.spares.push(chunk);
             return None;
@@ -232,25 +269,51 @@ impl<T, E> Shared<T, E> {
     }
 }
 
-/// A chunk while it is filled, outside of the lock. It goes back when this is dropped, a panic of `fill` included.
+/// Memory while it is filled, outside of the lock. What is in there goes to the reader when this is dropped, a panic of the
+/// fill included.
 struct Filling<'a, T, E> {
     shared: &'a Shared<T, E>,
     chunk: Vec<T>,
-    /// So many were in it already.
-    before: usize,
+    unsent: &'a mut Vec<T>,
+}
+
+impl<T, E> Filling<'_, T, E> {
+    /// Whether there is a reader to give it to.
+    fn put(&mut self) -> bool {
+        let Self { shared, chunk, unsent } = self;
+        let mut chunk = mem::take(chunk);
+        if chunk.capacity() > shared.largest {
+            chunk.shrink_to(shared.largest);
+        }
+        let mut state = shared.lock();
+        if state.reader_gone {
+            drop(state);
+            **unsent = chunk;
+            return false;
+        }
+        let added = chunk.len();
+        let waiting = match state.chunks.back_mut() {
+            // There is room in there, for only the reader has changed anything since.
+            Some(last) if added > 0 && last.len() < shared.chunk => {
+                grow(last, added, shared.chunk);
+                last.append(&mut chunk);
+                state.spares.push(chunk);
+                state.waiting += added;
+                shared.turn(&mut state);
+                state.reader.take()
+            }
+            _ => shared.put(&mut state, chunk, 0),
+        };
+        drop(state);
+        wake(waiting);
+        true
+    }
 }
 
 impl<T, E> Drop for Filling<'_, T, E> {
     fn drop(&mut self) {
-        let chunk = mem::take(&mut self.chunk);
-        let mut state = self.shared.lock();
-        if state.reader_gone {
-            // The items are dropped outside of the lock.
-            drop(state);
-            return;
+        if !self.chunk.is_empty() {
+            self.put();
         }
-        let waiting = self.shared.put(&mut state, chunk, self.before);
-        drop(state);
-        wake(waiting);
     }
 }

@@ -1,11 +1,12 @@
+use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::mem;
 use std::task::{Context, Poll, ready};
 
 use wasmtime::component::{Lift, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-use super::ToHost;
+use super::{Cut, ToHost};
 use crate::handoff::{Reader, handoff};
 use crate::{EndReason, ItemConsumer};
 
@@ -14,7 +15,9 @@ use crate::{EndReason, ItemConsumer};
 /// `capacity` is in items: so many may wait or be in the hands of who takes them; at least 2. The store
 /// must run while items are waited for.
 ///
-/// The stream ends with `None` however it ends: [`GuestItems::cut`] says whether that is the end of the guest's data.
+/// `None` is the end of the stream, and [`GuestItems::cut`] says whether it is the end of the guest's data. Where nobody looks
+/// at that, take the items as `Result`s: by [`try_next_item`](GuestItems::try_next_item) or
+/// [`into_try_stream`](GuestItems::into_try_stream).
 ///
 /// # Errors
 ///
@@ -61,15 +64,22 @@ pub fn item_consumer<T: Send + 'static>(
     capacity: usize,
 ) -> (ItemConsumer<ToHost<T>>, GuestItems<T>) {
     let (writer, reader) = handoff(capacity);
-    (ItemConsumer::new(ToHost::new(writer)), GuestItems { reader, cut: None })
+    (ItemConsumer::new(ToHost::new(writer)), GuestItems { reader, cut: None, ended: false })
 }
 
 /// A guest's `stream<T>`, to take items from; made by [`items`].
+///
+/// It has two forms. In the plain one, [`next_item`](Self::next_item) and the futures crate's `Stream`, the end is `None`,
+/// and [`cut`](Self::cut) says afterwards whether the data was complete. In the fallible one,
+/// [`try_next_item`](Self::try_next_item) and the `Stream` of [`into_try_stream`](Self::into_try_stream), a stream that was cut
+/// short gives a [`Cut`] first: nobody can take that for the end of the data.
 ///
 /// It may be moved to any task. What it holds is lost when it is dropped; the guest then sees its other end dropped.
 pub struct GuestItems<T> {
     reader: Reader<T, EndReason>,
     cut: Option<EndReason>,
+    /// `None` was given.
+    ended: bool,
 }
 
 impl<T> Unpin for GuestItems<T> {}
@@ -84,35 +94,64 @@ impl<T> GuestItems<T> {
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&mut std::collections::VecDeque<T>) -> Option<R>,
-    ) -> Poll<Option<R>> {
+        take: impl FnOnce(&mut VecDeque<T>) -> Option<R>,
+    ) -> Poll<Result<Option<R>, Cut>> {
         Poll::Ready(match ready!(self.reader.poll_chunk(cx)) {
-            Ok(chunk) => take(chunk),
-            Err(why) => {
-                self.cut = Some(why);
-                None
+            Ok(chunk) => {
+                let taken = take(chunk);
+                self.ended = taken.is_none();
+                Ok(taken)
             }
+            Err(reason) => {
+                self.cut = Some(reason);
+                Err(Cut(reason))
+            }
+        })
+    }
+
+    /// A cut is an end, too.
+    fn or_end<R>(&mut self, polled: Poll<Result<Option<R>, Cut>>) -> Poll<Option<R>> {
+        polled.map(|polled| {
+            polled.unwrap_or_else(|_| {
+                self.ended = true;
+                None
+            })
         })
     }
 
     /// Waits for an item; `None` at the end.
     pub fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll(cx, |chunk| chunk.pop_front())
+        let polled = self.poll_try_item(cx);
+        self.or_end(polled)
     }
 
     /// Waits for items, and takes all that are there; `None` at the end.
     pub fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<T>>> {
-        self.poll(cx, |chunk| (!chunk.is_empty()).then(|| std::mem::take(chunk).into()))
+        let polled = self.poll_try_batch(cx);
+        self.or_end(polled)
     }
 
-    /// The next item; `None` at the end. Cancel safe: an item is taken only when it is returned.
-    pub async fn next_item(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_item(cx)).await
+    /// Waits for an item; `None` at the end of the data.
+    ///
+    /// # Errors
+    ///
+    /// [`Cut`], once, after all items, if the stream was cut short on the host's side; then `None`.
+    pub fn poll_try_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<T>, Cut>> {
+        self.poll(cx, VecDeque::pop_front)
     }
 
-    /// All items that are there, at least one; `None` at the end. Cancel safe.
-    pub async fn next_batch(&mut self) -> Option<Vec<T>> {
-        poll_fn(|cx| self.poll_batch(cx)).await
+    /// Waits for items, and takes all that are there; `None` at the end of the data.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_try_item`](Self::poll_try_item).
+    pub fn poll_try_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Vec<T>>, Cut>> {
+        self.poll(cx, |chunk| (!chunk.is_empty()).then(|| mem::take(chunk).into()))
+    }
+
+    /// The same stream with `Result`s for items: with the feature `futures` a `TryStream`.
+    pub fn into_try_stream(self) -> TryGuestItems<T> {
+        TryGuestItems(self)
     }
 
     /// Whether all items were taken and no more come.
@@ -120,8 +159,62 @@ impl<T> GuestItems<T> {
         self.cut.is_some() || self.reader.is_at_end()
     }
 
+    /// Whether `None` was given.
+    #[allow(dead_code)] // of the feature `futures` alone
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     /// After the end: what cut the stream short on the host's side; `None` if the guest ended it.
     pub fn cut(&self) -> Option<EndReason> {
         self.cut
+    }
+}
+
+/// A guest's `stream<T>` as a stream of `Result`s; made by [`GuestItems::into_try_stream`].
+///
+/// A [`Cut`] comes once, after all items, if the stream was cut short on the host's side. Then it ends.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::{EndReason, iter, lift};
+///
+/// # #[cfg(feature = "futures")]
+/// # fn main() -> wasmtime::Result<()> {
+/// use futures::TryStreamExt as _;
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let stream = StreamReader::new(&mut store, iter([1_u32, 2, 3]))?; // or a guest's
+/// let (consumer, items) = lift::item_consumer(64);
+/// stream.pipe(&mut store, consumer.limit(2))?;
+///
+/// let mut items = items.into_try_stream();
+/// let read = futures::executor::block_on(store.run_concurrent(async |_| {
+///     let first = items.try_next().await?;
+///     let rest = items.try_collect::<Vec<_>>().await?;
+///     Ok((first, rest))
+/// }))?;
+/// assert_eq!(read, Err(lift::Cut(EndReason::LimitReached))); // and not the first two as if they were all
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "futures"))] fn main() {}
+/// ```
+#[derive(Debug)]
+pub struct TryGuestItems<T>(GuestItems<T>);
+
+impl<T> TryGuestItems<T> {
+    /// The items.
+    pub fn get_ref(&self) -> &GuestItems<T> {
+        &self.0
+    }
+
+    /// The items. What is taken through it is not seen here.
+    pub fn get_mut(&mut self) -> &mut GuestItems<T> {
+        &mut self.0
+    }
+
+    /// The items, in the plain form.
+    pub fn into_inner(self) -> GuestItems<T> {
+        self.0
     }
 }

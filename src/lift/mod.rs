@@ -3,7 +3,7 @@
 //! | the guest gave … | take it as … | which is |
 //! |---|---|---|
 //! | `stream<u8>` | [`reader`] | tokio's and futures' `AsyncRead` and `AsyncBufRead` |
-//! | `stream<T>` | [`items`] | futures' `Stream`, with whole batches for who wants them |
+//! | `stream<T>` | [`items`] | futures' `Stream` or `TryStream`, with whole batches for who wants them |
 //! | `future<T>` | [`value`] | a `Future` |
 //!
 //! The way back, a writer of the host's whose other end the guest reads, is [`lower`](crate::lower); [`run`] does the
@@ -30,7 +30,10 @@
 //!
 //! # Errors
 //! There are none of its own. What cuts a stream short on the host's side (a limit, a timeout, a cancel on the [consumer])
-//! is told after all that came before it: as a [`Cut`] by a reader, by [`GuestItems::cut`] of items.
+//! is told once, after all that came before it: as a [`Cut`] by a reader and by
+//! [`try_next_item`](GuestItems::try_next_item) of items. Their plain form ends with `None` then, and
+//! [`GuestItems::cut`] says so. Also a consumer that is dropped without being told of the end, by a wrapper that hands on
+//! less than it gets, is a cut.
 //!
 //! A guest that traps only ends its stream when its store is dropped, and then looks like one that has ended it in order.
 //! Where half of the data must not be taken for all of it, let a completion watch the store: the end is then a
@@ -49,8 +52,8 @@
 //! stream.pipe(&mut store, consumer)?;
 //!
 //! drop(store); // as after a trap
-//! assert_eq!(futures::executor::block_on(items.next_item()), None);
-//! assert_eq!(items.cut(), Some(EndReason::Abandoned));
+//! let next = futures::executor::block_on(items.try_next_item());
+//! assert_eq!(next, Err(lift::Cut(EndReason::Abandoned)));
 //! # Ok(())
 //! # }
 //! ```
@@ -70,7 +73,7 @@ mod sink;
 mod value;
 
 pub use self::cut::Cut;
-pub use self::items::{GuestItems, item_consumer, items};
+pub use self::items::{GuestItems, TryGuestItems, item_consumer, items};
 pub use self::reader::{GuestReader, consumer, reader};
 pub use self::run::{run, run_items};
 pub use self::sink::ToHost;

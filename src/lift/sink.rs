@@ -15,6 +15,12 @@ impl<T> ToHost<T> {
     pub(crate) fn new(writer: Writer<T, EndReason>) -> Self {
         Self { writer }
     }
+
+    /// What was taken from the guest and is with nobody else, first one first: the items of the write in which the reader
+    /// went away. A completion that says [`End::ReceiverDropped`](crate::End::ReceiverDropped) hands them back so.
+    pub fn into_unsent(mut self) -> Vec<T> {
+        self.writer.take_unsent()
+    }
 }
 
 // Nothing is pinned in it.

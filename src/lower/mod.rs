@@ -23,9 +23,15 @@
 //! is gone.
 //!
 //! # Drop
-//! Dropping the host's end is the end of the data; what was written before is still delivered. When the guest drops its
-//! end, a host's write that waits is woken and fails; else the host learns it at its next write. A completion hands back
-//! [what the guest did not get](FromHost::into_unread).
+//! The end of the data is what the host says: by `close`, or by `poll_shutdown` and `poll_close` of its ecosystem's traits. Who
+//! drops the host's end without that has cut the stream short, as by an `abort` that says
+//! [`Abandoned`](crate::EndReason::Abandoned): a task that fails or panics in the midst of its data leaves no end in order. In
+//! either case what was written before is still delivered. The guest sees its stream end; the completion of the
+//! [producer](producer()) says why. Where the guest must know it too, [`into_wit`](crate::ByteProducer::into_wit) gives it a
+//! `future<result>` beside the stream.
+//!
+//! When the guest drops its end, a host's write that waits is woken and fails; else the host learns it at its next write. A
+//! completion hands back [what the guest did not get](FromHost::into_unread).
 
 mod sink;
 mod source;
@@ -40,7 +46,13 @@ pub use self::sink::{HostSink, Unsent, item_producer, sink};
 pub use self::source::FromHost;
 pub use self::value::{FromHostValue, HostValue, OrTrapDropped, value, value_producer};
 pub use self::writer::{HostWriter, producer, writer};
+use crate::EndReason;
 use crate::handoff::ReaderGone;
+
+/// The reason of an abort, which is never the end of the data.
+fn cut(reason: EndReason) -> EndReason {
+    if reason == EndReason::Finished { EndReason::Abandoned } else { reason }
+}
 
 /// The guest dropped its end, or its store is gone: nobody takes what is written any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,19 +1,19 @@
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use wasmtime::component::{Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-use super::{FromHost, PeerDropped};
+use super::{FromHost, PeerDropped, cut};
 use crate::handoff::{Writer, handoff};
 use crate::{EndReason, ItemProducer};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
 /// `capacity` is in items: so many may wait or be in the hands of the reader; at least 2. Sending
-/// waits while that is full; the store must run meanwhile. Closing the sink, or dropping it, is the end of the data.
+/// waits while that is full; the store must run meanwhile. [Closing](HostSink::close) the sink is the end of the data; to drop
+/// it without that cuts the stream short.
 ///
 /// # Errors
 ///
@@ -32,7 +32,9 @@ use crate::{EndReason, ItemProducer};
 ///
 /// let sends = tokio::spawn(async move {
 ///     sink.send_item(1).await?;
-///     sink.send_batch((2..=100).collect()).await.map_err(|unsent| unsent.error)
+///     sink.send_batch((2..=100).collect()).await.map_err(|unsent| unsent.error)?;
+///     sink.close();
+///     Ok::<_, lower::PeerDropped>(())
 /// });
 /// // The store has to run meanwhile: here until the stream was read.
 /// let done = store.run_concurrent(async |_| done.await).await?;
@@ -99,39 +101,28 @@ impl<T> HostSink<T> {
         self.writer.push(item)
     }
 
-    /// Sends an item. Cancel safe: a send that is dropped before it is done has sent nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PeerDropped`]. The item is dropped.
-    pub async fn send_item(&mut self, item: T) -> Result<(), PeerDropped> {
-        poll_fn(|cx| self.poll_room(cx)).await?;
-        self.try_send(item).map_err(|_| PeerDropped)
-    }
-
-    /// Sends all of `batch`, as many at a time as there is room for. If it is dropped before it is done, what was not sent
-    /// is dropped with it.
-    ///
-    /// # Errors
-    ///
-    /// [`Unsent`], with what was not sent.
-    pub async fn send_batch(&mut self, batch: Vec<T>) -> Result<(), Unsent<VecDeque<T>>> {
-        let mut items = VecDeque::from(batch);
-        while !items.is_empty() {
-            let sent = poll_fn(|cx| {
-                self.writer.poll_fill(cx, items.len(), |buffer, room| {
-                    buffer.extend(items.drain(..room.min(items.len())));
-                })
-            });
-            if let Err(gone) = sent.await {
-                return Err(Unsent { error: gone.into(), items });
-            }
+    /// Sends as many of `items` as there is room for, the first ones first; waits for room for one.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        items: &mut VecDeque<T>,
+    ) -> Poll<Result<(), PeerDropped>> {
+        let sent = ready!(self.writer.poll_fill(cx, items.len(), |buffer, room| {
+            buffer.extend(items.drain(..room.min(items.len())));
+        }));
+        if sent.is_err() {
+            self.writer.take_unsent().into_iter().rev().for_each(|item| items.push_front(item));
         }
-        Ok(())
+        Poll::Ready(sent.map_err(Into::into))
     }
 
-    /// The end of the data, as dropping it is.
+    /// The end of the data. It comes after all that was sent; nothing can be sent any more.
     pub fn close(&mut self) {
         self.writer.close(Ok(()));
+    }
+
+    /// Cuts the stream short: see [`HostWriter::abort`](super::HostWriter::abort).
+    pub fn abort(&mut self, reason: EndReason) {
+        self.writer.close(Err(cut(reason)));
     }
 }

@@ -102,7 +102,7 @@ impl<T: Send + 'static> ItemSource for FromHost<T> {
         if out.is_empty() && fits {
             // The storage that came with the call goes back to the writer, and the batch needs no other.
             let storage = mem::replace(out, mem::take(chunk).into());
-            *chunk = storage.into();
+            self.reader.give_storage(storage);
         } else {
             out.extend(chunk.drain(..chunk.len().min(max)));
         }

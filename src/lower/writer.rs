@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{FromHost, PeerDropped};
+use super::{FromHost, PeerDropped, cut};
 use crate::handoff::{Writer, byte_handoff};
 use crate::{ByteProducer, EndReason};
 
@@ -11,8 +11,8 @@ use crate::{ByteProducer, EndReason};
 /// that of the futures crate with `futures`.
 ///
 /// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. A write waits while that is full;
-/// the store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down, or dropping it, is
-/// the end of the data.
+/// the store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down is the end of the
+/// data; to drop it without that cuts the stream short.
 ///
 /// # Errors
 ///
@@ -85,8 +85,18 @@ impl HostWriter {
         self.writer.poll_room(cx).map_err(Into::into)
     }
 
-    /// The end of the data, as dropping it is.
+    /// The end of the data. It comes after all that was written; nothing can be written any more.
     pub fn close(&mut self) {
         self.writer.close(Ok(()));
+    }
+
+    /// Cuts the stream short, after all that was written: it is not the end of the data. The completion of the
+    /// [producer](producer()) says why, and so does the `future<result>` of [`into_wit`](ByteProducer::into_wit) to the guest,
+    /// which without that only sees its stream end.
+    ///
+    /// To drop the writer is the same with [`EndReason::Abandoned`], which also stands for [`EndReason::Finished`] here. After
+    /// [`close`](Self::close) it changes nothing.
+    pub fn abort(&mut self, reason: EndReason) {
+        self.writer.close(Err(cut(reason)));
     }
 }

@@ -1,89 +1,125 @@
-//! What a hand-over holds while nobody reads it, however the bytes come.
+//! What a hand-over holds while it is full, in whatever pieces it was filled.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use wasmtime_streams::lift::{self, GuestReader, ToHost};
-use wasmtime_streams::{ByteConsumer, ByteSink, guest_body, lower};
+use wasmtime_streams::lower::{self, HostWriter};
+use wasmtime_streams::{ByteSource as _, ItemSink as _, ItemSource as _, Take, relay};
 
-use super::{ALLOCATOR, COUNTED};
+use crate::{ALLOCATOR, COUNTED, SHARED};
 
-/// What a chunk has at most, its allocation included.
-const CHUNK: usize = 65 * 1024;
-
-/// The bookkeeping of one hand-over.
-const SMALL: usize = 2048;
-
-const CAPACITIES: [usize; 4] = [64 << 10, 100_000, 256 << 10, 1 << 20];
-
-/// So many bytes are written at a time.
-const PIECES: [usize; 12] =
-    [100, 1000, 4096, 10_000, 16_383, 16_384, 16_385, 21_846, 32_767, 32_769, 40_000, 65_537];
-
-/// Takes all memory that is kept for the next hand-over: what is held below is allocated, and so counted.
-fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
-    let cx = &mut Context::from_waker(Waker::noop());
-    let data = vec![7; 64 << 10];
-    let (mut consumer, reader) = lift::consumer(2 << 20);
-    while Pin::new(consumer.get_mut()).poll_write(cx, &data).is_ready() {}
-    (consumer, reader)
+/// How many bytes are held besides what `empty` holds, once it was filled.
+fn held<W>(empty: impl Fn() -> W, fill: impl FnOnce(&mut W)) -> usize {
+    // Takes all the memory that hand-overs before have left for the next ones.
+    let (mut other, _others) = lower::producer(4 * SHARED);
+    write(&mut other, &[7; 64 << 10]);
+    let mut filled = empty();
+    let before = ALLOCATOR.current_usage();
+    fill(&mut filled);
+    ALLOCATOR.current_usage().saturating_sub(before)
 }
 
-/// How much more than its capacity and a chunk is held at most, after pieces of some length were written until there was no
-/// room; and with which capacity and pieces.
-fn most_over<W>(
-    mut open: impl FnMut(usize) -> W,
-    mut write: impl FnMut(&mut W, &mut Context<'_>, &[u8]) -> bool,
-) -> Vec<String> {
-    let _counted = COUNTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let cx = &mut Context::from_waker(Waker::noop());
-    let mut over = Vec::new();
-    for capacity in CAPACITIES {
-        for piece in PIECES {
-            let data = vec![7; piece];
-            let _hoard = hoard();
-            let before = ALLOCATOR.current_usage();
-            let mut open = open(capacity);
-            while write(&mut open, cx, &data) {}
-            let held = ALLOCATOR.current_usage() - before;
-            if held > capacity + CHUNK + SMALL {
-                over.push(format!("{held} bytes of {capacity}, in pieces of {piece}"));
+/// Writes such pieces until there is no room.
+fn write(writer: &mut HostWriter, piece: &[u8]) {
+    while writer.poll_write(&mut Context::from_waker(Waker::noop()), piece).is_ready() {}
+}
+
+/// What is held of bytes that are written in such pieces, once the reader has taken `reads` times `part` bytes of them.
+fn held_bytes(capacity: usize, piece: &[u8], reads: usize, part: usize) -> usize {
+    held(
+        || lower::producer(capacity),
+        |(writer, producer)| {
+            let cx = &mut Context::from_waker(Waker::noop());
+            let mut buf = vec![0; part];
+            for _ in 0..reads {
+                write(writer, piece);
+                assert!(Pin::new(producer.get_mut()).poll_read(cx, &mut buf).is_ready());
+            }
+            write(writer, piece);
+        },
+    )
+}
+
+#[test]
+fn bytes_that_wait_hold_no_more_than_the_capacity_and_a_chunk() {
+    // The page on the contract, under "Memory": whatever the pieces in which they are written and read.
+    let _counted = COUNTED.lock().unwrap();
+    let data = vec![7; 1 << 20];
+    for capacity in [1000, 64 << 10, 100_000, 128 << 10, 200_000, 512 << 10] {
+        let chunk = (capacity / 2).min(64 << 10);
+        // Memory that is used again is a little longer than its chunk; the rest is the table of the chunks.
+        let most = (capacity + chunk) / 64 * 65 + 1024;
+        for piece in [99, 1000, 16_385, 32_769, 40_000, 65_537, 1 << 20] {
+            for (reads, part) in [(0, 0), (1, 1), (5, 1), (7, 1000), (9, 16_385), (9, 1 << 17)] {
+                let held = held_bytes(capacity, &data[..piece], reads, part);
+                assert!(
+                    held <= most,
+                    "{held} of {capacity} in pieces of {piece}, {reads} reads of {part}"
+                );
             }
         }
     }
-    over
+}
+
+/// A guest's write of so many numbers.
+struct Numbers(usize);
+
+impl Take<u64> for Numbers {
+    fn remaining(&self) -> usize {
+        self.0
+    }
+
+    fn taken(&self) -> usize {
+        0
+    }
+
+    fn take(&mut self, max: usize, out: &mut Vec<u64>) -> usize {
+        let n = max.min(self.0).min(8192);
+        self.0 -= n;
+        out.resize(out.len() + n, 7);
+        n
+    }
+
+    fn take_one(&mut self) -> Option<u64> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(7)
+    }
+}
+
+/// What is held of items that come in such batches, or by single sends, once a reader has taken `reads` times `part` of them.
+fn held_items(capacity: usize, batch: usize, reads: usize, part: usize) -> usize {
+    held(
+        || relay::item_parts::<u64>(capacity),
+        |(consumer, producer)| {
+            let cx = &mut Context::from_waker(Waker::noop());
+            for read in 0..=reads {
+                let mut sink = Pin::new(consumer.get_mut());
+                while sink.as_mut().poll_accept(cx, &mut Numbers(batch)).is_ready() {}
+                if read < reads {
+                    // As a producer does that has just delivered as many.
+                    let mut out = Vec::with_capacity(part);
+                    let source = Pin::new(producer.get_mut());
+                    assert!(source.poll_items(cx, part, &mut out).is_ready());
+                }
+            }
+        },
+    )
 }
 
 #[test]
-fn a_hand_over_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
-    // The page on the contract, under "Memory".
-    let over = most_over(lift::consumer, |(consumer, _), cx, data| {
-        Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready()
-    });
-    assert!(over.is_empty(), "lift: {over:#?}");
-    let over =
-        most_over(lower::producer, |(writer, _), cx, data| writer.poll_write(cx, data).is_ready());
-    assert!(over.is_empty(), "lower: {over:#?}");
-}
-
-#[test]
-fn a_body_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
-    // The page on the contract, under "Memory".
-    let over = most_over(
-        |capacity| guest_body(capacity, None),
-        |(consumer, _), cx, data| Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready(),
-    );
-    assert!(over.is_empty(), "{over:#?}");
-}
-
-#[test]
-fn items_hold_their_capacity_and_a_chunk_however_they_come() {
-    // The page on the contract, under "Memory": a chunk of items is half of the capacity at most, and grows by doubling.
-    let over = most_over(lower::item_producer::<u8>, |(sink, _), cx, data| {
-        if sink.poll_room(cx).is_pending() {
-            return false;
+fn items_that_wait_hold_no_more_than_twice_the_capacity() {
+    // The page on the contract, under "Memory": whatever the batches in which they come and go.
+    let _counted = COUNTED.lock().unwrap();
+    for capacity in [2, 5, 64, 1000, 100_000] {
+        let most = 2 * capacity * size_of::<u64>() + 1024;
+        for batch in [1, 3, 100, 333, 8192, 1 << 20] {
+            for (reads, part) in [(0, 0), (1, 1), (5, 1), (7, 100), (9, 3000), (9, 1 << 20)] {
+                let held = held_items(capacity, batch, reads, part);
+                assert!(
+                    held <= most,
+                    "{held} of {capacity} in batches of {batch}, {reads} reads of {part}"
+                );
+            }
         }
-        data.iter().all(|byte| sink.try_send(*byte).is_ok())
-    });
-    assert!(over.is_empty(), "{over:#?}");
+    }
 }

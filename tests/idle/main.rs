@@ -1,6 +1,7 @@
 //! What a stream keeps in memory while nothing goes through it. It is a program of its own: it counts all that is allocated.
 
 mod held;
+mod pieces;
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::stream;
+use futures::{SinkExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -142,7 +142,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
     let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
     let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
     let mut reader = lift::reader(&mut store, stream, 4 * LEN).unwrap();
-    drop(writer);
+    writer.close();
     // All of it is there before it is read.
     futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
     let half = turns_during(async {
@@ -158,6 +158,91 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
         }
     });
     assert!(half >= TURNS / 2, "buffered reads: {half}");
+}
+
+#[test]
+fn a_host_that_sends_or_takes_items_lets_others_run() {
+    // Rule "Fill the operation": of items as of bytes, by the host's own methods and by the futures crate's traits.
+    const LEN: usize = COUNT as usize;
+    let (mut sink, producer) = lower::item_producer::<u32>(5 * LEN);
+    let turns = turns_during(async {
+        for n in 0..COUNT {
+            sink.send_item(n).await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "sends: {turns}");
+    let turns = turns_during(async {
+        for n in 0..COUNT {
+            sink.send_batch(vec![n]).await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "batches sent: {turns}");
+    let turns = turns_during(async {
+        for n in 0..COUNT {
+            sink.feed(n).await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "fed: {turns}");
+
+    let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
+    let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
+    let mut items = lift::items(&mut store, stream, 4 * LEN).unwrap();
+    moved(&mut store);
+    let turns = turns_during(async {
+        for _ in 0..COUNT {
+            items.next_item().await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "taken: {turns}");
+    let turns = turns_during(async {
+        for _ in 0..COUNT {
+            items.next().await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "of a stream: {turns}");
+    let mut items = items.into_try_stream();
+    let turns = turns_during(async {
+        for _ in 0..COUNT - 1 {
+            items.next().await.unwrap().unwrap();
+        }
+    });
+    assert!(turns >= TURNS - 1, "of a fallible stream: {turns}");
+}
+
+#[test]
+fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
+    // Rule "Fill the operation": whose ecosystem the traits are of makes no difference.
+    const LEN: usize = COUNT as usize;
+    let (mut writer, producer) = lower::producer(4 * LEN);
+    let turns = turns_during(async {
+        for _ in 0..LEN {
+            futures::AsyncWriteExt::write_all(&mut writer, &[1]).await.unwrap();
+        }
+    });
+    assert!(turns >= TURNS, "writes: {turns}");
+    let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
+    let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
+    let mut reader = lift::reader(&mut store, stream, 4 * LEN).unwrap();
+    moved(&mut store);
+    let half = turns_during(async {
+        for _ in 0..LEN / 2 {
+            futures::AsyncReadExt::read_exact(&mut reader, &mut [0]).await.unwrap();
+        }
+    });
+    assert!(half >= TURNS / 2, "reads: {half}");
+    let half = turns_during(async {
+        for _ in 0..LEN / 2 {
+            let bytes = futures::AsyncBufReadExt::fill_buf(&mut reader).await.unwrap();
+            assert_eq!(bytes[0], 1);
+            futures::AsyncBufReadExt::consume_unpin(&mut reader, 1);
+        }
+    });
+    assert!(half >= TURNS / 2, "buffered reads: {half}");
+}
+
+/// Lets a store without a guest move all that can be moved.
+fn moved(store: &mut wasmtime::Store<()>) {
+    futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
 }
 
 /// Lets whatever else the store has to do run, without a runtime.

@@ -45,6 +45,7 @@ fn bytes_between_three_threads_lose_no_wake_up() {
                     spin(n);
                     block_on(writer.write_all(&[n as u8])).unwrap();
                 }
+                writer.close();
             });
             let mut all = Vec::new();
             let mut buf = [0; 5];
@@ -104,6 +105,7 @@ fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
                 let ahead = n + 1 - taken.load(Ordering::SeqCst);
                 assert!(ahead <= CAPACITY, "{ahead} items wait");
             }
+            sink.close();
         });
         let mut next = 0;
         while let Some(batch) = block_on(items.next_batch()) {

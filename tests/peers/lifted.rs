@@ -122,11 +122,17 @@ async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
     let reader = lift::reader(&mut guest.store, input, 100).unwrap();
     let running = run_in_task(guest);
     let (mut reads, mut writes) = split(socket);
-    tokio::spawn(async move { tokio::io::copy(&mut reads, &mut writes).await.unwrap() });
-    tokio::spawn(async move { far.write_all(&text(MIB)).await.unwrap() });
+    tokio::spawn(async move {
+        tokio::io::copy(&mut reads, &mut writes).await.unwrap();
+        writes.shutdown().await.unwrap();
+    });
+    tokio::spawn(async move {
+        far.write_all(&text(MIB)).await.unwrap();
+        far.shutdown().await.unwrap();
+    });
     let mut all = Vec::new();
     let mut reader = reader;
-    // The copy ends by the end of the input, and its writer is dropped with its task.
+    // The copy ends by the end of the input, and shuts its writer down.
     let read = reader.read_to_end(&mut all);
     assert_eq!(timeout(DEADLINE, read).await.expect("nothing hangs").unwrap(), MIB);
     assert!(all == text(MIB));

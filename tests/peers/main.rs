@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)]
 
 mod blocking;
+mod bodies;
 mod channels;
 #[cfg(unix)]
 mod children;

@@ -65,7 +65,7 @@ fn every_byte_arrives_once_and_in_order() {
                     for part in data.chunks(777) {
                         AsyncWriteExt::write_all(&mut writer, part).await.unwrap();
                     }
-                    drop(writer);
+                    AsyncWriteExt::shutdown(&mut writer).await.unwrap();
                 };
                 let (_, all) = join!(writes, read_to_end(guest, stream, buffer));
                 assert_eq!(all, data);

@@ -67,6 +67,8 @@ mod failed_halves;
 mod full_table;
 mod half_frames;
 mod handed_back;
+mod handed_over;
+mod handed_over_cuts;
 mod heap_batches;
 mod host_to_host;
 mod idle_ends;

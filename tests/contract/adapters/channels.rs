@@ -22,6 +22,16 @@ pub(super) fn sending<T, S>(
     items: Vec<T>,
     send: impl Fn(&S, T) -> bool,
 ) -> impl FnMut() -> bool {
+    sending_then(sender, items, send, drop)
+}
+
+/// The same, with an end that says that it is one.
+pub(super) fn sending_then<T, S>(
+    sender: S,
+    items: Vec<T>,
+    send: impl Fn(&S, T) -> bool,
+    end: impl Fn(S),
+) -> impl FnMut() -> bool {
     let mut items = items.into_iter();
     let mut sender = Some(sender);
     move || {
@@ -31,7 +41,7 @@ pub(super) fn sending<T, S>(
             Some(_) => part.for_each(|item| {
                 send(open, item);
             }),
-            None => sender = None,
+            None => sender.take().into_iter().for_each(&end),
         }
         true
     }

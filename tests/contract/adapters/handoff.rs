@@ -9,12 +9,12 @@ use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
 use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
 use wasmtime_streams::testing::{self, Made, Report, Reported};
 use wasmtime_streams::{
-    ByteSink as _, ByteSource as _, Completion, End, ItemSink as _, ItemSource as _, Take, Then,
+    ByteSink, ByteSource as _, Completion, End, EndReason, ItemSink, ItemSource as _, Take, Then,
     lift, lower, relay,
 };
 
-use super::channels::{Peer, Receive, observed, sending};
-use super::{ITEMS, add, completed, completed_as, names};
+use super::channels::{Peer, Receive, observed, sending_then};
+use super::{ITEMS, add, completed_as, names};
 
 /// What gives its parts to a store at once: there is a row for the parts.
 pub(super) const IN_A_STORE: &[&str] = &[
@@ -77,7 +77,7 @@ where
     S: Unpin + 'static,
 {
     completed_as(made, completion, |end| match end {
-        End::PeerDropped => Reported::Failed,
+        End::ReceiverDropped => Reported::Failed,
         _ => Reported::Ended,
     })
 }
@@ -105,21 +105,33 @@ macro_rules! sink {
     }};
 }
 
-/// Checks the source of a pair: with all that there is in it and the writer gone, and with a part at a time.
+/// A cut is no end of the data either.
+fn in_order<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
+where
+    S: Unpin + 'static,
+{
+    completed_as(made, completion, |end| match end {
+        End::Abandoned => Reported::Failed,
+        _ => Reported::Ended,
+    })
+}
+
+/// Checks the source of a pair: with all that there is in it and the writer closed, and with a part at a time.
 macro_rules! source {
-    ($items:expr, $pair:expr, $send:expr) => {{
+    ($items:expr, $pair:expr, $send:expr, $close:expr) => {{
+        let close = |writer: RefCell<_>| $close(writer.into_inner());
         let ready = testing::producer($items, move || {
             let (writer, producer) = $pair(16);
-            let mut writer = sending(RefCell::new(writer), $items, $send);
+            let mut writer = sending_then(RefCell::new(writer), $items, $send, close);
             while writer() {}
             let (producer, completion) = producer.with_completion();
-            completed(Made::new(producer), completion)
+            in_order(Made::new(producer), completion)
         });
         let parts = testing::producer($items, move || {
             let (writer, producer) = $pair(16);
             let (producer, completion) = producer.with_completion();
-            let step = sending(RefCell::new(writer), $items, $send);
-            completed(Made::new(producer), completion).step(step)
+            let step = sending_then(RefCell::new(writer), $items, $send, close);
+            in_order(Made::new(producer), completion).step(step)
         });
         add(ready.assert(), parts.assert())
     }};
@@ -167,6 +179,14 @@ fn first_item<T: Send + 'static>(first: &RefCell<ToHost<T>>, item: T) -> bool {
     Pin::new(&mut *first.borrow_mut()).poll_accept(&mut now(), &mut one).is_ready()
 }
 
+fn end_of_bytes(mut first: ToHost<u8>) {
+    ByteSink::ended(Pin::new(&mut first), EndReason::Finished);
+}
+
+fn end_of_items<T: Send + 'static>(mut first: ToHost<T>) {
+    ItemSink::ended(Pin::new(&mut first), EndReason::Finished);
+}
+
 fn byte_parts() -> Report {
     let sink = sink!(ITEMS.to_vec(), relay::byte_parts, |p: wasmtime_streams::ByteProducer<_>| {
         second_bytes(p.into_inner())
@@ -175,7 +195,7 @@ fn byte_parts() -> Report {
         let (consumer, producer) = relay::byte_parts(capacity);
         (consumer.into_inner(), producer)
     };
-    add(sink, source!(ITEMS.to_vec(), pair, first_byte))
+    add(sink, source!(ITEMS.to_vec(), pair, first_byte, end_of_bytes))
 }
 
 fn item_parts() -> Report {
@@ -186,7 +206,7 @@ fn item_parts() -> Report {
         let (consumer, producer) = relay::item_parts::<String>(capacity);
         (consumer.into_inner(), producer)
     };
-    add(sink, source!(names(), pair, first_item))
+    add(sink, source!(names(), pair, first_item, end_of_items))
 }
 
 fn value_consumer() -> Report {
@@ -219,9 +239,9 @@ rows! {
     lift_item_consumer: sink!(ITEMS.to_vec(), lift::item_consumer::<u8>, items);
     lift_item_consumer_of_strings: sink!(names(), lift::item_consumer::<String>, items);
     lift_value_consumer: value_consumer();
-    lower_producer: source!(ITEMS.to_vec(), lower::producer, write);
-    lower_item_producer: source!(ITEMS.to_vec(), lower::item_producer::<u8>, send);
-    lower_item_producer_of_strings: source!(names(), lower::item_producer::<String>, send);
+    lower_producer: source!(ITEMS.to_vec(), lower::producer, write, |mut writer: HostWriter| writer.close());
+    lower_item_producer: source!(ITEMS.to_vec(), lower::item_producer::<u8>, send, |mut sink: HostSink<u8>| sink.close());
+    lower_item_producer_of_strings: source!(names(), lower::item_producer::<String>, send, |mut sink: HostSink<String>| sink.close());
     lower_value_producer: value_producer();
     relay_byte_parts: byte_parts();
     relay_item_parts: item_parts();

@@ -1,0 +1,89 @@
+//! What a hand-over holds while nobody reads it, however the bytes come.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use wasmtime_streams::lift::{self, GuestReader, ToHost};
+use wasmtime_streams::{ByteConsumer, ByteSink, guest_body, lower};
+
+use super::{ALLOCATOR, COUNTED};
+
+/// What a chunk has at most, its allocation included.
+const CHUNK: usize = 65 * 1024;
+
+/// The bookkeeping of one hand-over.
+const SMALL: usize = 2048;
+
+const CAPACITIES: [usize; 4] = [64 << 10, 100_000, 256 << 10, 1 << 20];
+
+/// So many bytes are written at a time.
+const PIECES: [usize; 12] =
+    [100, 1000, 4096, 10_000, 16_383, 16_384, 16_385, 21_846, 32_767, 32_769, 40_000, 65_537];
+
+/// Takes all memory that is kept for the next hand-over: what is held below is allocated, and so counted.
+fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
+    let cx = &mut Context::from_waker(Waker::noop());
+    let data = vec![7; 64 << 10];
+    let (mut consumer, reader) = lift::consumer(2 << 20);
+    while Pin::new(consumer.get_mut()).poll_write(cx, &data).is_ready() {}
+    (consumer, reader)
+}
+
+/// How much more than its capacity and a chunk is held at most, after pieces of some length were written until there was no
+/// room; and with which capacity and pieces.
+fn most_over<W>(
+    mut open: impl FnMut(usize) -> W,
+    mut write: impl FnMut(&mut W, &mut Context<'_>, &[u8]) -> bool,
+) -> Vec<String> {
+    let _counted = COUNTED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let cx = &mut Context::from_waker(Waker::noop());
+    let mut over = Vec::new();
+    for capacity in CAPACITIES {
+        for piece in PIECES {
+            let data = vec![7; piece];
+            let _hoard = hoard();
+            let before = ALLOCATOR.current_usage();
+            let mut open = open(capacity);
+            while write(&mut open, cx, &data) {}
+            let held = ALLOCATOR.current_usage() - before;
+            if held > capacity + CHUNK + SMALL {
+                over.push(format!("{held} bytes of {capacity}, in pieces of {piece}"));
+            }
+        }
+    }
+    over
+}
+
+#[test]
+fn a_hand_over_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
+    // The page on the contract, under "Memory".
+    let over = most_over(lift::consumer, |(consumer, _), cx, data| {
+        Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready()
+    });
+    assert!(over.is_empty(), "lift: {over:#?}");
+    let over =
+        most_over(lower::producer, |(writer, _), cx, data| writer.poll_write(cx, data).is_ready());
+    assert!(over.is_empty(), "lower: {over:#?}");
+}
+
+#[test]
+fn a_body_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
+    // The page on the contract, under "Memory".
+    let over = most_over(
+        |capacity| guest_body(capacity, None),
+        |(consumer, _), cx, data| Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready(),
+    );
+    assert!(over.is_empty(), "{over:#?}");
+}
+
+#[test]
+fn items_hold_their_capacity_and_a_chunk_however_they_come() {
+    // The page on the contract, under "Memory": a chunk of items is half of the capacity at most, and grows by doubling.
+    let over = most_over(lower::item_producer::<u8>, |(sink, _), cx, data| {
+        if sink.poll_room(cx).is_pending() {
+            return false;
+        }
+        data.iter().all(|byte| sink.try_send(*byte).is_ok())
+    });
+    assert!(over.is_empty(), "{over:#?}");
+}
