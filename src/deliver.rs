@@ -1,6 +1,10 @@
 //! The step with store access between what flows on the host's side and what crosses to the guest.
 
+use std::mem;
+
 use wasmtime::{AsContextMut, Result, StoreContextMut};
+
+use crate::Plain;
 
 /// Makes the items that cross to the guest out of a source's items, at the moment of delivery and with store access.
 ///
@@ -55,6 +59,20 @@ pub trait Receive<D: 'static, W>: Send + 'static {
     /// [`End::Undeliverable`](crate::End::Undeliverable).
     fn receive(&mut self, store: StoreContextMut<'_, D>, wire: W) -> Result<Self::Item>;
 
+    /// Whether what is lifted may hold handles, of streams, futures or resources. Then each item is lifted alone if it may own
+    /// heap data, too: Wasmtime's hostcall fuel may end in the midst of a batch, and its handles are taken by then.
+    ///
+    /// True by default.
+    fn may_hold_handles(&self) -> bool {
+        true
+    }
+
+    /// Takes what the sink does not want any more, when a stream that the host itself has made is piped and ends early: nobody else
+    /// has those items then. They are received and dropped, by default.
+    fn discard(&mut self, store: StoreContextMut<'_, D>, wire: W) {
+        let _ = self.receive(store, wire);
+    }
+
     /// The storage that a batch is lifted into before [`Receive::receive_all`] gets it. `out` is what `receive_all` will
     /// be given; a step that changes nothing lends its storage. Empty by default.
     fn storage(&mut self, out: &mut Vec<Self::Item>) -> Vec<W> {
@@ -74,24 +92,15 @@ pub trait Receive<D: 'static, W>: Send + 'static {
         wire: Vec<W>,
         out: &mut Vec<Self::Item>,
     ) -> Result<()> {
-        out.reserve(wire.len());
-        let mut outcome = Ok(());
-        for item in wire {
-            match self.receive(store.as_context_mut(), item) {
-                Ok(item) if outcome.is_ok() => out.push(item),
-                Err(error) if outcome.is_ok() => outcome = Err(error),
-                Ok(_) | Err(_) => {}
-            }
-        }
-        outcome
+        receive_each(wire, out, |wire| self.receive(store.as_context_mut(), wire))
     }
 }
 
-/// Items cross as they are, whole batches at a time.
+/// [Plain] items cross as they are, whole batches at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity;
 
-impl<D: 'static, I> Deliver<D, I> for Identity {
+impl<D: 'static, I: Plain> Deliver<D, I> for Identity {
     type Wire = I;
 
     fn deliver(&mut self, _: StoreContextMut<'_, D>, item: I) -> Result<I> {
@@ -115,15 +124,19 @@ impl<D: 'static, I> Deliver<D, I> for Identity {
     }
 }
 
-impl<D: 'static, W> Receive<D, W> for Identity {
+impl<D: 'static, W: Plain> Receive<D, W> for Identity {
     type Item = W;
 
     fn receive(&mut self, _: StoreContextMut<'_, D>, wire: W) -> Result<W> {
         Ok(wire)
     }
 
+    fn may_hold_handles(&self) -> bool {
+        false
+    }
+
     fn storage(&mut self, out: &mut Vec<W>) -> Vec<W> {
-        std::mem::take(out)
+        mem::take(out)
     }
 
     fn receive_all(
@@ -135,6 +148,36 @@ impl<D: 'static, W> Receive<D, W> for Identity {
         // `storage` took what was there, so `wire` starts with it.
         *out = wire;
         Ok(())
+    }
+}
+
+/// All of a batch, the rest behind a failure too, which is dropped: a handle that is lifted must not stay raw.
+pub(crate) fn receive_each<W, I>(
+    wire: Vec<W>,
+    out: &mut Vec<I>,
+    mut receive: impl FnMut(W) -> Result<I>,
+) -> Result<()> {
+    out.reserve(wire.len());
+    let mut outcome = Ok(());
+    for item in wire {
+        match receive(item) {
+            Ok(item) if outcome.is_ok() => out.push(item),
+            Err(error) if outcome.is_ok() => outcome = Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    outcome
+}
+
+/// Values that the host makes without store access, of whatever type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsIs;
+
+impl<D: 'static, I> Deliver<D, I> for AsIs {
+    type Wire = I;
+
+    fn deliver(&mut self, _: StoreContextMut<'_, D>, item: I) -> Result<I> {
+        Ok(item)
     }
 }
 

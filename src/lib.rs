@@ -4,6 +4,7 @@
 mod boxed;
 mod completion;
 mod consumer;
+mod crossing;
 mod deliver;
 mod end;
 mod handoff;
@@ -38,6 +39,7 @@ pub use self::completion::{
     CancelHandle, Completed, Completion, Drive, DriveError, Driven, StoreToken,
 };
 pub use self::consumer::{ByteConsumer, ItemConsumer};
+pub use self::crossing::{Crossing, IntoGuest, IntoHost, Nested, Plain};
 pub use self::deliver::{Deliver, Identity, Receive, With};
 pub use self::end::{End, EndError, EndReason};
 pub use self::layer::Meter;

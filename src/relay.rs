@@ -16,29 +16,29 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use wasmtime::component::{Lift, Lower, StreamReader};
-use wasmtime::{AsContextMut, Result};
+use wasmtime::component::{Lift, Lower, StreamConsumer, StreamProducer, StreamReader};
+use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use crate::handoff::{byte_handoff, handoff};
 use crate::lift::ToHost;
 use crate::lower::FromHost;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, ItemSource,
-    Splice, StoreToken,
+    ByteConsumer, ByteProducer, ByteSource, Completion, IntoGuest, IntoHost, ItemConsumer,
+    ItemProducer, ItemSource, Nested, Plain, Receive, Splice, StoreToken,
 };
 
 /// A stream that was connected to another store.
 #[non_exhaustive]
-pub struct Relayed<T> {
+pub struct Relayed<T, I = T> {
     /// The stream in the second store, for its guest.
     pub stream: StreamReader<T>,
     /// How the first guest's stream ended. It may be dropped.
-    pub from: Completion<ToHost<T>, Infallible>,
+    pub from: Completion<ToHost<I>, Infallible>,
     /// How the second guest's stream ended. It may be dropped.
-    pub to: Completion<FromHost<T>, Infallible>,
+    pub to: Completion<FromHost<I>, Infallible>,
 }
 
-impl<T> Relayed<T> {
+impl<T, I> Relayed<T, I> {
     /// Tells a store that was dropped with its stream in it, as after a trap, from a guest that dropped its end: the
     /// completions on both sides then say [`Abandoned`](crate::End::Abandoned). Each token is one that the data of its store
     /// holds; see [`StoreToken`]. Without it what a guest wrote before it trapped looks like all there is.
@@ -50,7 +50,7 @@ impl<T> Relayed<T> {
     }
 }
 
-impl<T> fmt::Debug for Relayed<T> {
+impl<T, I> fmt::Debug for Relayed<T, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relayed").finish_non_exhaustive()
     }
@@ -98,8 +98,7 @@ pub fn bytes(
     let (consumer, producer) = byte_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
     let (producer, to_done) = producer.with_completion();
-    let relayed = StreamReader::new(to, producer)?;
-    stream.pipe(from, consumer.inspect(look))?;
+    let relayed = connect(from, stream, consumer.inspect(look), to, producer)?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
 }
 
@@ -134,26 +133,78 @@ pub fn bytes(
 /// # Ok(())
 /// # }
 /// ```
-pub fn items<D, T, U>(
+pub fn items<D, E, T, U>(
     from: impl AsContextMut<Data = D>,
     stream: StreamReader<T>,
-    to: impl AsContextMut,
+    to: impl AsContextMut<Data = E>,
     capacity: usize,
-    mut map: impl FnMut(T) -> U + Send + 'static,
-) -> Result<Relayed<U>>
+    map: impl FnMut(T::Host) -> U + Send + 'static,
+) -> Result<Relayed<U::Guest, U>>
 where
     D: 'static,
-    T: Lift + Send + Sync + 'static,
-    U: Lower + Lift + Send + Sync + 'static,
+    E: 'static,
+    T: IntoHost<D>,
+    U: IntoGuest<E>,
 {
     let (consumer, producer) = item_parts(capacity);
     let (consumer, from_done) = consumer.with_completion();
     let (producer, to_done) = producer.with_completion();
-    let relayed = StreamReader::new(to, producer)?;
-    let consumer: ItemConsumer<ToHost<U>, T, _, _> =
-        consumer.receive_with(move |_: wasmtime::StoreContextMut<'_, D>, item| Ok(map(item)));
-    stream.pipe(from, consumer)?;
+    let consumer: ItemConsumer<ToHost<U>, T, _, _> = consumer.receive_by(Map(map));
+    let relayed = connect(from, stream, consumer, to, producer.nested())?;
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
+}
+
+/// The receiving step of [`items`].
+struct Map<F>(F);
+
+impl<D, T, U, F> Receive<D, T> for Map<F>
+where
+    D: 'static,
+    T: IntoHost<D>,
+    F: FnMut(T::Host) -> U + Send + 'static,
+{
+    type Item = U;
+
+    fn receive(&mut self, store: StoreContextMut<'_, D>, item: T) -> Result<U> {
+        Nested::default().receive(store, item).map(&mut self.0)
+    }
+
+    fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
+        let _ = Nested::default().receive(store, item);
+    }
+
+    fn may_hold_handles(&self) -> bool {
+        Receive::<D, T>::may_hold_handles(&Nested::default())
+    }
+}
+
+/// Both ends, or none: a reader that is only dropped stays in its store's table, and its writer waits for ever.
+fn connect<D, E, T, P>(
+    mut from: impl AsContextMut<Data = D>,
+    mut stream: StreamReader<T>,
+    consumer: impl StreamConsumer<D, Item = T>,
+    mut to: impl AsContextMut<Data = E>,
+    producer: P,
+) -> Result<StreamReader<P::Item>>
+where
+    D: 'static,
+    E: 'static,
+    T: 'static,
+    P: StreamProducer<E>,
+    P::Item: Lower + Lift + Send + Sync + 'static,
+{
+    let mut relayed = match StreamReader::new(&mut to, producer) {
+        Ok(relayed) => relayed,
+        Err(error) => {
+            stream.close(from)?;
+            return Err(error);
+        }
+    };
+    if let Err(error) = stream.pipe(&mut from, consumer) {
+        relayed.close(to)?;
+        return Err(error);
+    }
+    Ok(relayed)
 }
 
 /// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
@@ -221,7 +272,7 @@ pub fn splice_items<T, S>(
     to: impl AsContextMut,
 ) -> Result<Result<StreamReader<T>>, StreamReader<T>>
 where
-    T: Lower + Lift + Send + Sync + 'static,
+    T: Plain + Lower + Lift,
     S: ItemSource<Item = T> + Splice + Unpin,
 {
     let source = stream.try_into::<S>(from)?;

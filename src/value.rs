@@ -11,7 +11,7 @@ use wasmtime::component::{FutureConsumer, FutureProducer, Lift, Source};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use crate::deliver::With;
-use crate::{Deliver, Identity};
+use crate::{Deliver, Identity, Nested};
 
 pin_project! {
     /// A `future<T>` from a Rust future, for [`FutureReader::new`](wasmtime::component::FutureReader::new).
@@ -73,28 +73,44 @@ where
     F: Future<Output = Result<T, E>> + Send + 'static,
     E: Into<Error>,
 {
-    ValueProducer { future, deliver: OrTrap }
+    ValueProducer { future, deliver: OrTrap(Identity) }
 }
 
 /// The delivery step of [`try_future`]: the value, or the error as a trap.
 #[derive(Clone, Copy, Debug)]
-pub struct OrTrap;
+pub struct OrTrap<V = Identity>(V);
 
-impl<D: 'static, T, E: Into<Error>> Deliver<D, Result<T, E>> for OrTrap {
-    type Wire = T;
+impl<D: 'static, T, E: Into<Error>, V: Deliver<D, T>> Deliver<D, Result<T, E>> for OrTrap<V> {
+    type Wire = V::Wire;
 
-    fn deliver(&mut self, _: StoreContextMut<'_, D>, outcome: Result<T, E>) -> Result<T> {
-        outcome.map_err(Into::into)
+    fn deliver(&mut self, store: StoreContextMut<'_, D>, outcome: Result<T, E>) -> Result<V::Wire> {
+        self.0.deliver(store, outcome.map_err(Into::into)?)
     }
 }
 
-impl<F> ValueProducer<F> {
-    pub(crate) fn with_step<V>(self, deliver: V) -> ValueProducer<F, V> {
+impl<F> ValueProducer<F, OrTrap> {
+    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    ///
+    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
+    pub fn nested(self) -> ValueProducer<F, OrTrap<Nested>> {
+        self.with_step(OrTrap(Nested::default()))
+    }
+}
+
+impl<F, V> ValueProducer<F, V> {
+    pub(crate) fn with_step<W>(self, deliver: W) -> ValueProducer<F, W> {
         ValueProducer { future: self.future, deliver }
     }
 }
 
 impl<F: Future> ValueProducer<F> {
+    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    ///
+    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
+    pub fn nested(self) -> ValueProducer<F, Nested> {
+        self.with_step(Nested::default())
+    }
+
     /// Makes the value that crosses to the guest out of the future's output, with store access. An error of `deliver` is
     /// a trap.
     pub fn deliver_with<D, W, V>(self, deliver: V) -> ValueProducer<F, With<V>>
@@ -154,6 +170,11 @@ impl<T, S> ValueConsumer<T, S> {
     /// A consumer over `sink`.
     pub fn new(sink: S) -> Self {
         Self { sink: Some(sink), value: PhantomData }
+    }
+
+    /// Takes a value with streams and futures in it: the sink gets what it [becomes on the host](crate::IntoHost).
+    pub fn nested<W>(self) -> ValueConsumer<W, S> {
+        ValueConsumer { sink: self.sink, value: PhantomData }
     }
 }
 

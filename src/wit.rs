@@ -3,6 +3,7 @@
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
+use crate::deliver::AsIs;
 use crate::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, Completion, Deliver, DriveError, End,
     ItemConsumer, ItemProducer, ItemSink, ItemSource, Receive, future,
@@ -22,7 +23,7 @@ where
     E: Send + 'static,
     W: ComponentType + Lower + Lift + Send + Sync + 'static,
 {
-    FutureReader::new(store, future(async move { map(completion.await.end) }))
+    FutureReader::new(store, future(async move { map(completion.await.end) }).with_step(AsIs))
 }
 
 /// Both, or none: a reader that is only dropped would stay in the store's table.
@@ -54,7 +55,7 @@ where
 {
     let done = completion.driven_by(drive);
     let done = async move { map(done.await.map(|done| done.end)) };
-    FutureReader::new(store, future(done))
+    FutureReader::new(store, future(done).with_step(AsIs))
 }
 
 impl<S: ByteSource + Unpin> ByteProducer<S> {

@@ -1,7 +1,7 @@
 use ::futures::channel::oneshot::Sender;
 use wasmtime::{Result, StoreContextMut};
 
-use crate::{ValueConsumer, ValueSink};
+use crate::{IntoHost, Nested, Receive as _, ValueConsumer, ValueSink};
 
 /// Sends the value of a guest's `future<T>` into a futures oneshot channel.
 ///
@@ -44,8 +44,9 @@ pub fn oneshot<T>(sender: Sender<T>) -> ValueConsumer<T, Oneshot<T>> {
 #[derive(Debug)]
 pub struct Oneshot<T>(Sender<T>);
 
-impl<D: 'static, T: Send + 'static> ValueSink<D, T> for Oneshot<T> {
-    fn accept(self, _: StoreContextMut<'_, D>, value: T) -> Result<()> {
+impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for Oneshot<T::Host> {
+    fn accept(self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
+        let value = Nested::default().receive(store, value)?;
         // The receiver may be gone: then nobody wants the value.
         self.0.send(value).or(Ok(()))
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Receive, Take};
+use crate::{EndReason, Halt, Holding, IntoHost, ItemConsumer, ItemSink, Nested, Receive, Take};
 
 /// Calls `call` with each item of a guest's `stream<T>`, with store access.
 ///
@@ -144,6 +144,20 @@ impl ItemSink for Calls {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
+impl<T, F, C: Holding> ItemConsumer<Calls, T, EachItem<F>, C> {
+    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::IntoHost).
+    pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachItem<F>, C> {
+        self.of()
+    }
+}
+
+impl<T, F, C: Holding> ItemConsumer<Calls, T, EachBatch<F>, C> {
+    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::IntoHost).
+    pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachBatch<F>, C> {
+        self.of()
+    }
+}
+
 /// The receiving step of [`for_each`].
 #[derive(Clone, Copy)]
 pub struct EachItem<F>(F);
@@ -157,12 +171,23 @@ impl<F> fmt::Debug for EachItem<F> {
 impl<D, T, F> Receive<D, T> for EachItem<F>
 where
     D: 'static,
-    F: FnMut(StoreContextMut<'_, D>, T) -> Result<()> + Send + 'static,
+    T: IntoHost<D>,
+    F: FnMut(StoreContextMut<'_, D>, T::Host) -> Result<()> + Send + 'static,
 {
     type Item = ();
 
-    fn receive(&mut self, store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+    fn receive(&mut self, mut store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+        let item = Nested::default().receive(store.as_context_mut(), item)?;
         (self.0)(store, item)
+    }
+
+    fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
+        // Not for `call`, which has ended the stream or never saw it.
+        let _ = Nested::default().receive(store, item);
+    }
+
+    fn may_hold_handles(&self) -> bool {
+        Receive::<D, T>::may_hold_handles(&Nested::default())
     }
 
     fn receive_all(
@@ -171,12 +196,16 @@ where
         batch: Vec<T>,
         out: &mut Vec<()>,
     ) -> Result<()> {
-        // What `call` does for an item is not only to make something of it, so an error is the last of it.
-        for item in batch {
+        let mut items = Vec::new();
+        // The items before one that cannot be received are there; the others are closed.
+        let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
+        // What `call` does for an item is not only to make something of it, so an error is the last of it. What comes
+        // after it is dropped, and is an object of the host's.
+        for item in items {
             (self.0)(store.as_context_mut(), item)?;
             out.push(());
         }
-        Ok(())
+        received
     }
 }
 
@@ -193,26 +222,39 @@ impl<F> fmt::Debug for EachBatch<F> {
 impl<D, T, F> Receive<D, T> for EachBatch<F>
 where
     D: 'static,
-    F: FnMut(StoreContextMut<'_, D>, Vec<T>) -> Result<()> + Send + 'static,
+    T: IntoHost<D>,
+    F: FnMut(StoreContextMut<'_, D>, Vec<T::Host>) -> Result<()> + Send + 'static,
 {
     type Item = ();
 
-    fn receive(&mut self, store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+    fn receive(&mut self, mut store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+        let item = Nested::default().receive(store.as_context_mut(), item)?;
         (self.0)(store, vec![item])
+    }
+
+    fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
+        // Not for `call`, which has ended the stream or never saw it.
+        let _ = Nested::default().receive(store, item);
+    }
+
+    fn may_hold_handles(&self) -> bool {
+        Receive::<D, T>::may_hold_handles(&Nested::default())
     }
 
     fn receive_all(
         &mut self,
-        store: StoreContextMut<'_, D>,
+        mut store: StoreContextMut<'_, D>,
         batch: Vec<T>,
         out: &mut Vec<()>,
     ) -> Result<()> {
+        let mut items = Vec::new();
+        let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
         // Where what the guest wrote is no valid item there is no batch.
-        let items = batch.len();
-        if items > 0 {
-            (self.0)(store, batch)?;
-            out.resize(out.len() + items, ());
+        let count = items.len();
+        if count > 0 {
+            (self.0)(store, items)?;
+            out.resize(out.len() + count, ());
         }
-        Ok(())
+        received
     }
 }

@@ -1,7 +1,7 @@
 use ::tokio::sync::oneshot::Sender;
 use wasmtime::{Result, StoreContextMut};
 
-use crate::{ValueConsumer, ValueSink};
+use crate::{IntoHost, Nested, Receive as _, ValueConsumer, ValueSink};
 
 /// Sends the value of a guest's `future<T>` into a tokio oneshot channel.
 ///
@@ -44,8 +44,9 @@ pub fn tokio_oneshot<T>(sender: Sender<T>) -> ValueConsumer<T, TokioOneshot<T>> 
 #[derive(Debug)]
 pub struct TokioOneshot<T>(Sender<T>);
 
-impl<D: 'static, T: Send + 'static> ValueSink<D, T> for TokioOneshot<T> {
-    fn accept(self, _: StoreContextMut<'_, D>, value: T) -> Result<()> {
+impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for TokioOneshot<T::Host> {
+    fn accept(self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
+        let value = Nested::default().receive(store, value)?;
         // The receiver may be gone: then nobody wants the value.
         self.0.send(value).or(Ok(()))
     }

@@ -7,14 +7,14 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Lift, Source, StreamConsumer, StreamResult};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::lift::{Failure, Write};
+use super::lift::{Failure, Write, discard, lift_alone};
 use super::{Common, Seen, broken};
 use crate::completion::Completion;
 use crate::deliver::With;
 use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{ITEMS_PER_OP, default_batch};
 use crate::place::{ItemsInto, Place};
-use crate::{EndReason, Flush, Holding, Identity, ItemSink, Meter, Owned, Receive, Shared};
+use crate::{EndReason, Flush, Holding, Identity, ItemSink, Meter, Nested, Owned, Receive, Shared};
 
 pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
@@ -78,6 +78,37 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
         self.receive_by(With(receive))
     }
 
+    /// Takes items with streams and futures in them: the sink gets what each [becomes on the host](crate::IntoHost), readers
+    /// say, that are closed when they are dropped.
+    ///
+    /// Of plain items nothing need be said. [`receive_by`](Self::receive_by) with a [`Nested`] sets how much each of the
+    /// streams holds.
+    ///
+    /// ```
+    /// use futures::{StreamExt as _, channel::mpsc};
+    /// use wasmtime::{Engine, Store, component::StreamReader};
+    /// use wasmtime_streams::{iter, lift::GuestItems, sink};
+    ///
+    /// # fn main() -> wasmtime::Result<()> {
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// // A guest's `stream<stream<u32>>`.
+    /// let streams: StreamReader<StreamReader<u32>> =
+    ///     StreamReader::new(&mut store, iter([iter([1_u32, 2]), iter([3, 4])]).nested())?;
+    ///
+    /// let (tx, mut rx) = mpsc::unbounded::<GuestItems<u32>>();
+    /// streams.pipe(&mut store, sink(tx).nested())?;
+    /// let last = futures::executor::block_on(store.run_concurrent(async |_| {
+    ///     drop(rx.next().await); // not wanted
+    ///     rx.next().await.unwrap().next_batch().await
+    /// }))?;
+    /// assert_eq!(last.unwrap(), [3, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn nested<W>(self) -> ItemConsumer<S, W, Nested, C> {
+        self.receive_by(Nested::default())
+    }
+
     /// Like [`ItemConsumer::receive_with`], for a step that has a type of its own.
     pub fn receive_by<W, V>(self, receive: V) -> ItemConsumer<S, W, V, C> {
         ItemConsumer {
@@ -91,6 +122,12 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
 }
 
 impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
+    /// The same for other items of a guest's.
+    pub(crate) fn of<X>(self) -> ItemConsumer<S, X, V, C> {
+        let Self { sink, receive, batch, common, .. } = self;
+        ItemConsumer { sink, receive, batch, common, wire: PhantomData }
+    }
+
     /// Adds a layer.
     pub(crate) fn layer(mut self, add: impl FnOnce(&mut Layers<S::Item>)) -> Self {
         self.sink.layer(add);
@@ -110,8 +147,9 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
 
     /// How many items are taken from the guest at a time; 0 counts as 1.
     ///
-    /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream,
-    /// and how many items a sink that cannot reserve room may hold unsent; 1 is strict.
+    /// By default 64 for items that own heap data and else as many as 64 KiB hold; 1 for those that own heap data and may
+    /// hold handles. It bounds the memory of the stream, and how many items a sink that cannot reserve room may hold unsent; 1
+    /// is strict.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = Some(items.max(1));
         self
@@ -196,13 +234,39 @@ where
 {
     type Item = W;
 
+    #[inline]
     fn poll_consume(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, W>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let answer = self.as_mut().consume(cx, store.as_context_mut(), source.reborrow(), finish);
+        if let Poll::Ready(Ok(StreamResult::Dropped)) = answer {
+            let receive = self.project().receive;
+            if receive.may_hold_handles() {
+                discard(store, source, receive);
+            }
+        }
+        answer
+    }
+}
+
+impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
+    #[inline(always)]
+    fn consume<D>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut store: StoreContextMut<'_, D>,
         source: Source<'_, W>,
         finish: bool,
-    ) -> Poll<Result<StreamResult>> {
+    ) -> Poll<Result<StreamResult>>
+    where
+        D: 'static,
+        W: Lift + Send + Sync + 'static,
+        V: Receive<D, W, Item = S::Item>,
+    {
         let mut this = self.project();
         let common = this.common;
         if common.ended {
@@ -212,13 +276,12 @@ where
             this.sink.with(|sink| sink.op_cancelled());
             return Poll::Ready(Ok(common.cancelled()));
         }
-        let (receive, batch) = (
-            this.receive,
-            this.batch.unwrap_or_else(|| {
-                // What is smaller on one side may own heap data on the other.
-                default_batch::<W>().min(default_batch::<S::Item>())
-            }),
-        );
+        let receive = this.receive;
+        let batch = this.batch.unwrap_or_else(|| match lift_alone::<D, W, V>(receive) {
+            true => 1,
+            // What is smaller on one side may own heap data on the other.
+            false => default_batch::<W>().min(default_batch::<S::Item>()),
+        });
         let before = common.op.taken;
         let remaining =
             if common.op.flushing { 0 } else { source.remaining(store.as_context_mut()) };

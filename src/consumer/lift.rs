@@ -1,8 +1,11 @@
 //! Taking items from a guest's write: bounded, in batches, with store access.
 
+use std::mem;
+
 use wasmtime::component::{Lift, ReadBuffer, Source, WriteBuffer};
 use wasmtime::{AsContextMut, Error, StoreContextMut};
 
+use crate::crossing::is_text_or_list;
 use crate::layer::{Ask, Within};
 use crate::{Receive, Take};
 
@@ -27,6 +30,66 @@ impl<W: Send + Sync + 'static> ReadBuffer<W> for Limited<W> {
         self.items.reserve(count);
         self.items.move_from(input, count);
         self.limit = self.limit.saturating_sub(count);
+    }
+}
+
+/// Whether each item must be lifted in a read of its own.
+///
+/// Wasmtime charges what owns heap data against the store's hostcall fuel, for each read. A batch that exceeds it fails in the
+/// midst of an item, and can be tried again, one by one, only if nothing was taken: a handle that was lifted is out of the
+/// guest's table.
+#[inline(always)]
+pub(super) fn lift_alone<D: 'static, W: 'static, V: Receive<D, W>>(receive: &V) -> bool {
+    mem::needs_drop::<W>() && !is_text_or_list::<W>() && receive.may_hold_handles()
+}
+
+/// What a host's own stream has left of a batch, or nothing of a guest's write.
+struct Rest<W> {
+    items: Vec<W>,
+    room: usize,
+    of_host: bool,
+}
+
+impl<W: Send + Sync + 'static> ReadBuffer<W> for Rest<W> {
+    fn extend<I: IntoIterator<Item = W>>(&mut self, iter: I) {
+        Extend::extend(&mut self.items, iter);
+    }
+
+    fn remaining_capacity(&self) -> usize {
+        self.room
+    }
+
+    // Called for items of the host's only; also for none of them.
+    fn move_from(&mut self, input: &mut dyn WriteBuffer<W>, count: usize) {
+        self.of_host = true;
+        self.items.reserve(count);
+        self.items.move_from(input, count);
+        self.room = 0;
+    }
+}
+
+/// Frees what is left when a stream ends early.
+///
+/// Without a guest Wasmtime drops the rest of the host's batch, and a reader that is only dropped stays in the store's table.
+/// What a guest writes stays with the guest.
+#[cold]
+pub(super) fn discard<D: 'static, W, V>(
+    mut store: StoreContextMut<'_, D>,
+    mut source: Source<'_, W>,
+    receive: &mut V,
+) where
+    W: Lift + Send + Sync + 'static,
+    V: Receive<D, W>,
+{
+    let mut rest = Rest { items: Vec::new(), room: 0, of_host: false };
+    // Nothing is read, and so it is seen whose it is.
+    let _ = source.read(store.as_context_mut(), &mut rest);
+    if rest.of_host {
+        rest.room = source.remaining(store.as_context_mut());
+        let _ = source.read(store.as_context_mut(), &mut rest);
+        for item in rest.items {
+            receive.discard(store.as_context_mut(), item);
+        }
     }
 }
 
@@ -58,6 +121,29 @@ where
 {
     fn read<B: ReadBuffer<W>>(&mut self, buffer: &mut B) -> wasmtime::Result<()> {
         self.source.read(self.store.as_context_mut(), buffer)
+    }
+
+    /// Lifts up to `limit` items behind those that are there. On an error what was lifted before it stays.
+    fn lift(&mut self, items: &mut Vec<W>, limit: usize) -> wasmtime::Result<()> {
+        // To make an empty vector grow takes a good part of the time of a small batch.
+        if items.capacity() == 0 {
+            *items = Vec::with_capacity(limit);
+        } else {
+            items.reserve(limit);
+        }
+        let alone = lift_alone::<D, W, V>(self.receive);
+        let (reads, each) = if alone { (limit, 1) } else { (1, limit) };
+        let mut buffer = Limited { items: mem::take(items), limit: 0 };
+        let mut result = Ok(());
+        for _ in 0..reads {
+            buffer.limit = each;
+            result = self.read(&mut buffer);
+            if result.is_err() {
+                break;
+            }
+        }
+        *items = buffer.items;
+        result
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -92,34 +178,29 @@ where
         let had = out.len();
         let mut items = self.receive.storage(out);
         let before = items.len();
-        let lifted = loop {
-            // To make an empty vector grow takes a good part of the time of a small batch.
-            if items.capacity() == 0 {
-                items = Vec::with_capacity(limit);
-            } else {
-                items.reserve(limit);
-            }
-            let mut buffer = Limited { items, limit };
-            let result = self.read(&mut buffer);
-            items = buffer.items;
-            match result {
-                Ok(()) => break items.len() - before,
-                // Wasmtime charges what is lifted per read: a batch may be too much where single items pass. Nothing
-                // was marked as read, so try again with one.
-                Err(_) if limit > 1 => {
+        let failed = loop {
+            match self.lift(&mut items, limit) {
+                Ok(()) => break None,
+                // What owns heap data may be too much in a batch where single items pass. There are no handles in it, so
+                // nothing was taken: try again with one.
+                Err(_)
+                    if limit > 1
+                        && mem::needs_drop::<W>()
+                        && !lift_alone::<D, W, V>(self.receive) =>
+                {
                     items.truncate(before);
                     // From here on one by one: to try a whole batch again for each item would take quadratic time.
                     self.batch = 1;
                     limit = 1;
                 }
-                Err(error) => {
-                    items.truncate(before);
-                    self.fail(Failure::Lift(error));
-                    break 0;
-                }
+                // What was lifted before it is taken, and delivered.
+                Err(error) => break Some(error),
             }
         };
-        self.took(lifted);
+        self.took(items.len() - before);
+        if let Some(error) = failed {
+            self.fail(Failure::Lift(error));
+        }
         let received = self.receive.receive_all(self.store.as_context_mut(), items, out);
         if let Err(error) = received {
             self.fail(Failure::Receive(error));

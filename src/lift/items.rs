@@ -3,12 +3,12 @@ use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, ready};
 
-use wasmtime::component::{Lift, StreamReader};
+use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{Cut, ToHost};
+use super::{Cut, ToHost, checked};
 use crate::handoff::{Reader, handoff};
-use crate::{EndReason, ItemConsumer};
+use crate::{EndReason, IntoHost, ItemConsumer};
 
 /// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
 ///
@@ -46,16 +46,18 @@ use crate::{EndReason, ItemConsumer};
 /// # }
 /// # #[cfg(not(feature = "futures"))] fn main() {}
 /// ```
-pub fn items<T>(
-    store: impl AsContextMut,
+pub fn items<D, T>(
+    mut store: impl AsContextMut<Data = D>,
     stream: StreamReader<T>,
     capacity: usize,
-) -> Result<GuestItems<T>>
+) -> Result<GuestItems<T::Host>>
 where
-    T: Lift + Send + Sync + 'static,
+    D: 'static,
+    T: IntoHost<D>,
 {
+    let stream = checked(&mut store, stream)?;
     let (consumer, items) = item_consumer(capacity);
-    stream.pipe(store, consumer)?;
+    stream.pipe(store, consumer.nested())?;
     Ok(items)
 }
 
@@ -91,6 +93,10 @@ impl<T> fmt::Debug for GuestItems<T> {
 }
 
 impl<T> GuestItems<T> {
+    pub(crate) fn into_handoff(self) -> Reader<T, EndReason> {
+        self.reader
+    }
+
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,

@@ -65,6 +65,7 @@
 //!
 //! [consumer]: consumer()
 
+mod check;
 mod cut;
 mod items;
 mod reader;
@@ -72,9 +73,11 @@ mod run;
 mod sink;
 mod value;
 
+use self::check::checked;
 pub use self::cut::Cut;
 pub use self::items::{GuestItems, TryGuestItems, item_consumer, items};
 pub use self::reader::{GuestReader, consumer, reader};
 pub use self::run::{run, run_items};
 pub use self::sink::ToHost;
+pub(crate) use self::value::value_consumer_by;
 pub use self::value::{GuestValue, NoValue, ToHostValue, value, value_consumer};

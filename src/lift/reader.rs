@@ -3,7 +3,7 @@ use std::task::{Context, Poll, ready};
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{Cut, ToHost};
+use super::{Cut, ToHost, checked};
 use crate::handoff::{Reader, byte_handoff};
 use crate::{ByteConsumer, EndReason};
 
@@ -42,10 +42,11 @@ use crate::{ByteConsumer, EndReason};
 /// # #[cfg(not(feature = "tokio"))] fn main() {}
 /// ```
 pub fn reader(
-    store: impl AsContextMut,
+    mut store: impl AsContextMut,
     stream: StreamReader<u8>,
     capacity: usize,
 ) -> Result<GuestReader> {
+    let stream = checked(&mut store, stream)?;
     let (consumer, reader) = consumer(capacity);
     stream.pipe(store, consumer)?;
     Ok(reader)
@@ -56,7 +57,7 @@ pub fn reader(
 /// If one of them cuts the stream short, the reader says so with a [`Cut`], after what came before it.
 pub fn consumer(capacity: usize) -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     let (writer, reader) = byte_handoff(capacity);
-    (ByteConsumer::new(ToHost::new(writer)), GuestReader { reader })
+    (ByteConsumer::new(ToHost::new(writer)), GuestReader::new(reader))
 }
 
 /// A guest's `stream<u8>`, to read from; made by [`reader`].
@@ -68,6 +69,14 @@ pub struct GuestReader {
 }
 
 impl GuestReader {
+    pub(crate) fn new(reader: Reader<u8, EndReason>) -> Self {
+        Self { reader }
+    }
+
+    pub(crate) fn into_handoff(self) -> Reader<u8, EndReason> {
+        self.reader
+    }
+
     /// Waits for bytes, and lends them: none at the end. [`consume`](Self::consume) says how many are done with.
     ///
     /// # Errors

@@ -2,10 +2,11 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use wasmtime::component::{Accessor, Lift, StreamReader};
+use wasmtime::component::{Accessor, StreamReader};
 use wasmtime::{AsContextMut, Error, Result};
 
 use super::{GuestItems, GuestReader, items, reader};
+use crate::IntoHost;
 use crate::oneshot::oneshot;
 
 /// Runs a guest and uses its output, in one call: the store is polled for as long as the use takes.
@@ -77,11 +78,11 @@ pub async fn run_items<S, T, R>(
     store: S,
     capacity: usize,
     guest: impl AsyncFnOnce(&Accessor<S::Data>) -> Result<StreamReader<T>>,
-    host: impl AsyncFnOnce(GuestItems<T>) -> R,
+    host: impl AsyncFnOnce(GuestItems<T::Host>) -> R,
 ) -> Result<R>
 where
     S: AsContextMut<Data: Send + 'static>,
-    T: Lift + Send + Sync + 'static,
+    T: IntoHost<S::Data>,
 {
     let lifted = async |accessor: &Accessor<S::Data>| {
         let stream = guest(accessor).await?;

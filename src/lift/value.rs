@@ -4,11 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use wasmtime::component::{FutureReader, Lift};
+use wasmtime::component::FutureReader;
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use crate::oneshot::{Receiver, Sender, oneshot};
-use crate::{ValueConsumer, ValueSink};
+use crate::{IntoHost, Nested, Receive as _, ValueConsumer, ValueSink};
 
 /// Takes a guest's `future<T>` as a Rust future, which may be awaited on any task. The store must run meanwhile.
 ///
@@ -30,19 +30,31 @@ use crate::{ValueConsumer, ValueSink};
 /// # Ok(())
 /// # }
 /// ```
-pub fn value<T>(store: impl AsContextMut, future: FutureReader<T>) -> Result<GuestValue<T>>
+pub fn value<D, T>(
+    mut store: impl AsContextMut<Data = D>,
+    future: FutureReader<T>,
+) -> Result<GuestValue<T::Host>>
 where
-    T: Lift + Send + Sync + 'static,
+    D: 'static,
+    T: IntoHost<D>,
 {
+    let future = future.try_into_future_any(&mut store)?.try_into_future_reader::<T>()?;
     let (consumer, value) = value_consumer();
-    future.pipe(store, consumer)?;
+    future.pipe(store, consumer.nested())?;
     Ok(value)
 }
 
 /// The two parts of [`value`], to pipe later.
 pub fn value_consumer<T: Send + 'static>() -> (ValueConsumer<T, ToHostValue<T>>, GuestValue<T>) {
+    value_consumer_by(Nested::default())
+}
+
+/// The same, for values with streams in them of other capacities.
+pub(crate) fn value_consumer_by<T: Send + 'static>(
+    nested: Nested,
+) -> (ValueConsumer<T, ToHostValue<T>>, GuestValue<T>) {
     let (tx, rx) = oneshot();
-    (ValueConsumer::new(ToHostValue(tx)), GuestValue(rx))
+    (ValueConsumer::new(ToHostValue { tx, nested }), GuestValue(rx))
 }
 
 /// The value of a guest's `future<T>`; made by [`value`].
@@ -72,11 +84,15 @@ impl<T> Future for GuestValue<T> {
 
 /// The sink of [`value`].
 #[derive(Debug)]
-pub struct ToHostValue<T>(Sender<T>);
+pub struct ToHostValue<T> {
+    tx: Sender<T>,
+    nested: Nested,
+}
 
-impl<D: 'static, T: Send + 'static> ValueSink<D, T> for ToHostValue<T> {
-    fn accept(self, _: StoreContextMut<'_, D>, value: T) -> Result<()> {
+impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for ToHostValue<T::Host> {
+    fn accept(mut self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
+        let value = self.nested.receive(store, value)?;
         // Whoever has dropped the future does not want the value any more.
-        self.0.send(value).or(Ok(()))
+        self.tx.send(value).or(Ok(()))
     }
 }

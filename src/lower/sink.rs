@@ -7,7 +7,7 @@ use wasmtime::{AsContextMut, Result};
 
 use super::{FromHost, PeerDropped, cut};
 use crate::handoff::{Writer, handoff};
-use crate::{EndReason, ItemProducer};
+use crate::{EndReason, ItemProducer, Plain};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
@@ -45,7 +45,7 @@ use crate::{EndReason, ItemProducer};
 /// ```
 pub fn sink<T>(store: impl AsContextMut, capacity: usize) -> Result<(HostSink<T>, StreamReader<T>)>
 where
-    T: Lower + Lift + Send + Sync + 'static,
+    T: Plain + Lower + Lift,
 {
     let (sink, producer) = item_producer(capacity);
     Ok((sink, StreamReader::new(store, producer)?))

@@ -7,7 +7,7 @@ use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::value::ValueProducer;
-use crate::{Deliver, future};
+use crate::{Deliver, Identity, Nested, Plain, future};
 
 /// A sender of the host's and the `future<T>` that a guest reads its value from.
 ///
@@ -37,7 +37,7 @@ use crate::{Deliver, future};
 /// ```
 pub fn value<T>(store: impl AsContextMut) -> Result<(HostValue<T>, FutureReader<T>)>
 where
-    T: Lower + Lift + Send + Sync + 'static,
+    T: Plain + Lower + Lift,
 {
     let (value, producer) = value_producer();
     Ok((value, FutureReader::new(store, producer)?))
@@ -47,7 +47,7 @@ where
 pub fn value_producer<T: Send + 'static>()
 -> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrapDropped>) {
     let (tx, rx) = oneshot();
-    (HostValue(tx), ValueProducer::with_step(future(FromHostValue(rx)), OrTrapDropped))
+    (HostValue(tx), future(FromHostValue(rx)).with_step(OrTrapDropped(Identity)))
 }
 
 /// Resolves with what the sender of [`value`] sends, or with `None` if that is dropped.
@@ -64,13 +64,23 @@ impl<T> Future for FromHostValue<T> {
 
 /// The delivery step of [`value`]: the value, or a trap if its sender is gone.
 #[derive(Clone, Copy, Debug)]
-pub struct OrTrapDropped;
+pub struct OrTrapDropped<V = Identity>(V);
 
-impl<D: 'static, T> Deliver<D, Option<T>> for OrTrapDropped {
-    type Wire = T;
+impl<D: 'static, T, V: Deliver<D, T>> Deliver<D, Option<T>> for OrTrapDropped<V> {
+    type Wire = V::Wire;
 
-    fn deliver(&mut self, _: StoreContextMut<'_, D>, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| Error::msg("the host dropped the sender of a future before its value"))
+    fn deliver(&mut self, store: StoreContextMut<'_, D>, value: Option<T>) -> Result<V::Wire> {
+        let dropped = || Error::msg("the host dropped the sender of a future before its value");
+        self.0.deliver(store, value.ok_or_else(dropped)?)
+    }
+}
+
+impl<T> ValueProducer<FromHostValue<T>, OrTrapDropped> {
+    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    ///
+    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
+    pub fn nested(self) -> ValueProducer<FromHostValue<T>, OrTrapDropped<Nested>> {
+        self.with_step(OrTrapDropped(Nested::default()))
     }
 }
 

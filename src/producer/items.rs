@@ -12,7 +12,9 @@ use crate::deliver::With;
 use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{EMPTY_STEPS, default_batch};
 use crate::place::{Ahead, Beside, ItemsFrom, Place};
-use crate::{Deliver, EndReason, Holding, Identity, ItemSource, Meter, Owned, Shared, Then};
+use crate::{
+    Deliver, EndReason, Holding, Identity, ItemSource, Meter, Nested, Owned, Shared, Then,
+};
 
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
@@ -76,6 +78,30 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
         self.deliver_by(With(deliver))
     }
 
+    /// Gives items that are streams and futures in a guest, or have some in them: each is made when the guest gets it, of what
+    /// the host has for it: any producer, or what [`lift`](crate::lift) made. See [`IntoGuest`](crate::IntoGuest).
+    ///
+    /// An item that the guest does not get is dropped, and is never in the store.
+    ///
+    /// ```
+    /// use wasmtime::{Engine, Store, component::StreamReader};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # fn main() -> wasmtime::Result<()> {
+    /// use wasmtime_streams::{iter, tokio_read};
+    ///
+    /// let mut store = Store::new(&Engine::default(), ());
+    /// let files = [tokio_read(&b"one"[..]), tokio_read(&b"two"[..])]; // any readers, as they come
+    /// let streams: StreamReader<StreamReader<u8>> = StreamReader::new(&mut store, iter(files).nested())?;
+    /// # let _ = streams;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
+    pub fn nested(self) -> ItemProducer<S, Nested, C> {
+        self.deliver_by(Nested::default())
+    }
+
     /// Like [`ItemProducer::deliver_with`], for a step that has a type of its own.
     pub fn deliver_by<V>(self, deliver: V) -> ItemProducer<S, V, C> {
         ItemProducer {
@@ -97,6 +123,18 @@ impl<S: ItemSource> ItemProducer<S> {
     ///
     /// It is decided when it is asked for: a stream that has ended or failed, or that has limits or other layers, a meter,
     /// `trap_on_error`, a completion, or an item that was looked ahead, is not taken apart. `batch` stays behind.
+    pub fn spliceable(mut self) -> Self
+    where
+        S: Splice + Unpin,
+    {
+        self.splice = Some(|me, ty| splice(me, ty, Self::into_inner));
+        self
+    }
+}
+
+impl<S: ItemSource> ItemProducer<S, Nested> {
+    /// Lets the host take the source back, as [`spliceable`](ItemProducer::spliceable) without [`nested`](ItemProducer::nested)
+    /// does. Items that the guest has not got are still objects of the host's.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,

@@ -139,7 +139,7 @@ fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
 }
 
 #[test]
-fn a_handle_that_a_closure_is_given_can_be_freed_with_the_store() {
+fn a_closure_is_given_what_handles_stand_for() {
     // Rule "Created when delivered", the other way round: no handle is kept raw.
     with_guest::<Resource<Connection>, _>(async |guest| {
         let source = iter([Connection(7), Connection(8)]).deliver_with(
@@ -148,13 +148,14 @@ fn a_handle_that_a_closure_is_given_can_be_freed_with_the_store() {
         let stream = guest.source(source).await;
         let (code, handles) = guest.recv(stream, 9).await;
         assert_eq!(code, Code::Dropped(2));
-        let consumer =
-            for_each(|mut store: StoreContextMut<'_, World>, c: Resource<Connection>| {
-                store.data_mut().table.delete(c)?;
-                Ok(())
-            });
-        let sink = guest.sink(consumer).await;
+        // In this program a handle becomes its connection: see `handles_resources`.
+        let (tx, rx) = std::sync::mpsc::channel();
+        let consumer = for_each(move |_: StoreContextMut<'_, World>, c: Connection| {
+            tx.send(c).map_err(wasmtime::Error::msg)
+        });
+        let sink = guest.sink(consumer.nested()).await;
         assert_eq!(guest.send(sink, &handles).await, Code::Completed(2));
+        assert_eq!(rx.try_iter().collect::<Vec<_>>(), [Connection(7), Connection(8)]);
         guest.with(|mut store| assert!(store.data_mut().table.is_empty()));
     });
 }

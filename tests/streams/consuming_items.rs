@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use wasmtime_streams::{End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Take, sink};
+use wasmtime_streams::{End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Plain, Take, sink};
 
 use crate::support::guest::{
     BUFFER, Code, Guest, with_guest, with_large_guest, with_trapping_guest,
@@ -212,7 +212,7 @@ impl<T: Send + 'static> ItemSink for Greedy<T> {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-fn greedy<T: Item>(batch: usize) {
+fn greedy<T: Item + Plain>(batch: usize) {
     const LEN: u32 = (1 << 28) - 1;
     let seen = Seen::default();
     with_large_guest::<T, _>(LEN, async |guest| {

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use futures::{AsyncReadExt as _, FutureExt as _, join};
+use wasmtime_streams::Plain;
 use wasmtime_streams::lift::{self, Cut, GuestReader};
 use wasmtime_streams::testing::Item;
 
@@ -57,7 +58,7 @@ fn items_get_no_further_ahead_than_the_capacity_either() {
 }
 
 /// Writes `count` items in one operation, and takes what is there.
-async fn one_batch<T: Item>(guest: &Guest<'_, T>, values: Vec<T::Value>) -> usize {
+async fn one_batch<T: Item + Plain>(guest: &Guest<'_, T>, values: Vec<T::Value>) -> usize {
     let (consumer, mut items) = lift::item_consumer::<T>(2 * values.len());
     let stream = guest.sink(consumer).await;
     guest.load_items(&values).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures::{StreamExt as _, stream};
-use wasmtime_streams::{End, EndReason, ItemProducer, ItemSource, Then};
+use wasmtime_streams::{End, EndReason, ItemProducer, ItemSource, Plain, Then};
 
 use crate::support::guest::{BUFFER, Code, with_guest, with_large_guest};
 use crate::support::script::{FAILURE, ItemStream, Script, Step};
@@ -90,7 +90,7 @@ impl<T: Clone + Send + 'static> ItemSource for Greedy<T> {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-fn greedy<T: Item + Clone>(item: T, len: u32, batch: usize) -> Vec<(usize, usize)> {
+fn greedy<T: Item + Clone + Plain>(item: T, len: u32, batch: usize) -> Vec<(usize, usize)> {
     let asked = Arc::new(Mutex::new(Vec::new()));
     with_large_guest::<T, _>(len, async |guest| {
         let source = Greedy { asked: asked.clone(), item };

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::{join, stream};
-use wasmtime::component::{Lift, Lower, StreamReader};
+use wasmtime::component::{Lift, StreamReader};
 use wasmtime::{Engine, Store};
 use wasmtime_streams::lower::{self, FromHost};
 use wasmtime_streams::testing::{Guest, Item, Setup, executor};
-use wasmtime_streams::{Chunks, End, TokioRead, chunks, collect, collect_bytes, relay, tokio_read};
+use wasmtime_streams::{
+    Chunks, End, IntoGuest, IntoHost, Plain, TokioRead, chunks, collect, collect_bytes, relay,
+    tokio_read,
+};
 
 use crate::pattern;
 use crate::support::guest::{Code, with_guest};
@@ -39,7 +42,7 @@ fn with_other<T: Item, U, R, O>(
 /// All that comes out of `stream`, in a store of its own.
 async fn collected<T>(mut store: Store<()>, stream: StreamReader<T>) -> Vec<T>
 where
-    T: Lift + Lower + Send + Sync + 'static,
+    T: Plain + Lift,
 {
     let (consumer, done) = collect(1 << 20).with_completion();
     stream.pipe(&mut store, consumer).unwrap();
@@ -75,8 +78,8 @@ fn bytes_cross_from_store_to_store_in_order() {
 /// The guest's items come out as what `map` makes of them.
 fn mapped<T, U>(values: Vec<T::Value>, map: fn(T) -> U, expected: Vec<U>)
 where
-    T: Item,
-    U: Lower + Lift + Send + Sync + PartialEq + 'static,
+    T: Item + IntoHost<(), Host = T>,
+    U: IntoGuest<(), Guest = U> + Lift + Plain + PartialEq,
 {
     let script = async |guest: &Guest<'_, (), T>, moved: oneshot::Sender<_>| {
         let mut other = other_store();

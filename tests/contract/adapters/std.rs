@@ -53,7 +53,7 @@ where
 
 fn collected<V>(items: Vec<V>, limit: usize) -> Report
 where
-    V: Item<Value = V> + Clone + PartialEq + std::fmt::Debug + 'static,
+    V: Item<Value = V> + ws::Plain + Clone + PartialEq + std::fmt::Debug + 'static,
 {
     let bound = items.len().min(limit);
     collecting(items, bound, move || ws::collect(limit).with_completion(), ws::Collect::into_inner)

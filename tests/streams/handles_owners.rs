@@ -1,0 +1,63 @@
+//! A reader is a number of its store: where the crate can tell that it is another store's, it says so.
+
+use wasmtime::Store;
+use wasmtime::component::{FutureReader, StreamReader};
+use wasmtime_streams::{future, iter, lift, tokio_read};
+
+use crate::handles_guest::{Bytes, ENGINE, Of, with_guest};
+use crate::support::guest::World;
+
+/// A store in which every number is a stream or future of something else.
+fn other<T>(make: impl Fn(&mut Store<World>) -> T) -> (Store<World>, Vec<T>) {
+    let mut store = Store::new(&ENGINE, World::default());
+    let made = (0..20).map(|_| make(&mut store)).collect();
+    (store, made)
+}
+
+#[test]
+fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else_by_its_number() {
+    // Rule "Created when delivered": no handle of one store is looked up in another, where that shows.
+    let mut empty = Store::new(&ENGINE, World::default());
+    with_guest::<u32, _>(async |guest| {
+        // The guest's own streams are known by their types.
+        let (stream, _) = guest.stream().await;
+        assert!(lift::items(&mut empty, stream, 8).is_err());
+        let (stream, _) = guest.stream().await;
+        let (mut futures, _made) = other(|store| FutureReader::new(store, future(async { 1_u32 })));
+        assert!(lift::items(&mut futures, stream, 8).is_err());
+        let (value, _) = guest.future().await;
+        let (mut streams, _made) = other(|store| StreamReader::new(store, iter([1_u32])));
+        assert!(lift::value(&mut streams, value).is_err());
+        let (value, _) = guest.future().await;
+        assert!(lift::value(&mut empty, value).is_err());
+    });
+    let reader = |store: &mut Store<World>| StreamReader::new(store, tokio_read(&b"theirs"[..]));
+    let (_one, theirs) = other(reader);
+    for theirs in theirs {
+        assert!(lift::reader(&mut empty, theirs.unwrap(), 64).is_err());
+    }
+}
+
+#[test]
+fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
+    // Rule "Created when delivered".
+    let reader = |store: &mut Store<World>| StreamReader::new(store, tokio_read(&b"theirs"[..]));
+    let (_one, theirs) = other(reader);
+    with_guest::<Bytes, _>(async |guest| {
+        let mut streams = Vec::new();
+        for _ in 0..20 {
+            streams.push(guest.new(Of::Items).await);
+        }
+        let mut refused = 0;
+        for theirs in theirs {
+            refused += usize::from(guest.with(|s| lift::reader(s, theirs.unwrap(), 64)).is_err());
+        }
+        assert_eq!(refused, 20);
+        // And the guest's streams are untouched.
+        for (readable, writable) in streams {
+            guest.drop_readable(Of::Items, readable).await;
+            assert_eq!(guest.write(Of::Items, writable, 0).await.count(), 0);
+            guest.drop_writable(Of::Items, writable).await;
+        }
+    });
+}

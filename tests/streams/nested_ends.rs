@@ -1,0 +1,320 @@
+//! Nested streams whose outer stream is left early, by either side: nobody waits for ever, and nothing stays in a table.
+
+use futures::channel::mpsc;
+use futures::executor::block_on;
+use futures::future::FutureExt as _;
+use futures::stream;
+use tokio::sync::mpsc as channel;
+use wasmtime::Store;
+use wasmtime::component::{FutureProducer, StreamConsumer, StreamProducer, StreamReader};
+use wasmtime_streams::lift::{self, GuestReader};
+use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::{
+    ByteProducer, Completion, End, Shared, TokioRead, collect, future, iter, lower, sink, stream,
+    tokio_read, tokio_receiver, tokio_sender, try_future,
+};
+
+use crate::handles::{finds_it_closed, streams};
+use crate::handles_guest::{Bytes, ENGINE, Guest, Of, Record, Wire, with_guest};
+use crate::support::guest::{Code, World};
+
+/// The guest gives three streams to `consumer`; whoever has them is dropped; the guest finds them closed.
+fn given_and_dropped<C, R>(make: impl Fn() -> (C, R))
+where
+    C: StreamConsumer<World, Item = Bytes>,
+{
+    with_guest::<Bytes, _>(async |guest| {
+        for written in [false, true] {
+            let before = guest.entries();
+            let (consumer, holder) = make();
+            let items = guest.sink(consumer).await;
+            let (readable, writable) = streams(guest, 3).await;
+            guest.load(&readable).await;
+            assert_eq!(guest.send(Of::Items, items, 3).await.count(), 3);
+            if written {
+                // Something is held of the first one.
+                assert_eq!(guest.send(Of::Bytes, writable[0], 9).await, Code::Completed(9));
+            }
+            drop(holder);
+            guest.drop_writable(Of::Items, items).await;
+            idle().await;
+            for stream in writable {
+                finds_it_closed(guest, stream).await;
+            }
+            assert_eq!(guest.entries(), before);
+        }
+    });
+}
+
+#[test]
+fn readers_that_the_host_drops_are_closed() {
+    // Rule "Created when delivered": nothing of what was lifted stays in the table.
+    given_and_dropped(|| {
+        let (consumer, items) = lift::item_consumer::<GuestReader>(8);
+        (consumer.nested(), items)
+    });
+    given_and_dropped(|| {
+        let (tx, rx) = mpsc::channel::<GuestReader>(9);
+        (sink(tx).nested(), rx)
+    });
+    given_and_dropped(|| {
+        let (tx, rx) = channel::channel::<GuestReader>(9);
+        (tokio_sender(tx).nested(), rx)
+    });
+    given_and_dropped(|| {
+        let (consumer, done) = collect::<GuestReader>(9).nested().with_completion();
+        (consumer, done)
+    });
+}
+
+#[test]
+fn readers_in_a_collection_that_nobody_asks_for_are_closed() {
+    // Rule "Created when delivered".
+    with_guest::<Bytes, _>(async |guest| {
+        let before = guest.entries();
+        let items = guest.sink(collect::<GuestReader>(2).nested()).await;
+        let (readable, writable) = streams(guest, 3).await;
+        guest.load(&readable).await;
+        // One more than it takes: that stays with the guest.
+        assert_eq!(guest.send(Of::Items, items, 3).await, Code::Dropped(2));
+        guest.drop_writable(Of::Items, items).await;
+        idle().await;
+        finds_it_closed(guest, writable[0]).await;
+        finds_it_closed(guest, writable[1]).await;
+        guest.drop_readable(Of::Bytes, readable[2]).await;
+        finds_it_closed(guest, writable[2]).await;
+        assert_eq!(guest.entries(), before);
+    });
+}
+
+#[test]
+fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
+    // Rule "Created when delivered".
+    with_guest::<Record, _>(async |guest| {
+        let before = guest.entries();
+        let (stream, items) = guest.stream().await;
+        let host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        let (bytes, bytes_in) = guest.new(Of::Bytes).await;
+        let (value, value_in) = guest.new(Of::Value).await;
+        guest.load(&[1, bytes, value]).await;
+        assert_eq!(guest.send(Of::Items, items, 1).await, Code::Completed(1));
+        drop(host);
+        finds_it_closed(guest, bytes_in).await;
+        // To a future's writer it is as good as any other answer: it has written its value.
+        let code = guest.send(Of::Value, value_in, 0).await;
+        assert!(matches!(code, Code::Completed(_) | Code::Dropped(_)), "{code:?}");
+        guest.drop_writable(Of::Value, value_in).await;
+        assert_eq!(guest.write(Of::Items, items, 1).await, Code::Dropped(0));
+        guest.drop_writable(Of::Items, items).await;
+        assert_eq!(guest.entries(), before);
+    });
+}
+
+type Body = ByteProducer<TokioRead<&'static [u8]>, Shared>;
+type Done = Completion<TokioRead<&'static [u8]>, std::io::Error>;
+
+fn bodies() -> (Vec<Body>, Vec<Done>) {
+    (0..3).map(|_| tokio_read(&b"body"[..]).with_completion()).unzip()
+}
+
+fn all_dropped(done: Vec<Done>) {
+    for done in done {
+        let done = done.now_or_never().expect("resolved");
+        assert!(matches!(done.end, End::PeerDropped), "{:?}", done.end);
+    }
+}
+
+/// The guest drops a stream of streams, unread or after the first one.
+fn dropped_by_the_guest<P>(make: impl Fn(Vec<Body>) -> P)
+where
+    P: StreamProducer<World, Item = Bytes>,
+{
+    with_guest::<Bytes, _>(async |guest| {
+        for read in [0, 1] {
+            let before = guest.entries();
+            let (bodies, mut done) = bodies();
+            let stream = guest.source(make(bodies)).await;
+            if read > 0 {
+                assert_eq!(guest.recv(Of::Items, stream, 1).await, Code::Completed(1));
+                let first = guest.words(1).await[0];
+                guest.drop_readable(Of::Items, stream).await;
+                assert_eq!(guest.read_bytes(first).await, b"body");
+                guest.drop_readable(Of::Bytes, first).await;
+                assert!(done.remove(0).await.end.is_finished());
+            } else {
+                guest.drop_readable(Of::Items, stream).await;
+            }
+            idle().await;
+            all_dropped(done);
+            assert_eq!(guest.entries(), before);
+        }
+    });
+}
+
+#[test]
+fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
+    // Rule "Created when delivered": nothing is made before the guest gets it.
+    dropped_by_the_guest(|bodies| iter(bodies).nested());
+    dropped_by_the_guest(|bodies| stream(stream::iter(bodies)).nested());
+    dropped_by_the_guest(|bodies| {
+        let (tx, rx) = channel::channel(9);
+        bodies.into_iter().for_each(|body| assert!(tx.try_send(body).is_ok()));
+        tokio_receiver(rx).nested()
+    });
+    dropped_by_the_guest(|bodies| {
+        let (mut sink, producer) = lower::item_producer(9);
+        bodies.into_iter().for_each(|body| assert!(sink.try_send(body).is_ok()));
+        producer.nested()
+    });
+}
+
+#[test]
+fn a_read_that_the_guest_cancels_makes_no_stream() {
+    // Rule "Finish is not the end".
+    with_guest::<Bytes, _>(async |guest| {
+        let (tx, rx) = channel::channel(9);
+        let stream = guest.source(tokio_receiver(rx).nested()).await;
+        let before = guest.entries();
+        assert_eq!(guest.read(Of::Items, stream, 3).await, Code::Blocked);
+        assert_eq!(guest.cancel_read(Of::Items, stream).await, Code::Cancelled(0));
+        let (body, done) = tokio_read(&b"body"[..]).with_completion();
+        tx.send(body).await.unwrap();
+        idle().await;
+        assert_eq!(guest.entries(), before);
+        assert_eq!(guest.recv(Of::Items, stream, 3).await, Code::Completed(1));
+        let got = guest.words(1).await[0];
+        assert_eq!(guest.read_bytes(got).await, b"body");
+        assert!(done.await.end.is_finished());
+    });
+}
+
+#[test]
+fn what_is_left_of_a_hosts_own_streams_is_dropped_when_the_reader_leaves() {
+    // Rule "Host to host": without a guest nobody else has them.
+    let mut store = Store::new(&ENGINE, ());
+    let (bodies, done) = bodies();
+    let stream: StreamReader<Bytes> = StreamReader::new(&mut store, iter(bodies).nested()).unwrap();
+    let (consumer, collected) = collect::<GuestReader>(1).nested().with_completion();
+    stream.pipe(&mut store, consumer).unwrap();
+    let collected = block_on(store.run_concurrent(async |_| collected.await)).unwrap();
+    assert!(matches!(collected.end, End::LimitReached));
+    drop(collected);
+    // The first one hears of it when it is asked for more.
+    block_on(store.run_concurrent(async |_| done.into_iter().last().unwrap().await)).unwrap();
+    assert_eq!(store.concurrent_state_table_size(), 0);
+}
+
+/// The guest drops a future of a stream, unread.
+fn future_dropped_by_the_guest<P>(make: impl FnOnce(Body) -> P)
+where
+    P: FutureProducer<World, Item = Bytes>,
+{
+    with_guest::<Bytes, _>(async |guest| {
+        let before = guest.entries();
+        let (body, done) = tokio_read(&b"body"[..]).with_completion();
+        let producer = make(body);
+        let reader =
+            guest.with(|store| wasmtime::component::FutureReader::new(store, producer)).unwrap();
+        let future = guest.take_future(reader).await;
+        guest.drop_readable(Of::Item, future).await;
+        all_dropped(vec![done]);
+        assert_eq!(guest.entries(), before);
+    });
+}
+
+#[test]
+fn a_value_that_the_guest_leaves_unread_is_dropped_on_the_host() {
+    // Rule "Created when delivered".
+    future_dropped_by_the_guest(|body| future(std::future::ready(body)).nested());
+    future_dropped_by_the_guest(|body| {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        assert!(tx.send(body).is_ok());
+        try_future(rx).nested()
+    });
+    future_dropped_by_the_guest(|body| {
+        let (value, producer) = lower::value_producer();
+        assert!(value.send(body).is_ok());
+        producer.nested()
+    });
+}
+
+/// The store's table has room for `streams` streams more.
+fn room_for<T: Wire>(guest: &Guest<'_, T>, streams: usize) {
+    // The guest's call for its next operation is there now, and is not while it reads.
+    let most = guest.entries() - 1 + 3 * streams;
+    guest.with(|mut store| store.concurrent_resource_table().unwrap().set_max_capacity(most));
+}
+
+#[test]
+fn an_item_that_finds_no_room_in_the_store_leaves_nothing_of_it_there() {
+    // Rule "Items before the error".
+    with_guest::<Record, _>(async |guest| {
+        let record = |n| {
+            let (body, done) = tokio_read(&b"body"[..]).with_completion();
+            ((n, body, future(std::future::ready(n))), done)
+        };
+        let ((first, one), (second, two)) = (record(1_u32), record(2));
+        let (producer, done) = iter([first, second]).nested().with_completion();
+        let stream = guest.source(producer).await;
+        let before = guest.entries();
+        // Not for the future of the second one.
+        room_for(guest, 3);
+        assert_eq!(guest.recv(Of::Items, stream, 2).await, Code::Dropped(1));
+        let words = guest.words(3).await;
+        assert!(matches!(done.await.end, End::Undeliverable(_)));
+        all_dropped(vec![two]);
+        assert_eq!(guest.read_bytes(words[1]).await, b"body");
+        assert!(one.await.end.is_finished());
+        guest.drop_readable(Of::Bytes, words[1]).await;
+        guest.drop_readable(Of::Value, words[2]).await;
+        guest.drop_readable(Of::Items, stream).await;
+        assert_eq!(guest.entries(), before - 3);
+    });
+}
+
+#[test]
+fn a_store_that_is_dropped_ends_all_that_is_nested_in_it() {
+    // Rule "Completion".
+    let (bodies, done) = bodies();
+    let reader = with_guest::<Bytes, _>(async |guest| {
+        let stream = guest.source(iter(bodies).nested()).await;
+        assert_eq!(guest.recv(Of::Items, stream, 2).await, Code::Completed(2));
+        let (stream, items) = guest.stream().await;
+        let mut host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        let (readable, _) = streams(guest, 1).await;
+        guest.load(&readable).await;
+        guest.send(Of::Items, items, 1).await;
+        host.next_item().await.unwrap()
+    });
+    all_dropped(done);
+    let mut reader: GuestReader = reader;
+    let end = std::future::poll_fn(|cx| reader.poll_fill_buf(cx).map_ok(|bytes| bytes.len()));
+    assert!(end.now_or_never().is_some());
+}
+
+#[test]
+fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
+    // Rule "Created when delivered".
+    with_guest::<Bytes, _>(async |guest| {
+        let before = guest.entries();
+        room_for(guest, 4);
+        let (stream, items) = guest.stream().await;
+        let mut host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        for _ in 0..50 {
+            let (readable, writable) = streams(guest, 1).await;
+            guest.load(&readable).await;
+            assert_eq!(guest.send(Of::Items, items, 1).await, Code::Completed(1));
+            drop(host.next_item().await.unwrap());
+            finds_it_closed(guest, writable[0]).await;
+            let source: StreamReader<Bytes> = guest
+                .with(|store| StreamReader::new(store, iter([tokio_read(&b"x"[..])]).nested()))
+                .unwrap();
+            let stream = guest.take(source).await;
+            guest.drop_readable(Of::Items, stream).await;
+        }
+        drop(host);
+        assert_eq!(guest.write(Of::Items, items, 1).await, Code::Dropped(0));
+        guest.drop_writable(Of::Items, items).await;
+        assert_eq!(guest.entries(), before);
+    });
+}
