@@ -31,6 +31,9 @@ mod adapters;
 #[doc = include_str!("../docs/contract.md")]
 pub mod contract {}
 
+#[doc = include_str!("../docs/ends.md")]
+pub mod ends {}
+
 pub use wasmtime;
 
 pub use self::adapters::*;

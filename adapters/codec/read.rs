@@ -37,7 +37,9 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// decoder says that it is an error.
 ///
 /// # Drop
-/// The `FramedRead` is dropped with the guest's end, or handed back by the completion, its read buffer included.
+/// The `FramedRead` is dropped with the guest's end, or handed back by the completion, its read buffer included. A peer
+/// that leaves between two frames looks like one that came to the end of its data: let a frame say that it is the last
+/// one ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};

@@ -36,7 +36,9 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 ///
 /// # Drop
 /// The writer is flushed after each guest write, which is held until then ([`Flush`](crate::Flush) changes that). It is
-/// shut down by the [completion](crate::Completion) only; without one it is dropped as it is.
+/// shut down by the [completion](crate::Completion) only; without one it is dropped as it is. A decoder on the other
+/// side sees a cut in the midst of a frame at most, and one between two frames as the end of the data: let a frame say
+/// that it is the last one ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::stream;

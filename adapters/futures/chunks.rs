@@ -28,7 +28,8 @@ use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 ///
 /// # Drop
 /// The stream is dropped with the guest's end. The completion hands it back together with the rest of a chunk:
-/// [`Chunks::into_parts`].
+/// [`Chunks::into_parts`]. A stream that ends early, such as a channel whose sender is dropped by a task that panics,
+/// looks like the end of the data: [`try_chunks`] can say that it failed ([How streams end](crate::ends)).
 ///
 /// ```
 /// use bytes::Bytes;

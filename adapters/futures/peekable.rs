@@ -29,7 +29,9 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// There are none.
 ///
 /// # Drop
-/// The stream is dropped with the guest's end, or handed back by the completion, an item that was peeked at included.
+/// The stream is dropped with the guest's end, or handed back by the completion, an item that was peeked at included. A
+/// stream that ends early, such as a channel whose sender is dropped by a task that panics, looks like the end of the
+/// data: [`try_peekable`] can say that it failed ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::{StreamExt as _, channel::mpsc, stream};

@@ -30,7 +30,9 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 ///
 /// # Drop
 /// The sink is flushed after each guest write, which a channel answers only once its receiver has made room again: give
-/// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only.
+/// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only. A
+/// channel's receiver cannot tell a sink that was dropped at a cut from one that was closed: give a channel of
+/// `Result`s, and send the error through a clone of the sender ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::{StreamExt as _, channel::mpsc, stream};

@@ -28,7 +28,9 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// There are none.
 ///
 /// # Drop
-/// The stream is dropped with the guest's end, or handed back by the completion.
+/// The stream is dropped with the guest's end, or handed back by the completion. A stream that ends early, such as a
+/// channel whose sender is dropped by a task that panics, looks like the end of the data: [`try_stream`] can say that
+/// it failed ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::{SinkExt as _, StreamExt as _, channel::mpsc, stream};

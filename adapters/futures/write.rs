@@ -28,7 +28,10 @@ use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 ///
 /// # Drop
 /// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). It is closed by the
-/// [completion](crate::Completion) only; without one it is dropped as it is.
+/// [completion](crate::Completion) only; without one it is dropped as it is. Whoever reads a file or a pipe cannot tell
+/// a writer that was dropped at a cut from one that came to the end of the data: give a length or a checksum along,
+/// write a file under another name and rename it at [`End::Finished`](crate::End::Finished), or use the protocol's own
+/// abort on the writer that the completion hands back ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::io::{AllowStdIo, Cursor};

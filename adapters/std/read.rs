@@ -39,8 +39,10 @@ pub(super) const BUFFER: usize = 64 * 1024;
 ///
 /// # Drop
 /// The reader is dropped with the stream, or handed back by the completion with the bytes that the guest has not taken:
-/// [`StdRead::into_parts`]. While a read is under way it is away: [`StdRead::settled`] waits for it, and without that it
-/// is dropped on its thread, when it comes back from the read.
+/// [`StdRead::into_parts`]. While a read is under way it is away: [`StdRead::settled`] waits for it, and without that
+/// it is dropped on its thread, when it comes back from the read. A reader that was cut short before the guest (the
+/// writer of a pipe has died, a connection was closed) looks like the end of the data: where that matters the data
+/// tells its length, or its last part says that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use std::sync::mpsc;

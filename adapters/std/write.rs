@@ -35,8 +35,10 @@ use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 /// # Drop
 /// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that) and by the
 /// [completion](crate::Completion), which hands it back: a `Write` knows no shutdown. While a write is under way it is
-/// away: [`StdWrite::settled`] waits for it. Without a completion what was accepted is still written, and then the writer
-/// dropped, on its thread.
+/// away: [`StdWrite::settled`] waits for it. Without a completion what was accepted is still written, and then the
+/// writer dropped, on its thread. Whoever reads what it wrote cannot tell a writer that was dropped at a cut from one
+/// that came to the end of the data: give a length or a checksum along, write a file under another name and rename it
+/// at [`End::Finished`](crate::End::Finished), or finish an encoder only then ([How streams end](crate::ends)).
 ///
 /// ```
 /// use std::thread;

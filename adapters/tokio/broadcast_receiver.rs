@@ -35,7 +35,8 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// # Drop
 /// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and until the
 /// next one if it is cancelled, the channel has a second receiver that waits for it: the sender counts it, and the item
-/// that ends the wait is cloned once more.
+/// that ends the wait is cloned once more. To the receiver a task that panics, and so drops its sender, is the end of
+/// the data as well: where that matters let the last item say that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::broadcast;

@@ -28,7 +28,8 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 /// # Drop
 /// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
 /// sender is left, the receivers then see the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled hands the sender back.
+/// cancelled hands the sender back. The receivers cannot tell a cut from the end of the data by that: give a channel of
+/// `Result`s, and send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::{broadcast, mpsc};

@@ -26,7 +26,10 @@ use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The reader is dropped with the stream, or handed back by the completion, its buffer included.
+/// The reader is dropped with the stream, or handed back by the completion, its buffer included. A reader that was cut
+/// short before the guest (the writer of a pipe has died, a connection was closed) looks like the end of the data:
+/// where that matters the data tells its length, or its last part says that it is the last
+/// ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::io::BufReader;

@@ -26,7 +26,9 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 ///
 /// # Drop
 /// The receiver is dropped with the guest's end, which closes the channel, and what is left in it is lost; or it is
-/// handed back by the completion, with what is left in it.
+/// handed back by the completion, with what is left in it. To the receiver a task that panics, and so drops its sender,
+/// is the end of the data as well: where that matters let the last item say that it is the last
+/// ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;

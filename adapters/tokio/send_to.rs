@@ -42,6 +42,7 @@ const PER_OP: usize = 1024;
 /// # Drop
 /// A socket has nothing to flush or to shut down; it is closed with the stream or handed back by the
 /// [completion](crate::Completion), which also sends a datagram that is taken and not sent. Without one that is lost.
+/// The other side sees no end and no cut: a protocol over datagrams says both with one of its own.
 ///
 /// ```
 /// use std::net::SocketAddr;

@@ -27,14 +27,15 @@ const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
 /// They wait until the channel has room. The room is not kept for the next write: another sender may be faster.
 ///
 /// # Errors
-/// When the receiver is gone or has closed the channel the stream ends for the guest, as
-/// [`End::Failed`](crate::End::Failed) with a [`SendError`] in the completion. What is in the channel is the
-/// receiver's.
+/// When the receiver is gone or has closed the channel the stream ends for the guest, and the completion says
+/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). What is in the channel is the receiver's.
 ///
 /// # Drop
 /// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
 /// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled or failed hands the sender back; until then it keeps the place in the line of a write that waited.
+/// cancelled or failed hands the sender back, without a place in the line for room. The receiver cannot tell a cut from
+/// the end of the data by that: give a channel of `Result`s, and send the error through a clone
+/// ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;

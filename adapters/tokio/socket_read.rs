@@ -29,7 +29,9 @@ use crate::{ByteProducer, ByteSource, EndReason, Splice, Then};
 ///
 /// # Drop
 /// The socket is dropped with the stream, or handed back by the completion. A whole socket is closed by that; a read
-/// half is not until the write half is gone, too.
+/// half is not until the write half is gone, too. A peer that is gone in the midst of its data looks like one that came
+/// to the end of it, unless the connection was reset, which is an error: where that matters the data tells its length,
+/// or its last part says that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::io::AsyncWriteExt as _;

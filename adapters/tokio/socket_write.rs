@@ -29,9 +29,12 @@ use crate::{ByteConsumer, ByteSink, EndReason, Halt};
 /// completion. What was accepted may not have arrived: of that a socket tells nothing.
 ///
 /// # Drop
-/// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data, and
-/// hands it back. Without one it is dropped as it is: that closes a whole socket, and shuts down a write half, too. A pipe
-/// has no shutdown: its reader sees the end when the sender that was handed back is dropped.
+/// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data,
+/// and hands it back. Without one it is dropped as it is: that closes a whole socket, and shuts down a write half, too.
+/// A pipe has no shutdown: its reader sees the end when the sender that was handed back is dropped. The peer cannot
+/// tell a socket that is dropped at a cut from the end of the data. The completion hands the socket back open, so that
+/// a `TcpStream` can be [reset](crate::ends#tcp) by `set_zero_linger`; a Unix socket and a pipe know nothing of the
+/// kind, and take a length or a last message ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::io::AsyncReadExt as _;

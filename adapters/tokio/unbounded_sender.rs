@@ -27,14 +27,15 @@ const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
 /// They complete at once: there is always room.
 ///
 /// # Errors
-/// When the receiver is gone or has closed the channel the stream ends for the guest, as
-/// [`End::Failed`](crate::End::Failed) with a [`SendError`] in the completion. Items that were taken just then and that
-/// the channel gave back are handed back: [`TokioUnboundedSender::into_parts`].
+/// When the receiver is gone or has closed the channel the stream ends for the guest, and the completion says
+/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). Items that were taken just then and that the channel gave back are
+/// handed back: [`TokioUnboundedSender::into_parts`].
 ///
 /// # Drop
 /// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
 /// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled or failed hands the sender back.
+/// cancelled or failed hands the sender back. The receiver cannot tell a cut from the end of the data by that: give a
+/// channel of `Result`s, and send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;

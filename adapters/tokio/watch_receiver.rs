@@ -31,7 +31,9 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 ///
 /// # Drop
 /// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and until the
-/// next one if it is cancelled, the channel has a second receiver that waits for it, which the sender counts.
+/// next one if it is cancelled, the channel has a second receiver that waits for it, which the sender counts. To the
+/// receiver a task that panics, and so drops its sender, is the end of the data as well: where that matters let the
+/// last value say that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::{mpsc, watch};

@@ -3,9 +3,7 @@
 //! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
 
 use ::std::collections::BTreeSet;
-use ::std::fs;
 use ::std::io::Write as _;
-use ::std::path::Path;
 use ::std::sync::{Arc, Mutex};
 
 use wasmtime_streams::testing::{Made, Report, Reported};
@@ -229,45 +227,10 @@ fn rows() -> impl Iterator<Item = &'static str> {
     .copied()
 }
 
-/// The names of the public functions in `path` and below, each with `prefix` before it.
-fn constructors(path: &Path, prefix: &str, names: &mut BTreeSet<String>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            constructors(&entry.unwrap().path(), prefix, names);
-        }
-        return;
-    }
-    for line in fs::read_to_string(path).unwrap().lines() {
-        if let Some(name) = line.strip_prefix("pub fn ") {
-            names.insert(format!("{prefix}{}", name.split(['<', '(']).next().unwrap()));
-        }
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The names of all constructors.
-pub(crate) fn public_constructors() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    constructors(&root().join("adapters"), "", &mut names);
-    constructors(&root().join("src/value.rs"), "", &mut names);
-    assert!(names.len() > 10, "{names:?}");
-    names
-}
-
-/// Those of the modules `lift`, `lower` and `relay`, with the name of the module before them.
-fn handoffs() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    constructors(&root().join("src/lift"), "lift_", &mut names);
-    constructors(&root().join("src/lower"), "lower_", &mut names);
-    constructors(&root().join("src/relay.rs"), "relay_", &mut names);
-    for name in handoff::IN_A_STORE {
-        assert!(names.remove(*name), "there is no {name}");
-    }
-    names
-}
+#[path = "../../support/constructors.rs"]
+mod constructors;
+pub(crate) use constructors::public_constructors;
+use constructors::{complaints, handoffs};
 
 #[test]
 fn no_adapter_is_missing_from_the_table() {
@@ -276,13 +239,9 @@ fn no_adapter_is_missing_from_the_table() {
     // Two streams at once, made of what has rows of its own.
     names.remove("tokio_duplex");
     names.append(&mut handoffs());
-    let missing: Vec<_> = names.difference(&table).collect();
-    assert!(missing.is_empty(), "no row is named {missing:?}");
-    let strays: Vec<_> = table
-        .iter()
-        .filter(|row| {
-            !names.iter().any(|name| *row == name || row.starts_with(&format!("{name}_")))
-        })
-        .collect();
-    assert!(strays.is_empty(), "no constructor is named like {strays:?}");
+    for name in handoff::IN_A_STORE {
+        assert!(names.remove(*name), "there is no {name}");
+    }
+    let complaints = complaints(&names, &table);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

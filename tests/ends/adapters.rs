@@ -1,0 +1,219 @@
+//! What the other side of each adapter sees of the end: a line a row, each row a test that runs all its cells.
+//!
+//! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
+
+use wasmtime_streams::EndReason::{self, Abandoned, Failed, Finished, ReceiverDropped};
+
+use self::AtCut::{LooksLikeTheEnd, TellsWhy};
+use self::AtEnd::{Closed, OnceDropped, Told};
+use self::Can::{BeAborted, Buffer, Fail, GoOnForEver, StandInAStore, Step, Wait};
+use self::Feeder::{AtOnce, WhenDropped};
+use self::Leaves::{Is, Nobody, Unnoticed};
+use crate::cells;
+use crate::host::Host;
+use crate::made::{Open, Plan, Sees};
+use crate::peers::{
+    blocking, channels, futures, handoff, http, iter, listeners, sockets, stored, wires,
+};
+
+/// What a row can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Can {
+    /// An operation waits for the other side.
+    Wait,
+    Fail,
+    /// It has a delivery or receiving step.
+    Step,
+    /// It takes of a write before it knows what becomes of it.
+    Buffer,
+    /// Nothing but the host or the guest ends it.
+    GoOnForEver,
+    BeAborted,
+    /// It is made in a store, and so takes no layer and no completion.
+    StandInAStore,
+}
+
+/// The reason of the end if the other side goes away before it, without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    Is(EndReason),
+    /// The stream goes on.
+    Unnoticed,
+    /// There is no other side, or nothing is seen of it.
+    Nobody,
+}
+
+/// When what feeds a source sees that nobody reads any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    AtOnce,
+    WhenDropped,
+    Never,
+    Nobody,
+}
+
+/// What the other side of a sink sees at the end of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// The end, as the completion closes the sink, or as it is dropped without one.
+    Closed,
+    /// The end, as the object is dropped.
+    OnceDropped,
+    /// The end, at once, whether or not anybody awaits the completion.
+    Told,
+    Nothing,
+    Nobody,
+}
+
+/// And at a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtCut {
+    /// The cut with its reason, at once, whether or not anybody awaits the completion.
+    TellsWhy,
+    /// What looks like the end, as the object is dropped.
+    LooksLikeTheEnd,
+    Nothing,
+    Nobody,
+}
+
+/// What the other side sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    Source(Feeder),
+    Sink(AtEnd, AtCut),
+}
+
+#[derive(Debug)]
+pub struct Row {
+    pub name: &'static str,
+    pub make: fn(&Host, &Plan) -> Open,
+    pub can: &'static [Can],
+    pub sight: Sight,
+    pub leaves: Leaves,
+}
+
+impl Row {
+    pub fn is_source(&self) -> bool {
+        matches!(self.sight, Sight::Source(_))
+    }
+
+    /// Whether the other side is told of the end though nobody awaits the completion that has the object.
+    pub fn tells_at_once(&self) -> bool {
+        matches!(self.sight, Sight::Source(Feeder::AtOnce) | Sight::Sink(Told, _))
+    }
+
+    /// What the other side sees of an end. `closed`: a completion closes the sink. `kept`: there is the object, with the host
+    /// or in a completion.
+    pub fn sees(&self, reason: EndReason, closed: bool, kept: bool) -> Option<Sees> {
+        let (at_end, at_cut) = match self.sight {
+            Sight::Source(Feeder::Nobody) | Sight::Sink(AtEnd::Nobody, _) => return None,
+            Sight::Source(Feeder::AtOnce) => return Some(Sees::Gone),
+            Sight::Source(Feeder::WhenDropped) if !kept => return Some(Sees::Gone),
+            Sight::Source(_) | Sight::Sink(AtEnd::Nothing, _) => return Some(Sees::Open),
+            Sight::Sink(at_end, at_cut) => (at_end, at_cut),
+        };
+        Some(match (at_end, at_cut) {
+            (_, TellsWhy) if reason != Finished => Sees::Cut(reason),
+            (Told, _) => Sees::End,
+            (Closed, _) if closed => Sees::End,
+            _ if kept => Sees::Open,
+            _ => Sees::End,
+        })
+    }
+}
+
+/// Makes each row a test, and a table of all.
+macro_rules! rows {
+    ($table:ident: $($name:ident: $make:path, [$($can:ident)*], $sight:expr, $leaves:expr;)*) => {
+        pub const $table: &[Row] = &[$(Row {
+            name: stringify!($name),
+            make: $make,
+            can: &[$($can),*],
+            sight: $sight,
+            leaves: $leaves,
+        }),*];
+
+        $(#[test] fn $name() {
+            // Rule "Truncated is never complete", and "Completion".
+            cells::run($table.iter().find(|row| row.name == stringify!($name)).unwrap());
+        })*
+    };
+}
+
+const fn reads(feeder: Feeder) -> Sight {
+    Sight::Source(feeder)
+}
+
+const fn writes(at_end: AtEnd, at_cut: AtCut) -> Sight {
+    Sight::Sink(at_end, at_cut)
+}
+
+#[rustfmt::skip]
+rows! { SOURCES:
+    // name                   made by                              can be made to             the feeder sees the end   if that goes away
+    tokio_read:               wires::tokio_read,                   [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    tokio_buf_read:           wires::tokio_buf_read,               [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    futures_read:             wires::futures_read,                 [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    futures_buf_read:         wires::futures_buf_read,             [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    framed_read:              wires::framed_read,                  [Wait Fail Step],          reads(WhenDropped),       Is(Finished);
+    tokio_socket_read:        sockets::read_tcp,                   [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    tokio_socket_read_unix:   sockets::read_unix,                  [Wait],                    reads(WhenDropped),       Is(Finished);
+    tokio_socket_read_pipe:   sockets::read_pipe,                  [Wait],                    reads(WhenDropped),       Is(Finished);
+    std_read:                 blocking::std_read,                  [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    tokio_blocking_read:      blocking::tokio_blocking_read,       [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    chunks:                   futures::chunks,                     [Wait],                    reads(WhenDropped),       Is(Finished);
+    try_chunks:               futures::try_chunks,                 [Wait Fail],               reads(WhenDropped),       Is(Finished);
+    stream:                   futures::stream,                     [Wait Step],               reads(WhenDropped),       Is(Finished);
+    try_stream:               futures::try_stream,                 [Wait Fail Step],          reads(WhenDropped),       Is(Finished);
+    peekable:                 futures::peekable,                   [Wait Step],               reads(WhenDropped),       Is(Finished);
+    try_peekable:             futures::try_peekable,               [Wait Fail Step],          reads(WhenDropped),       Is(Finished);
+    tokio_receiver:           channels::receiver,                  [Wait Step],               reads(WhenDropped),       Is(Finished);
+    tokio_unbounded_receiver: channels::unbounded_receiver,        [Wait Step],               reads(WhenDropped),       Is(Finished);
+    tokio_broadcast_receiver: channels::broadcast_receiver,        [Wait Step],               reads(WhenDropped),       Is(Finished);
+    tokio_watch_receiver:     channels::watch_receiver,            [Wait Step],               reads(WhenDropped),       Is(Finished);
+    tokio_accept:             listeners::accept,                   [Wait Fail Step GoOnForEver], reads(WhenDropped),    Nobody;
+    tokio_datagrams:          listeners::datagrams,                [Wait Step],               reads(Feeder::Never),     Nobody;
+    iter:                     iter::iter,                          [Step],                    reads(Feeder::Nobody),    Nobody;
+    try_iter:                 iter::try_iter,                      [Fail Step],               reads(Feeder::Nobody),    Nobody;
+    http_body:                http::body,                          [Wait Fail],               reads(WhenDropped),       Nobody;
+    http_body_trailers:       http::body_with_trailers,            [Wait Fail],               reads(AtOnce),            Nobody;
+    lower_producer:           handoff::producer,                   [Wait BeAborted],          reads(AtOnce),            Is(Abandoned);
+    lower_item_producer:      handoff::item_producer,              [Wait Step BeAborted],     reads(AtOnce),            Is(Abandoned);
+    lower_writer:             stored::writer,                      [Wait BeAborted StandInAStore], reads(AtOnce),       Is(Abandoned);
+    lower_sink:               stored::sink,                        [Wait BeAborted StandInAStore], reads(AtOnce),       Is(Abandoned);
+    relay_byte_parts_second:  handoff::second_bytes,               [Wait BeAborted],          reads(AtOnce),            Is(Abandoned);
+    relay_item_parts_second:  handoff::second_items,               [Wait Step BeAborted],     reads(AtOnce),            Is(Abandoned);
+}
+
+#[rustfmt::skip]
+rows! { SINKS:
+    // name                   made by                              can be made to        at the end, and at a cut                  if the other side goes away
+    tokio_write:              wires::tokio_write,                  [Wait Fail],          writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    futures_write:            wires::futures_write,                [Wait Fail],          writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    framed_write:             wires::framed_write,                 [Wait Fail Step Buffer], writes(Closed, LooksLikeTheEnd),       Is(Failed);
+    tokio_socket_write:       sockets::write_tcp,                  [],                   writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    tokio_socket_write_unix:  sockets::write_unix,                 [Wait],               writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    tokio_socket_write_pipe:  sockets::write_pipe,                 [Wait],               writes(OnceDropped, LooksLikeTheEnd),     Is(Failed);
+    std_write:                blocking::std_write,                 [Wait Fail Buffer],   writes(OnceDropped, LooksLikeTheEnd),     Is(Failed);
+    tokio_blocking_write:     blocking::tokio_blocking_write,      [Wait Fail Buffer],   writes(OnceDropped, LooksLikeTheEnd),     Is(Failed);
+    chunk_sink:               futures::chunk_sink,                 [Wait Fail],          writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    sink:                     futures::sink,                       [Wait Fail Step],     writes(Closed, LooksLikeTheEnd),          Is(Failed);
+    tokio_sender:             channels::sender,                    [Wait Step],          writes(Closed, LooksLikeTheEnd),          Is(ReceiverDropped);
+    tokio_unbounded_sender:   channels::unbounded_sender,          [Step],               writes(Closed, LooksLikeTheEnd),          Is(ReceiverDropped);
+    tokio_broadcast_sender:   channels::broadcast_sender,          [Step],               writes(Closed, LooksLikeTheEnd),          Unnoticed;
+    tokio_watch_sender:       channels::watch_sender,              [Step],               writes(Closed, LooksLikeTheEnd),          Unnoticed;
+    tokio_send_to:            listeners::send_to,                  [Step],               writes(AtEnd::Nothing, AtCut::Nothing),   Nobody;
+    collect:                  iter::collect,                       [Step],               writes(AtEnd::Nobody, AtCut::Nobody),     Nobody;
+    collect_bytes:            iter::collect_bytes,                 [],                   writes(AtEnd::Nobody, AtCut::Nobody),     Nobody;
+    for_each:                 iter::for_each,                      [Step],               writes(AtEnd::Nobody, AtCut::Nobody),     Nobody;
+    for_each_batch:           iter::for_each_batch,                [Step],               writes(AtEnd::Nobody, AtCut::Nobody),     Nobody;
+    guest_body:               http::guest_body,                    [Wait],               writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    lift_consumer:            handoff::consumer,                   [Wait],               writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    lift_item_consumer:       handoff::item_consumer,              [Wait Step],          writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    lift_reader:              stored::reader,                      [Wait StandInAStore], writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    lift_items:               stored::items,                       [Wait StandInAStore], writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    relay_byte_parts:         handoff::first_bytes,                [Wait],               writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    relay_item_parts:         handoff::first_items,                [Wait Step],          writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    relay_bytes:              stored::relay_bytes,                 [Wait StandInAStore], writes(Told, TellsWhy),                   Is(ReceiverDropped);
+    relay_items:              stored::relay_items,                 [Wait StandInAStore], writes(Told, TellsWhy),                   Is(ReceiverDropped);
+}

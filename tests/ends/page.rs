@@ -1,0 +1,172 @@
+//! The page "How streams end" of the documentation shows the tables of this matrix, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::adapters::{self, AtCut, AtEnd, Feeder, Leaves, Row, Sight};
+use crate::constructors::{handoffs, public_constructors};
+use crate::{table, values};
+
+fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ends.md")).unwrap()
+}
+
+/// The rows of the `n`th table whose first column has this heading.
+fn rows(heading: &str, n: usize) -> Vec<Vec<String>> {
+    let page = page();
+    let mut lines = page.lines();
+    let first = format!("| {heading} |");
+    for _ in 0..=n {
+        assert!(lines.by_ref().any(|line| line.starts_with(&first)), "no table {n} of {heading}");
+    }
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+fn endings(ends: &[table::Ending]) -> Vec<Vec<String>> {
+    ends.iter().map(table::Ending::cells).collect()
+}
+
+#[test]
+fn the_page_shows_what_ends_a_stream() {
+    assert_eq!(rows("what ends it", 0), endings(table::SOURCES));
+    assert_eq!(rows("what ends it", 1), endings(table::SINKS));
+}
+
+/// What the page calls a row: a path, and what tells it apart from others of the same constructor.
+fn label(name: &str) -> String {
+    let mut constructors = public_constructors();
+    let handoffs = handoffs();
+    constructors.extend(handoffs.iter().cloned());
+    let is_base = |base: &&String| name == **base || name.starts_with(&format!("{base}_"));
+    let base = constructors.iter().filter(is_base).max_by_key(|base| base.len()).unwrap();
+    let path = if handoffs.contains(base) { base.replacen('_', "::", 1) } else { base.clone() };
+    match name[base.len()..].strip_prefix('_') {
+        Some(variant) => format!("{path} ({variant})"),
+        None => path,
+    }
+}
+
+/// The labels that a cell lists: [`one`], [`two`] (variant).
+fn labels(cell: &str) -> Vec<String> {
+    let one = |item: &str| {
+        let (path, variant) = item.strip_prefix("[`").unwrap().split_once("`]").unwrap();
+        format!("{path}{variant}")
+    };
+    cell.split(", ").map(one).collect()
+}
+
+/// By label, what the columns of a table say; what stands in the columns of `prose` has to be there.
+fn shown(heading: &str, facts: &[usize], prose: &[usize]) -> BTreeMap<String, Vec<String>> {
+    let mut shown = BTreeMap::new();
+    for row in rows(heading, 0) {
+        for column in prose {
+            assert!(row[*column].len() > 3, "{row:?}");
+        }
+        let said: Vec<_> = facts.iter().map(|column| row[*column].clone()).collect();
+        for label in labels(&row[0]) {
+            assert!(
+                shown.insert(label.clone(), said.clone()).is_none(),
+                "{label} stands there twice"
+            );
+        }
+    }
+    shown
+}
+
+/// By label, what the rows of the matrix say. A row that says what that of its constructor says need not be shown.
+fn said(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
+    let all: BTreeMap<_, _> = rows.iter().map(|row| (label(row.name), facts(row))).collect();
+    let same = |label: &String, facts: &Vec<String>| {
+        let base = label.split_once(" (").and_then(|(base, _)| all.get(base));
+        base == Some(facts)
+    };
+    all.iter()
+        .filter(|(label, facts)| !same(label, facts))
+        .map(|(l, f)| (l.clone(), f.clone()))
+        .collect()
+}
+
+fn facts(row: &Row) -> Vec<String> {
+    let leaves = match row.leaves {
+        Leaves::Is(reason) => format!("`{reason:?}`"),
+        Leaves::Unnoticed => "none: the stream goes on".to_owned(),
+        Leaves::Nobody => "—".to_owned(),
+    };
+    let (at_end, at_cut) = match row.sight {
+        Sight::Source(feeder) => {
+            let sees = match feeder {
+                Feeder::AtOnce => "at once",
+                Feeder::WhenDropped => "once the object is dropped",
+                Feeder::Never => "never",
+                Feeder::Nobody => "—",
+            };
+            return vec![leaves, sees.to_owned()];
+        }
+        Sight::Sink(at_end, at_cut) => (at_end, at_cut),
+    };
+    let at_end = match at_end {
+        AtEnd::Closed => "the end, as it is closed",
+        AtEnd::OnceDropped => "the end, once it is dropped",
+        AtEnd::Told => "the end, at once",
+        AtEnd::Nothing => "nothing",
+        AtEnd::Nobody => "—",
+    };
+    let (at_cut, told) = match at_cut {
+        AtCut::TellsWhy => ("the cut and its reason, at once", true),
+        AtCut::LooksLikeTheEnd => ("the end, once it is dropped", false),
+        AtCut::Nothing => ("nothing", false),
+        AtCut::Nobody => ("—", true),
+    };
+    let instead = if told { "—" } else { "something else" };
+    vec![at_end.to_owned(), at_cut.to_owned(), leaves, instead.to_owned()]
+}
+
+#[test]
+fn the_page_shows_what_feeds_a_source_sees() {
+    assert_eq!(shown("source", &[2, 3], &[1]), said(adapters::SOURCES));
+}
+
+#[test]
+fn the_page_shows_what_receives_from_a_sink_sees_and_what_to_use_where_that_is_not_enough() {
+    let mut shown = shown("sink", &[2, 3, 4, 5], &[1]);
+    for instead in shown.values_mut().filter_map(|facts| facts.last_mut()) {
+        if instead.len() > 3 {
+            *instead = "something else".to_owned();
+        }
+    }
+    assert_eq!(shown, said(adapters::SINKS));
+}
+
+#[test]
+fn the_page_shows_what_becomes_of_a_future_without_a_value() {
+    let source = |row: &values::Source| (label(row.name), vec![row.lacks.text().to_owned()]);
+    let sources: BTreeMap<_, _> = values::SOURCES.iter().map(source).collect();
+    assert_eq!(shown("future", &[2], &[1]), sources);
+    let sink = |row: &values::Sink| (label(row.name), vec![row.lacks.to_owned()]);
+    let sinks: BTreeMap<_, _> = values::SINKS.iter().map(sink).collect();
+    assert_eq!(shown("receiver", &[1], &[]), sinks);
+}
+
+#[test]
+fn the_links_of_the_page_lead_to_what_they_are_named_after() {
+    // rustdoc does not see the links to what needs a feature.
+    let page = page();
+    let mut links = BTreeSet::new();
+    for line in page.lines().filter(|line| line.starts_with("[`")) {
+        let Some((name, target)) = line[2..].split_once("`]: ") else { continue };
+        let (module, function) = match name.split_once("::") {
+            Some((module, function)) => (format!("{module}/"), function),
+            None => (String::new(), name),
+        };
+        assert_eq!(target, format!("../{module}fn.{function}.html"));
+        links.insert(name.to_owned());
+    }
+    let tables = ["source", "sink", "future", "receiver"].map(|heading| rows(heading, 0));
+    let labels = tables.iter().flatten().flat_map(|row| labels(&row[0]));
+    let names: BTreeSet<_> =
+        labels.map(|label| label.split(" (").next().unwrap().to_owned()).collect();
+    assert_eq!(links, names);
+}

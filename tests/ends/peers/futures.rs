@@ -1,0 +1,144 @@
+//! Streams and sinks of the futures crate, over its channels.
+
+use std::io;
+use std::task::Poll;
+
+use ::futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use ::futures::{Stream, StreamExt as _};
+use bytes::Bytes;
+use wasmtime_streams as ws;
+
+use super::{Fallible, Switch};
+use crate::host::{Host, now};
+use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source, item_sink, item_source};
+
+/// The sender of a channel that is read from.
+pub struct Feeds<T> {
+    sender: Option<UnboundedSender<io::Result<T>>>,
+    item: fn() -> T,
+}
+
+impl<T> Feeds<T> {
+    pub fn new(item: fn() -> T) -> (UnboundedReceiver<io::Result<T>>, Self) {
+        let (sender, receiver) = mpsc::unbounded();
+        (receiver, Self { sender: Some(sender), item })
+    }
+
+    fn send(&self, item: io::Result<T>) {
+        assert!(self.sender.as_ref().unwrap().unbounded_send(item).is_ok());
+    }
+}
+
+impl<T> Peer for Feeds<T> {
+    fn give(&mut self) {
+        self.send(Ok((self.item)()));
+    }
+
+    fn finish(&mut self) {
+        self.sender = None;
+    }
+
+    fn fail(&mut self) {
+        self.send(Err(io::Error::other("scripted failure")));
+    }
+
+    fn leave(&mut self) {
+        self.sender = None;
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        let sender = self.sender.as_ref()?;
+        Some(if sender.is_closed() { Sees::Gone } else { Sees::Open })
+    }
+}
+
+fn bytes() -> Bytes {
+    Bytes::from_static(&[7])
+}
+
+fn byte() -> u8 {
+    7
+}
+
+/// For adapters whose object cannot fail.
+fn sound<T>(receiver: UnboundedReceiver<io::Result<T>>) -> impl Stream<Item = T> + Unpin {
+    receiver.map(Result::unwrap)
+}
+
+pub fn chunks(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(bytes);
+    byte_source(plan, ws::chunks(sound(receiver)), peer)
+}
+
+pub fn try_chunks(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(bytes);
+    byte_source(plan, ws::try_chunks(receiver), peer)
+}
+
+pub fn stream(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(byte);
+    item_source(plan, ws::stream(sound(receiver)), |byte| byte, peer)
+}
+
+pub fn try_stream(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(byte);
+    item_source(plan, ws::try_stream(receiver), |byte| byte, peer)
+}
+
+pub fn peekable(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(byte);
+    item_source(plan, ws::peekable(sound(receiver).peekable()), |byte| byte, peer)
+}
+
+pub fn try_peekable(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(byte);
+    item_source(plan, ws::try_peekable(receiver.peekable()), |byte| byte, peer)
+}
+
+/// The receiver of a channel that is written to.
+struct Receives<T> {
+    receiver: Option<mpsc::Receiver<T>>,
+    switch: Switch,
+}
+
+/// With room for two items: one for each sender, and one more.
+fn receives<T>() -> (Fallible<mpsc::Sender<T>>, Receives<T>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let (object, switch) = Fallible::new(sender);
+    (object, Receives { receiver: Some(receiver), switch })
+}
+
+impl<T> Peer for Receives<T> {
+    fn take(&mut self) {
+        self.sees();
+    }
+
+    fn fail(&mut self) {
+        self.switch.fail();
+    }
+
+    fn leave(&mut self) {
+        self.receiver = None;
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        let receiver = self.receiver.as_mut()?;
+        loop {
+            match now(|cx| receiver.poll_next_unpin(cx)) {
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) => return Some(Sees::End),
+                Poll::Pending => return Some(Sees::Open),
+            }
+        }
+    }
+}
+
+pub fn chunk_sink(_: &Host, plan: &Plan) -> Open {
+    let (object, peer) = receives::<Bytes>();
+    byte_sink(plan, ws::chunk_sink(object), Shape::UNFLUSHED, peer)
+}
+
+pub fn sink(_: &Host, plan: &Plan) -> Open {
+    let (object, peer) = receives::<u8>();
+    item_sink(plan, ws::sink(object), |byte| byte, Shape::UNFLUSHED, peer)
+}

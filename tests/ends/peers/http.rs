@@ -1,0 +1,77 @@
+//! Bodies of HTTP messages.
+
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use http_body_util::StreamBody;
+use wasmtime_streams::{self as ws, BodyError, Flush, GuestBody, HttpTrailers, TrailersError};
+
+use super::futures::Feeds;
+use super::handoff::{Next, Receives};
+use crate::host::{Host, now, now_or_never};
+use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source};
+
+fn frame() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(&[7]))
+}
+
+pub fn body(_: &Host, plan: &Plan) -> Open {
+    let (receiver, peer) = Feeds::new(frame);
+    byte_source(plan, ws::http_body(StreamBody::new(receiver)), peer)
+}
+
+/// Who waits for the trailers, and what feeds the body.
+struct Waits {
+    feeds: Feeds<Frame<Bytes>>,
+    trailers: Option<HttpTrailers<io::Error>>,
+}
+
+impl Peer for Waits {
+    fn give(&mut self) {
+        self.feeds.give();
+    }
+
+    fn finish(&mut self) {
+        self.feeds.finish();
+    }
+
+    fn fail(&mut self) {
+        self.feeds.fail();
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        let trailers = self.trailers.as_mut()?;
+        let Some(trailers) = now_or_never(trailers) else { return Some(Sees::Open) };
+        self.trailers = None;
+        Some(match trailers {
+            Ok(_) => Sees::End,
+            Err(TrailersError::Abandoned | TrailersError::Failed(_)) => Sees::Gone,
+            Err(error) => panic!("{error}"),
+        })
+    }
+}
+
+pub fn body_with_trailers(_: &Host, plan: &Plan) -> Open {
+    let (receiver, feeds) = Feeds::new(frame);
+    let (producer, trailers) = ws::http_body(StreamBody::new(receiver)).with_trailers();
+    byte_source(plan, producer, Waits { feeds, trailers: Some(trailers) })
+}
+
+fn reads(body: &mut GuestBody) -> Next {
+    match now(|cx| Pin::new(body).poll_frame(cx)) {
+        Poll::Pending => Next::Sees(Sees::Open),
+        Poll::Ready(Some(Ok(_))) => Next::Item,
+        Poll::Ready(None) => Next::Sees(Sees::End),
+        Poll::Ready(Some(Err(BodyError::Cut(reason)))) => Next::Sees(Sees::Cut(reason)),
+        Poll::Ready(Some(Err(error))) => panic!("{error}"),
+    }
+}
+
+pub fn guest_body(_: &Host, plan: &Plan) -> Open {
+    let (consumer, body) = ws::guest_body(2, None);
+    let shape = Shape { room: 2, flush: Flush::EachOp };
+    byte_sink(plan, consumer, shape, Receives::new(body, reads))
+}

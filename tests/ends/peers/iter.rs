@@ -1,0 +1,76 @@
+//! Iterators, collectors and closures: the host itself is the other side.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use wasmtime::StoreContextMut;
+use wasmtime_streams::{self as ws, StoreToken};
+
+use super::Nobody;
+use crate::host::Host;
+use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, item_sink, item_source, received};
+
+type Item = Result<u8, &'static str>;
+
+/// What an iterator is going to give; nothing more is its end.
+#[derive(Clone, Default)]
+struct Items(Arc<Mutex<VecDeque<Item>>>);
+
+impl Iterator for Items {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        self.0.lock().unwrap().pop_front()
+    }
+
+    // It does not know its end before it is asked for more.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, None)
+    }
+}
+
+impl Peer for Items {
+    fn give(&mut self) {
+        self.0.lock().unwrap().push_back(Ok(7));
+    }
+
+    fn finish(&mut self) {}
+
+    fn fail(&mut self) {
+        self.0.lock().unwrap().push_back(Err("scripted failure"));
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        None
+    }
+}
+
+pub fn iter(_: &Host, plan: &Plan) -> Open {
+    let items = Items::default();
+    let peer = items.clone();
+    item_source(plan, ws::iter(items.map(Result::unwrap)), |byte| byte, peer)
+}
+
+pub fn try_iter(_: &Host, plan: &Plan) -> Open {
+    let items = Items::default();
+    let peer = items.clone();
+    item_source(plan, ws::try_iter(items), |byte| byte, peer)
+}
+
+pub fn collect(_: &Host, plan: &Plan) -> Open {
+    item_sink(plan, ws::collect::<u8>(99), |byte| byte, Shape::EXACT, Nobody)
+}
+
+pub fn collect_bytes(_: &Host, plan: &Plan) -> Open {
+    byte_sink(plan, ws::collect_bytes(99), Shape::EXACT, Nobody)
+}
+
+pub fn for_each(_: &Host, plan: &Plan) -> Open {
+    received(plan, ws::for_each(plan.step(|_: u8| ())), Shape::EXACT, Nobody)
+}
+
+pub fn for_each_batch(_: &Host, plan: &Plan) -> Open {
+    let mut step = plan.step(|_: Vec<u8>| ());
+    let call = move |store: StoreContextMut<'_, StoreToken>, batch: Vec<u8>| step(store, batch);
+    received(plan, ws::for_each_batch(call), Shape::EXACT, Nobody)
+}

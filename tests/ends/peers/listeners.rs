@@ -1,0 +1,121 @@
+//! Sockets that are not one connection: listeners and datagrams.
+
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+use tokio::net::{TcpListener, UdpSocket};
+use wasmtime_streams as ws;
+
+use super::sockets::settle;
+use crate::host::Host;
+use crate::made::{Open, Peer, Plan, Sees, Shape, item_sink, item_source};
+
+/// The same socket once more, to shut it down. As long as it is there the socket stays open.
+struct Same(Option<OwnedFd>);
+
+impl Same {
+    fn shut_down(&mut self) {
+        // Some kinds say that they were not connected, and are shut down all the same.
+        let _ = net::TcpStream::from(self.0.take().unwrap()).shutdown(Shutdown::Both);
+    }
+}
+
+/// Who connects to a listener.
+struct Connects {
+    address: SocketAddr,
+    peers: Vec<net::TcpStream>,
+    same: Same,
+    failed: bool,
+    host: Host,
+}
+
+impl Peer for Connects {
+    fn give(&mut self) {
+        self.peers.push(net::TcpStream::connect(self.address).unwrap());
+        settle(&self.host);
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        self.same.shut_down();
+        settle(&self.host);
+    }
+
+    fn step(&mut self) {
+        settle(&self.host);
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        if self.failed {
+            // Nobody can connect to it any more, whoever has it.
+            return None;
+        }
+        drop(self.same.0.take());
+        Some(match net::TcpStream::connect(self.address) {
+            Ok(_) => Sees::Open,
+            Err(_) => Sees::Gone,
+        })
+    }
+}
+
+pub fn accept(host: &Host, plan: &Plan) -> Open {
+    let listener = host.0.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let same = Same(Some(listener.as_fd().try_clone_to_owned().unwrap()));
+    let peer = Connects { address, peers: Vec::new(), same, failed: false, host: host.clone() };
+    item_source(plan, ws::tokio_accept(listener), |_connection| 7, peer)
+}
+
+/// The two ends of what a datagram goes through.
+struct Datagrams {
+    peer: net::UdpSocket,
+    same: Same,
+    host: Host,
+}
+
+fn datagrams_pair(host: &Host) -> (UdpSocket, Datagrams) {
+    let bind = || net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (socket, peer) = (bind(), bind());
+    peer.connect(socket.local_addr().unwrap()).unwrap();
+    socket.connect(peer.local_addr().unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let same = Same(Some(socket.as_fd().try_clone_to_owned().unwrap()));
+    (UdpSocket::from_std(socket).unwrap(), Datagrams { peer, same, host: host.clone() })
+}
+
+impl Peer for Datagrams {
+    fn give(&mut self) {
+        self.peer.send(&[7]).unwrap();
+        settle(&self.host);
+    }
+
+    // The other side has no end; the host may make one.
+    fn finish(&mut self) {
+        self.same.shut_down();
+        settle(&self.host);
+    }
+
+    fn step(&mut self) {
+        settle(&self.host);
+    }
+
+    fn sees(&mut self) -> Option<Sees> {
+        settle(&self.host);
+        let mut buf = [0; 8];
+        while let Ok(n) = self.peer.recv(&mut buf) {
+            assert_eq!(n, 1, "no datagram stands for the end");
+        }
+        Some(Sees::Open)
+    }
+}
+
+pub fn datagrams(host: &Host, plan: &Plan) -> Open {
+    let (socket, peer) = datagrams_pair(host);
+    item_source(plan, ws::tokio_datagrams(socket), |(bytes, _)| bytes[0], peer)
+}
+
+pub fn send_to(host: &Host, plan: &Plan) -> Open {
+    let (socket, peer) = datagrams_pair(host);
+    item_sink(plan, ws::tokio_send_to(socket), |byte| (vec![byte], None), Shape::EXACT, peer)
+}

@@ -1,0 +1,322 @@
+//! The ends of a `future<T>`: of a value that comes, or does not. Its adapters have no layers and no completion.
+
+use std::cell::RefCell;
+
+use futures::FutureExt as _;
+use http::HeaderMap;
+use tokio::sync::oneshot;
+use wasmtime::component::{FutureConsumer, FutureProducer, FutureReader};
+use wasmtime::{Engine, Error, Store, StoreContextMut};
+use wasmtime_streams::lift::{NoValue, value_consumer};
+use wasmtime_streams::testing::{Code, Guest, Setup, executor};
+use wasmtime_streams::{self as ws, BodyError, StoreToken, lift, lower};
+
+use self::Lacks::{Gives, Traps};
+
+type World<'a> = Guest<'a, StoreToken, u8>;
+
+/// What a guest sees that reads a future whose value never comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// A value of the host's choice.
+    Gives,
+    Traps,
+}
+
+impl Lacks {
+    pub fn text(self) -> &'static str {
+        match self {
+            Gives => "a value that the host gives instead",
+            Traps => "it traps",
+        }
+    }
+}
+
+/// Sends the value; whether somebody waits for it.
+type Sends = Box<dyn FnOnce() -> bool>;
+type Read = Box<dyn FnOnce(StoreContextMut<'_, StoreToken>) -> FutureReader<u8>>;
+
+pub struct Source {
+    pub name: &'static str,
+    make: fn() -> (Read, Sends),
+    pub lacks: Lacks,
+}
+
+fn reads(producer: impl FutureProducer<StoreToken, Item = u8>) -> Read {
+    Box::new(|store| FutureReader::new(store, producer).unwrap())
+}
+
+fn sends(sender: oneshot::Sender<u8>) -> Sends {
+    Box::new(|| sender.send(7).is_ok())
+}
+
+fn future() -> (Read, Sends) {
+    let (tx, rx) = oneshot::channel();
+    (reads(ws::future(rx.map(|sent| sent.unwrap_or(0)))), sends(tx))
+}
+
+fn try_future() -> (Read, Sends) {
+    let (tx, rx) = oneshot::channel();
+    (reads(ws::try_future(rx)), sends(tx))
+}
+
+fn lower_value_producer() -> (Read, Sends) {
+    let (sender, producer) = lower::value_producer::<u8>();
+    (reads(producer), Box::new(|| sender.send(7).is_ok()))
+}
+
+/// Made in the store itself, so its sender is there later.
+fn lower_value() -> (Read, Sends) {
+    let slot = std::rc::Rc::new(RefCell::new(None));
+    let late = slot.clone();
+    let read = move |store: StoreContextMut<'_, StoreToken>| {
+        let (sender, reader) = lower::value::<u8>(store).unwrap();
+        late.replace(Some(sender));
+        reader
+    };
+    (Box::new(read), Box::new(move || slot.take().unwrap().send(7).is_ok()))
+}
+
+#[rustfmt::skip]
+pub const SOURCES: &[Source] = &[
+    //       name                          made by                     without a value
+    Source { name: "future",               make: future,               lacks: Gives },
+    Source { name: "try_future",           make: try_future,           lacks: Traps },
+    Source { name: "lower_value_producer", make: lower_value_producer, lacks: Traps },
+    Source { name: "lower_value",          make: lower_value,          lacks: Traps },
+];
+
+/// What has come at the host: nothing yet, the value, or that there will be none.
+type Look = Box<dyn FnMut() -> Option<Result<u8, &'static str>>>;
+type Write<'a> = Box<dyn AsyncPipe + 'a>;
+
+/// Takes the readable end of a future that the guest makes.
+trait AsyncPipe {
+    fn pipe<'a>(self: Box<Self>, guest: &'a World<'_>) -> futures::future::LocalBoxFuture<'a, u32>;
+}
+
+impl<C: FutureConsumer<StoreToken, Item = u8> + Unpin> AsyncPipe for C {
+    fn pipe<'a>(self: Box<Self>, guest: &'a World<'_>) -> futures::future::LocalBoxFuture<'a, u32> {
+        guest.future_sink(*self).boxed_local()
+    }
+}
+
+pub struct Sink {
+    pub name: &'static str,
+    make: fn() -> (Write<'static>, Look),
+    /// What the receiver gets if the guest gives no value.
+    pub lacks: &'static str,
+}
+
+fn tokio_oneshot() -> (Write<'static>, Look) {
+    let (tx, mut rx) = oneshot::channel();
+    let look = move || {
+        let sent = (&mut rx).now_or_never()?;
+        Some(sent.map_err(|_: oneshot::error::RecvError| "`RecvError`"))
+    };
+    (Box::new(ws::tokio_oneshot(tx)), Box::new(look))
+}
+
+fn oneshot() -> (Write<'static>, Look) {
+    let (tx, mut rx) = futures::channel::oneshot::channel();
+    let look = move || {
+        let sent = (&mut rx).now_or_never()?;
+        Some(sent.map_err(|_: futures::channel::oneshot::Canceled| "`Canceled`"))
+    };
+    (Box::new(ws::oneshot(tx)), Box::new(look))
+}
+
+fn lift_value_consumer() -> (Write<'static>, Look) {
+    let (consumer, mut value) = value_consumer();
+    let look = move || Some((&mut value).now_or_never()?.map_err(|NoValue| "`NoValue`"));
+    (Box::new(consumer), Box::new(look))
+}
+
+fn callback() -> (Write<'static>, Look) {
+    let (tx, mut rx) = oneshot::channel();
+    let call = move |_: StoreContextMut<'_, StoreToken>, value: u8| {
+        let _ = tx.send(value);
+        Ok(())
+    };
+    let look = move || {
+        let sent = (&mut rx).now_or_never()?;
+        Some(sent.map_err(|_| "it is dropped without a call"))
+    };
+    (Box::new(ws::callback(call)), Box::new(look))
+}
+
+fn guest_trailers() -> (Write<'static>, Look) {
+    let make = |_: StoreContextMut<'_, StoreToken>, value: u8| {
+        let mut headers = HeaderMap::new();
+        headers.insert("value", u32::from(value).into());
+        Ok(Ok::<_, BodyError>(Some(headers)))
+    };
+    let (consumer, mut trailers) = ws::guest_trailers(make);
+    let look = move || {
+        Some(match (&mut trailers).now_or_never()? {
+            Ok(headers) => Ok(headers.unwrap()["value"].to_str().unwrap().parse().unwrap()),
+            Err(BodyError::Aborted) => Err("`BodyError::Aborted`"),
+            Err(error) => panic!("{error}"),
+        })
+    };
+    (Box::new(consumer), Box::new(look))
+}
+
+#[rustfmt::skip]
+pub const SINKS: &[Sink] = &[
+    //     name                         made by                    without a value
+    Sink { name: "tokio_oneshot",       make: tokio_oneshot,       lacks: "`RecvError`" },
+    Sink { name: "oneshot",             make: oneshot,             lacks: "`Canceled`" },
+    Sink { name: "callback",            make: callback,            lacks: "it is dropped without a call" },
+    Sink { name: "lift_value_consumer", make: lift_value_consumer, lacks: "`NoValue`" },
+    Sink { name: "guest_trailers",      make: guest_trailers,      lacks: "`BodyError::Aborted`" },
+];
+
+/// Runs a guest to its end or its trap, and drops the store.
+fn run(script: impl AsyncFnOnce(&World<'_>)) -> Result<(), Error> {
+    Setup::new(StoreToken::new()).run(script).0.expect("nothing waits for ever")
+}
+
+/// A guest that reads a future, or has it read.
+async fn begin(guest: &World<'_>, read: Read, parked: bool) -> u32 {
+    let reader = guest.with(read);
+    let future = guest.take_future(reader).await;
+    if parked {
+        assert_eq!(guest.future_read(future).await, Code::Blocked);
+        executor::idle().await;
+    }
+    future
+}
+
+async fn answer(guest: &World<'_>, future: u32, parked: bool) -> Code {
+    match parked || guest.future_read(future).await == Code::Blocked {
+        true => guest.wait(future).await,
+        false => Code::Completed(0),
+    }
+}
+
+#[test]
+fn a_guest_gets_the_value_of_a_future_and_what_the_adapter_says_without_one() {
+    // Rule "No trap and no panic": a future must resolve, so what has no value can only trap.
+    for Source { name, make, lacks } in SOURCES {
+        for parked in [false, true] {
+            run(async |guest| {
+                let (read, send) = make();
+                let future = begin(guest, read, parked).await;
+                assert!(send(), "{name}");
+                assert_eq!(answer(guest, future, parked).await, Code::Completed(0), "{name}");
+            })
+            .unwrap();
+            let without = run(async |guest| {
+                let (read, send) = make();
+                let future = begin(guest, read, parked).await;
+                drop(send);
+                assert_eq!(answer(guest, future, parked).await, Code::Completed(0), "{name}");
+            });
+            assert_eq!(without.is_err(), *lacks == Traps, "{name}: {without:?}");
+        }
+    }
+}
+
+#[test]
+fn what_feeds_a_future_is_told_that_nobody_waits_for_it() {
+    // Rule "Completion": the guest drops its end, traps, or its store goes.
+    for Source { name, make, .. } in SOURCES {
+        for parked in [false, true] {
+            for end in ["guest", "trap", "store"] {
+                let mut kept = None;
+                let ended = run(async |guest| {
+                    let (read, send) = make();
+                    let future = begin(guest, read, parked).await;
+                    if end == "guest" {
+                        if parked {
+                            let cancelled = guest.future_cancel_read(future).await;
+                            assert_eq!(cancelled, Code::Cancelled(0), "{name}");
+                        }
+                        guest.future_drop_readable(future).await;
+                        executor::idle().await;
+                        assert!(!send(), "{name}");
+                        return;
+                    }
+                    kept = Some(send);
+                    if end == "trap" {
+                        guest.trap().await;
+                    }
+                });
+                assert_eq!(ended.is_err(), end == "trap", "{name}");
+                assert!(kept.is_none_or(|send| !send()), "{name}, {end}, {parked}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_that_fails_on_a_value_is_a_trap() {
+    // Rule "No trap and no panic".
+    let failure = || Error::msg("scripted failure");
+    run(async |guest| {
+        let producer = ws::future(async { 7 })
+            .deliver_with(move |_: StoreContextMut<'_, StoreToken>, _: u8| Err::<u8, _>(failure()));
+        let future = guest.future_source(producer).await;
+        guest.future_read(future).await;
+    })
+    .unwrap_err();
+    run(async |guest| {
+        let call = move |_: StoreContextMut<'_, StoreToken>, _: u8| Err(failure());
+        let future = guest.future_sink(ws::callback(call)).await;
+        guest.future_write(future).await;
+    })
+    .unwrap_err();
+}
+
+#[test]
+fn the_host_gets_a_guest_s_value_and_is_told_if_there_is_none() {
+    // Rule "Truncated is never complete": a guest cannot drop its end without a value, but it can trap, and its store can go.
+    for Sink { name, make, lacks } in SINKS {
+        for end in ["value", "trap", "store"] {
+            let mut kept = None;
+            let ended = run(async |guest| {
+                let (consumer, mut look) = make();
+                let future = consumer.pipe(guest).await;
+                assert_eq!(look(), None, "{name}");
+                if end == "value" {
+                    guest.load(&[7]).await;
+                    assert_eq!(guest.future_write(future).await, Code::Completed(0), "{name}");
+                    assert_eq!(look(), Some(Ok(7)), "{name}");
+                    return;
+                }
+                kept = Some(look);
+                if end == "trap" {
+                    guest.trap().await;
+                }
+            });
+            assert_eq!(ended.is_err(), end == "trap", "{name}");
+            assert!(kept.is_none_or(|mut look| look() == Some(Err(*lacks))), "{name}, {end}");
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_leaves_is_nothing_to_the_guest() {
+    // Rule "No trap and no panic".
+    for Sink { name, make, .. } in SINKS {
+        run(async |guest| {
+            let (consumer, look) = make();
+            let future = consumer.pipe(guest).await;
+            drop(look);
+            assert_eq!(guest.future_write(future).await, Code::Completed(0), "{name}");
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_future_that_is_lifted_in_its_store_says_that_there_is_no_value() {
+    // Rule "Truncated is never complete": the same as `lift::value_consumer`, in one call.
+    let mut store = Store::new(&Engine::default(), ());
+    let future = FutureReader::new(&mut store, ws::future(std::future::pending::<u8>())).unwrap();
+    let mut value = lift::value(&mut store, future).unwrap();
+    assert_eq!((&mut value).now_or_never(), None);
+    drop(store);
+    assert_eq!(value.now_or_never(), Some(Err(NoValue)));
+}
