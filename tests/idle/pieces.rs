@@ -1,4 +1,4 @@
-//! What a hand-over holds while nobody reads it, however the bytes come.
+//! What a hand-over holds while nobody reads it, in writes of many sizes.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -16,11 +16,11 @@ const SMALL: usize = 2048;
 
 const CAPACITIES: [usize; 4] = [64 << 10, 100_000, 256 << 10, 1 << 20];
 
-/// So many bytes are written at a time.
+/// The sizes of the writes.
 const PIECES: [usize; 12] =
     [100, 1000, 4096, 10_000, 16_383, 16_384, 16_385, 21_846, 32_767, 32_769, 40_000, 65_537];
 
-/// Takes all memory that is kept for the next hand-over: what is held below is allocated, and so counted.
+/// Takes the process's spare buffers, so that what is measured allocates its own.
 fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     let cx = &mut Context::from_waker(Waker::noop());
     let data = vec![7; 64 << 10];
@@ -29,8 +29,8 @@ fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     (consumer, reader)
 }
 
-/// How much more than its capacity and a chunk is held at most, after pieces of some length were written until there was no
-/// room; and with which capacity and pieces.
+/// Writes until there is no room, for each capacity and size of the writes, and returns where more than the capacity and a chunk
+/// is held.
 fn most_over<W>(
     mut open: impl FnMut(usize) -> W,
     mut write: impl FnMut(&mut W, &mut Context<'_>, &[u8]) -> bool,
@@ -55,7 +55,7 @@ fn most_over<W>(
 }
 
 #[test]
-fn a_hand_over_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
+fn a_byte_hand_over_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory".
     let over = most_over(lift::consumer, |(consumer, _), cx, data| {
         Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready()
@@ -67,7 +67,7 @@ fn a_hand_over_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
 }
 
 #[test]
-fn a_body_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
+fn a_body_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory".
     let over = most_over(
         |capacity| guest_body(capacity, None),
@@ -77,8 +77,8 @@ fn a_body_holds_its_capacity_and_a_chunk_however_the_bytes_come() {
 }
 
 #[test]
-fn items_hold_their_capacity_and_a_chunk_however_they_come() {
-    // The page on the contract, under "Memory": a chunk of items is half of the capacity at most, and grows by doubling.
+fn an_item_hand_over_holds_at_most_its_capacity_and_a_chunk() {
+    // The page on the contract, under "Memory": items of one byte.
     let over = most_over(lower::item_producer::<u8>, |(sink, _), cx, data| {
         if sink.poll_room(cx).is_pending() {
             return false;

@@ -1,4 +1,4 @@
-//! A child process whose input a guest writes.
+//! A guest that writes the stdin of a child process.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use wasmtime_streams::{std_write, tokio_write};
 
 use super::{DEADLINE, with_guest};
 
-/// A child that says what it has read, once it sees the end of that.
+/// A child that copies its stdin to its stdout.
 fn cat() -> (Child, ChildStdin) {
     let mut cat = Command::new("cat")
         .stdin(Stdio::piped())
@@ -23,12 +23,12 @@ fn cat() -> (Child, ChildStdin) {
 
 async fn said(cat: Child) -> Vec<u8> {
     let output = timeout(DEADLINE / 3, cat.wait_with_output()).await;
-    output.expect("the child waits for the end of its input").unwrap().stdout
+    output.expect("the child waits for the end of its stdin").unwrap().stdout
 }
 
 #[test]
-fn a_child_sees_the_end_of_its_input_though_nobody_awaits_what_drives_it() {
-    // Rule "The end belongs to the completion": shutting such a pipe down does nothing, only its drop closes it.
+fn a_child_sees_the_end_of_its_stdin_while_nobody_awaits_the_driven_completion() {
+    // Rule "The end belongs to the completion": only dropping a `ChildStdin` closes it.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let (consumer, done) = tokio_write(stdin).with_completion();
@@ -43,8 +43,8 @@ fn a_child_sees_the_end_of_its_input_though_nobody_awaits_what_drives_it() {
 }
 
 #[test]
-fn a_child_sees_the_end_of_what_a_blocking_writer_wrote() {
-    // Rule "The end belongs to the completion": a `Write` knows no shutdown at all.
+fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
+    // Rule "The end belongs to the completion": `Write` has no shutdown.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stdin = std::fs::File::from(stdin.into_owned_fd().unwrap());
@@ -60,8 +60,8 @@ fn a_child_sees_the_end_of_what_a_blocking_writer_wrote() {
 }
 
 #[test]
-fn a_child_sees_the_end_of_its_input_without_a_completion() {
-    // Rule "The end belongs to the completion": the pipe is dropped with the stream.
+fn a_child_sees_the_end_of_its_stdin_without_a_completion() {
+    // Rule "The end belongs to the completion": the stream drops the pipe.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stream = guest.sink(tokio_write(stdin)).await;

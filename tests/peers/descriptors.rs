@@ -1,4 +1,4 @@
-//! A listener in a process, or a system, that has no descriptors left: a peer can bring that about, and it passes.
+//! A listener in a process without free descriptors: peers can cause that, and it passes.
 
 use std::io;
 use std::net::TcpStream as Client;
@@ -17,7 +17,7 @@ use wasmtime_streams::{SocketAccept, tokio_accept};
 
 use crate::{Guest, with_guest_and};
 
-/// So often a listener may be asked while it has no descriptors, for ten seconds.
+/// How often a listener may be polled in ten seconds without descriptors.
 const MOST_POLLS: usize = 10_000;
 
 fn link<T: Send + 'static>(root: &mut LinkerInstance<'_, ResourceTable>) -> Result<()> {
@@ -35,7 +35,7 @@ fn push<T: Send + 'static>(
     Ok(store.data_mut().push(connection)?)
 }
 
-/// A listener that fails for a time, whatever waits.
+/// A listener that fails until some time.
 struct Short {
     error: i32,
     until: Instant,
@@ -57,8 +57,8 @@ impl SocketAccept for Short {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_without_descriptors_goes_on_once_there_are_some() {
-    // Rule "Items before the error": what passes is no end; EMFILE, ENFILE, ENOMEM, ENOBUFS.
+async fn a_listener_that_runs_short_of_resources_goes_on_later() {
+    // Rule "Items before the error": EMFILE, ENFILE, ENOMEM and ENOBUFS do not end the stream.
     for error in [24, 23, 12, 105] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -84,7 +84,7 @@ async fn a_listener_without_descriptors_goes_on_once_there_are_some() {
     }
 }
 
-/// The name of the test below: it starts itself, with few descriptors.
+/// The test below, which runs itself in a process with few descriptors.
 const NAME: &str = "descriptors::a_guest_accepts_again_once_a_descriptor_is_free";
 
 /// Set in the process that has few descriptors.
@@ -108,7 +108,7 @@ impl<L: SocketAccept> SocketAccept for Counts<L> {
     }
 }
 
-/// Lets a guest accept while all descriptors are taken, and frees one.
+/// Lets a guest accept while no descriptor is free, and then frees one.
 fn accept_without_descriptors<
     L: SocketAccept<Connection: Send + Sync + 'static> + Send + 'static,
     C,
@@ -126,7 +126,7 @@ fn accept_without_descriptors<
             taken.push(file);
         }
         assert!(!taken.is_empty());
-        // One for the client, none for the server.
+        // One for the client, and none for the accepted connection.
         taken.pop();
         let _client = connect().expect("a descriptor is free");
         assert!(std::fs::File::open("/dev/null").is_err(), "and now there is none");
@@ -144,7 +144,7 @@ fn accept_without_descriptors<
 
 #[test]
 fn a_guest_accepts_again_once_a_descriptor_is_free() {
-    // Rule "Items before the error": with a real shortage, in a process of its own.
+    // Rule "Items before the error": a real EMFILE, in a process of its own.
     if std::env::var_os(FEW).is_some() {
         accept_without_descriptors(async || {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

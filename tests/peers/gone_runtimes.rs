@@ -1,4 +1,4 @@
-//! What a guest has written into a blocking writer whose runtime is gone.
+//! Bytes that a guest writes into a blocking writer whose runtime was shut down.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -23,9 +23,9 @@ impl Write for Kept {
     }
 }
 
-/// What came of five bytes that a guest has written into a writer whose runtime is gone.
+/// What happens to five bytes that a guest writes after the runtime was shut down.
 struct Outcome {
-    /// What the guest was told.
+    /// How the guest's write was answered.
     code: Code,
     end: End<io::Error>,
     moved: u64,
@@ -57,8 +57,8 @@ fn write_without_a_runtime(flush: Flush) -> Outcome {
 }
 
 #[test]
-fn bytes_that_were_taken_and_not_written_are_handed_back() {
-    // Rule "Completion": the guest was told that they are taken, and somebody has to have them.
+fn bytes_that_were_accepted_and_not_written_are_handed_back() {
+    // Rule "Completion": the guest's write was acknowledged, and the host gets the bytes back.
     for (flush, code) in [(Flush::OnClose, Code::Completed(5)), (Flush::EachOp, Code::Dropped(5))] {
         let outcome = write_without_a_runtime(flush);
         assert_eq!(outcome.code, code);

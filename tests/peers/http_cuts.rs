@@ -1,5 +1,5 @@
-//! What hyper puts on the wire for a body that a guest writes and that is cut short: HTTP/1.1 without its last chunk, HTTP/2
-//! with a reset, in responses and in requests.
+//! A guest's body that is cut short, as hyper sends it: HTTP/1.1 without the last chunk, HTTP/2 with a reset; in responses and in
+//! requests.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -26,7 +26,7 @@ use wasmtime_streams::{BodyError, StoreToken, guest_body};
 
 use crate::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
 
-/// The clock stands still but for what is waited for: what ends by this hangs.
+/// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
 const HANGS: Duration = Duration::from_secs(3600);
 
 /// Both ends of a connection.
@@ -35,19 +35,19 @@ fn connection() -> (TokioIo<DuplexStream>, DuplexStream) {
     (TokioIo::new(one), other)
 }
 
-/// What came of a message on the wire.
+/// How a message ended on the wire.
 #[derive(Debug, PartialEq, Eq)]
 enum Wire {
-    /// Its data, and its proper end.
+    /// With its data and a proper end.
     Whole(String),
-    /// Its data, and then no more: HTTP/1.1 without the last chunk, HTTP/2 with a reset.
+    /// After its data: HTTP/1.1 without the last chunk, HTTP/2 with a reset.
     Aborted(String),
     Hangs,
     Other(String),
 }
 
-/// Reads a message of HTTP/1.1 byte by byte, lets the stream be cut once the data is there, and reads on until the connection
-/// is closed. `start` is how it has to start.
+/// Reads the raw bytes of an HTTP/1.1 message until the connection is closed, and allows the cut once the data has arrived. The
+/// message must begin with `start`.
 async fn read_raw(mut wire: DuplexStream, start: &str, signs: &Signs) -> Wire {
     let mut raw = Vec::new();
     let mut buf = [0; 64];
@@ -63,7 +63,7 @@ async fn read_raw(mut wire: DuplexStream, start: &str, signs: &Signs) -> Wire {
         if raw.windows(BEFORE.len()).any(|window| window == BEFORE) {
             signs.may_cut.cancel();
         }
-        // A whole message is at its end here, though the connection may stay open.
+        // After a whole message the connection may stay open.
         if raw.ends_with(b"\r\n0\r\n\r\n") {
             break;
         }
@@ -86,7 +86,7 @@ async fn read_raw(mut wire: DuplexStream, start: &str, signs: &Signs) -> Wire {
     Wire::Aborted(data)
 }
 
-/// Reads a message of HTTP/2, and lets the stream be cut once the data is there.
+/// Reads an HTTP/2 message, and allows the cut once the data has arrived.
 async fn read_frames(mut body: Incoming, signs: &Signs) -> Wire {
     let mut data = Vec::new();
     let text = |data| String::from_utf8(data).expect("text");
@@ -130,7 +130,7 @@ async fn request_by_http1(body: Sent, signs: &Signs) -> Wire {
     let (mut client, connection) = http1::handshake(client).await.unwrap();
     tokio::spawn(connection);
     let request = Request::post("/").header("host", "localhost").body(body).unwrap();
-    // There is no answer.
+    // The server never answers.
     tokio::spawn(async move { client.send_request(request).await });
     read_raw(server, "POST / HTTP/1.1\r\n", signs).await
 }
@@ -177,7 +177,7 @@ async fn request_by_http2(body: Sent, signs: &Signs) -> Wire {
     told.await.unwrap()
 }
 
-/// Lets a guest write a body, with or without trailers of the host's, and cuts it as planned.
+/// Sends a guest's body, with or without trailers of the host, and cuts it by `plan`.
 async fn cut(plan: Plan, trailers: bool, send: impl AsyncFnOnce(Sent, &Signs) -> Wire) -> Wire {
     let (consumer, body) = guest_body(1024, None);
     let body = match trailers {
@@ -190,7 +190,7 @@ async fn cut(plan: Plan, trailers: bool, send: impl AsyncFnOnce(Sent, &Signs) ->
     cuts::run(plan, pipe, async |signs| send(body, signs).await).await
 }
 
-/// Sends a body that is cut, in every way.
+/// Sends bodies that are cut by every plan.
 async fn check(send: impl AsyncFn(Sent, &Signs) -> Wire) {
     let mut wrong = Vec::new();
     for plan in Plan::all(&[Writes::Idle]) {
@@ -205,8 +205,8 @@ async fn check(send: impl AsyncFn(Sent, &Signs) -> Wire) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_fails_is_an_abort_on_the_wire() {
-    // Rule "Items before the error": what hyper makes of a body's error is what the others here rely on.
+async fn hyper_aborts_a_message_whose_body_fails() {
+    // Rule "Items before the error": what hyper does with an error of the body. The other tests rely on it.
     async fn sent(send: impl AsyncFnOnce(Sent, &Signs) -> Wire) -> Wire {
         let signs = Signs::default();
         let may_fail = signs.may_cut.clone().cancelled_owned();
@@ -246,8 +246,8 @@ async fn a_request_that_was_cut_short_is_reset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_the_guest_ends_is_whole_though_nobody_awaits_the_completion() {
-    // Rule "Completion": whoever answers first, and then awaits the completion, does not wait for ever.
+async fn a_message_is_whole_before_the_completion_is_awaited() {
+    // Rule "Completion": a host may send the message first and await the completion afterwards.
     let mut wrong = Vec::new();
     macro_rules! check {
         ($($send:ident),*) => { $(

@@ -9,7 +9,7 @@ use wasmtime_streams::{ByteConsumer, ByteSink, tokio_socket_write, tokio_write};
 
 use super::with_guest;
 
-/// What the peer reads, and how it ends, of what a guest writes into a connection that is reset when it is dropped.
+/// The data that the peer reads, and its next read, of a connection without linger that a guest writes.
 fn seen<S: ByteSink + Unpin>(
     make: impl FnOnce(TcpStream) -> ByteConsumer<S>,
     cancel: bool,
@@ -35,7 +35,7 @@ fn seen<S: ByteSink + Unpin>(
             drop(done);
             peer.read(&mut [0]).await
         } else {
-            // Shut down; it may be dropped once that has arrived.
+            // The shutdown arrives before the drop resets the connection.
             let end = peer.read(&mut [0]).await;
             drop(done);
             end
@@ -45,8 +45,8 @@ fn seen<S: ByteSink + Unpin>(
 }
 
 #[test]
-fn a_connection_without_linger_tells_its_peer_of_a_cut() {
-    // Rule "Truncated is never complete": a connection that is only dropped would look as at its end.
+fn a_tcp_connection_without_linger_is_reset_when_its_stream_is_cut() {
+    // Rule "Truncated is never complete": with the default linger a drop looks like the end.
     let reset = Err(ErrorKind::ConnectionReset);
     for (cancel, end) in [(true, reset), (false, Ok(0))] {
         assert_eq!(seen(tokio_write, cancel), (b"hello".to_vec(), end));

@@ -1,4 +1,4 @@
-//! A guest that reads from a standard input on which nothing comes, and leaves: the process can end.
+//! A guest that reads from an idle stdin and leaves: the runtime can be dropped.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -13,10 +13,10 @@ use wasmtime_streams::{Job, std_read, tokio_socket_read};
 
 use crate::DEADLINE;
 
-/// Set in the process whose standard input it is.
+/// Set in the process whose stdin is read.
 const HOW: &str = "STREAMS_READS_STDIN";
 
-/// Lets a guest begin to read, and leave, in a runtime that is dropped then.
+/// Lets a guest start a read, cancel it and drop the stream, and then drops the runtime.
 fn leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -31,7 +31,7 @@ fn leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
     drop(runtime);
 }
 
-/// Starts this test anew with a standard input that stays open, and waits for its end.
+/// Runs this test in a process whose stdin stays open, and waits for that to end.
 fn ends(name: &str, how: &str) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
@@ -53,14 +53,14 @@ fn ends(name: &str, how: &str) {
     }
     let status = child.wait().unwrap();
     drop(stdin);
-    let said = said.expect("the runtime's end waits for a key");
+    let said = said.expect("the drop of the runtime waits for stdin");
     assert!(status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]
-fn a_runtime_ends_though_a_thread_of_the_hosts_waits_for_a_key() {
-    // Rule "Finish is not the end": what the table gives for a standard input, with a thread that the runtime knows nothing of.
-    const NAME: &str = "stdin::a_runtime_ends_though_a_thread_of_the_hosts_waits_for_a_key";
+fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
+    // Rule "Finish is not the end": by `std_read` with a thread that is not the runtime's.
+    const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin";
     if std::env::var_os(HOW).is_none() {
         return ends(NAME, "a thread");
     }
@@ -74,9 +74,9 @@ fn a_runtime_ends_though_a_thread_of_the_hosts_waits_for_a_key() {
 }
 
 #[test]
-fn a_runtime_ends_though_a_pipe_stays_open() {
-    // Rule "Finish is not the end": where the standard input is a pipe there is no thread at all.
-    const NAME: &str = "stdin::a_runtime_ends_though_a_pipe_stays_open";
+fn a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open() {
+    // Rule "Finish is not the end": by tokio's pipe, which needs no thread.
+    const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open";
     if std::env::var_os(HOW).is_none() {
         return ends(NAME, "a pipe");
     }

@@ -1,4 +1,4 @@
-//! How a body that a guest writes ends for whoever reads it, and how the trailers of a body that a guest reads do.
+//! How a body that a guest writes ends, and what becomes of the trailers of a body that a guest reads.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -29,8 +29,8 @@ fn trailers() -> HeaderMap {
 }
 
 #[test]
-fn a_body_ends_with_the_guests_stream_though_nobody_awaits_the_completion() {
-    // Rule "Completion": whoever answers a request first, and only then awaits the completion, does not wait for ever.
+fn a_body_ends_with_the_guests_stream_before_the_completion_is_awaited() {
+    // Rule "Completion": a host may send the body first and await the completion afterwards.
     for (length, with_trailers) in [(None, false), (Some(5), false), (None, true), (Some(5), true)]
     {
         with_guest::<u8, _>(async |guest| {
@@ -54,8 +54,8 @@ fn a_body_ends_with_the_guests_stream_though_nobody_awaits_the_completion() {
 }
 
 #[test]
-fn a_body_that_ends_too_early_says_so_though_nobody_awaits_the_completion() {
-    // Rule "Truncated is never complete": the guest itself ended its stream before the length that it declared.
+fn a_body_that_is_too_short_fails_before_the_completion_is_awaited() {
+    // Rule "Truncated is never complete": the guest wrote less than the declared length.
     with_guest::<u8, _>(async |guest| {
         let (consumer, body) = guest_body(64, Some(9));
         let (consumer, done) = consumer.with_completion();
@@ -69,8 +69,8 @@ fn a_body_that_ends_too_early_says_so_though_nobody_awaits_the_completion() {
 }
 
 #[test]
-fn a_cancel_after_the_guests_end_takes_nothing_from_what_is_not_read_yet() {
-    // Rule "Completion": the end came first, and both sides say so.
+fn a_cancel_after_the_guests_end_does_not_truncate_what_is_still_unread() {
+    // Rule "Completion": the end came first; the completion and the receiver both report the end.
     for polled in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, body) = guest_body(64, None);
@@ -101,7 +101,7 @@ fn a_cancel_after_the_guests_end_takes_nothing_from_what_is_not_read_yet() {
     }
 }
 
-/// A body whose frames are all there, and whose length may be known.
+/// A body whose frames are all ready, with or without a known length.
 struct Frames {
     frames: VecDeque<Frame<Bytes>>,
     left: Option<u64>,
@@ -139,8 +139,8 @@ impl Body for Frames {
 }
 
 #[test]
-fn trailers_are_given_to_a_guest_that_reads_to_the_last_byte_and_no_further() {
-    // Rule "Completion": such a guest knows the length of what it reads, and never asks for the end.
+fn trailers_resolve_when_a_guest_reads_exactly_the_known_length() {
+    // Rule "Completion": such a guest drops the stream without reading its end.
     for reads in [&[5][..], &[2, 3]] {
         for completion in [false, true] {
             with_guest::<u8, _>(async |guest| {
@@ -166,7 +166,7 @@ fn trailers_are_given_to_a_guest_that_reads_to_the_last_byte_and_no_further() {
     }
 }
 
-/// What ends a stream of which the guest does not read the end.
+/// What ends the stream before the guest has read its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Guest,
@@ -176,7 +176,7 @@ enum By {
     Limit,
 }
 
-/// How a stream ended, and its object, for as long as the host keeps that.
+/// How the stream ended, and the object, which the test keeps.
 type Done = BoxFuture<'static, (String, Box<dyn Any + Send>)>;
 
 async fn open<S>(guest: &Guest<'_, u8>, producer: ByteProducer<S>) -> (u32, Done, CancelHandle)
@@ -190,8 +190,8 @@ where
     (guest.source(producer).await, done, handle)
 }
 
-/// Opens a stream of a body with trailers, of which the guest has read `read` bytes, and ends it; both the completion and
-/// the trailers are awaited together, so that the body is held for as long as the trailers are not there.
+/// Lets a guest read `read` bytes of a body with trailers, ends the stream, and awaits the completion and the trailers
+/// together: the body is kept until the trailers have resolved.
 async fn ended(guest: &Guest<'_, u8>, by: By, read: u32) {
     let (producer, trailers) = http_body(Frames::new(None)).with_trailers();
     let token = CancellationToken::new();
@@ -230,8 +230,8 @@ async fn ended(guest: &Guest<'_, u8>, by: By, read: u32) {
 }
 
 #[test]
-fn trailers_of_a_body_that_is_not_read_are_abandoned_though_the_body_is_handed_back() {
-    // Rule "Completion": at once, or a host that awaits both waits for ever.
+fn trailers_of_an_unread_body_are_abandoned_while_the_host_keeps_the_body() {
+    // Rule "Completion": a host that awaits both must not wait for ever.
     for by in [By::Guest, By::Handle, By::Token, By::Until] {
         for read in [0, 3] {
             with_guest::<u8, _>(async |guest| ended(guest, by, read).await);
@@ -241,8 +241,8 @@ fn trailers_of_a_body_that_is_not_read_are_abandoned_though_the_body_is_handed_b
 }
 
 #[test]
-fn trailers_are_given_once_and_a_body_that_has_ended_is_not_abandoned() {
-    // Rule "Completion": what came first counts, whatever the guest does with its end afterwards.
+fn trailers_of_a_body_that_has_ended_are_not_abandoned() {
+    // Rule "Completion": the end came before the guest's drop.
     with_guest::<u8, _>(async |guest| {
         let (producer, given) = http_body(Frames::new(None)).with_trailers();
         let (producer, done) = producer.with_completion();

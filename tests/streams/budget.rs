@@ -1,4 +1,5 @@
-//! Items between a guest and a task, on a runtime of one thread: a task that never has to wait still lets others run.
+//! tokio's cooperative budget: a task that takes or sends items without ever waiting still yields to the other tasks of its
+//! thread.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,13 +34,12 @@ fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     turns.load(Ordering::Relaxed)
 }
 
-/// A guest's items, all of which are there by the time that they are read.
+/// A guest's items, all of which have arrived before they are read.
 fn waiting() -> GuestItems<u32> {
     let mut store = Store::new(&Engine::default(), ());
     let stream = StreamReader::new(&mut store, iter(0..COUNT as u32).batch(COUNT)).unwrap();
     let items = lift::items(&mut store, stream, 4 * COUNT).unwrap();
     let mut left = 100;
-    // As long as it takes, without a runtime.
     let run = store.run_concurrent(async |_| {
         std::future::poll_fn(|cx| {
             left -= 1;
@@ -53,8 +53,8 @@ fn waiting() -> GuestItems<u32> {
 }
 
 #[test]
-fn who_takes_items_that_are_there_lets_others_run() {
-    // Rule "Fill the operation": as who reads bytes does.
+fn a_task_that_takes_ready_items_lets_other_tasks_run() {
+    // Rule "Fill the operation": as a task that reads bytes does.
     let mut all = Vec::new();
     let mut items = waiting();
     all.push((
@@ -79,8 +79,8 @@ fn who_takes_items_that_are_there_lets_others_run() {
 }
 
 #[test]
-fn who_sends_items_for_which_there_is_room_lets_others_run() {
-    // Rule "Fill the operation": as who writes bytes does.
+fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
+    // Rule "Fill the operation": as a task that writes bytes does.
     let mut all = Vec::new();
     let (mut sink, _producer) = lower::item_producer::<u32>(4 * COUNT);
     all.push((

@@ -1,4 +1,4 @@
-//! A cancel that comes while the object is being polled on another thread: it is not lost, and nobody spins.
+//! A cancel while another thread polls the object: the completion neither spins nor misses it.
 
 use std::future::Future;
 use std::io;
@@ -17,7 +17,7 @@ use wasmtime_streams::{End, tokio_read, tokio_write};
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, with_guest};
 
-/// So often a completion may be polled while it can come to nothing.
+/// How often a completion may be polled while the object is away.
 const HANDFUL: usize = 10;
 
 /// Blocks in each of its polls until the test lets it go on.
@@ -75,7 +75,7 @@ impl Wake for Woken {
     }
 }
 
-/// Polls `done` as a task is polled, for as long as it is woken, and says how often; it is not to resolve meanwhile.
+/// Polls `done` until it no longer wakes itself, and returns how often. It must not resolve meanwhile.
 fn polls<F: Future>(mut done: Pin<&mut F>) -> usize {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(woken.clone());
@@ -96,7 +96,7 @@ enum By {
     Token,
 }
 
-/// What the host does while the object blocks in its poll, with the completion of its stream.
+/// Cancels while the object blocks in its poll, and counts the polls of the completion.
 macro_rules! cut_while_polled {
     ($by:expr, $made:expr, |$guest:ident, $made_of:ident| $run:expr) => {
         for early in [false, true] {
@@ -106,7 +106,7 @@ macro_rules! cut_while_polled {
             let thread = thread::spawn(move || with_guest::<u8, _>(async |$guest| $run));
             is_polled.recv().unwrap();
             let mut done = pin!(done);
-            // Its task may have waited before.
+            // With and without a waker that was registered before the cancel.
             let before = if early { polls(done.as_mut()) } else { 0 };
             match $by {
                 By::Handle => done.cancel(),
@@ -125,7 +125,7 @@ macro_rules! cut_while_polled {
 
 #[test]
 fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled() {
-    // Rule "Completion": it is woken once the poll is over, and the object comes back then.
+    // Rule "Completion": it is woken when the poll is over, and then has the object.
     for by in [By::Handle, By::Token] {
         no_deadlock(move || {
             cut_while_polled!(by, tokio_read, |guest, producer| {
@@ -137,9 +137,14 @@ fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled()
         no_deadlock(move || {
             cut_while_polled!(by, tokio_write, |guest, consumer| {
                 let stream = guest.sink(consumer).await;
-                let code = guest.send(stream, &[1]).await;
-                assert!(matches!(code, Code::Completed(1) | Code::Dropped(1)), "{code:?}");
-                assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
+                // The cancel may be seen before the flush.
+                match guest.send(stream, &[1]).await {
+                    Code::Dropped(1) => {}
+                    code => {
+                        assert_eq!(code, Code::Completed(1));
+                        assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
+                    }
+                }
             });
         });
     }

@@ -1,4 +1,4 @@
-//! Whoever reads what a guest hands over can tell a stream that was cut short from one that has ended.
+//! The receiver of a guest's data can tell a stream that was cut short from one that has ended.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -22,10 +22,10 @@ use wasmtime_streams::{
 use crate::support::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
 use crate::support::guest::{Code, with_guest};
 
-/// The clock stands still but for what is waited for: what ends by this hangs.
+/// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
 const HANGS: Duration = Duration::from_secs(3600);
 
-/// What the other side has read, and how it came to its end.
+/// The data that the receiver read, and how its object ended.
 type Seen = (Vec<u8>, String);
 
 fn the_end() -> String {
@@ -70,7 +70,7 @@ async fn read_items(mut items: GuestItems<u8>) -> Seen {
     (data, items.cut().map_or_else(the_end, |why| format!("{:?}", Cut(why))))
 }
 
-/// What the guest in the second store of a relay gets, and what the completion of its stream says.
+/// The data that arrives in the second store of a relay, and what the completion there says.
 async fn read_relayed(producer: ByteProducer<lower::FromHost<u8>>) -> Seen {
     let mut store = Store::new(&Engine::default(), ());
     let (producer, done) = producer.with_completion();
@@ -84,7 +84,7 @@ async fn read_relayed(producer: ByteProducer<lower::FromHost<u8>>) -> Seen {
 
 type Pipe = Box<dyn FnOnce(&mut Cutting, StoreContextMut<'_, StoreToken>, StreamReader<u8>)>;
 
-/// Where a guest's stream goes to, and what is read on the other side.
+/// Pipes a guest's stream into a consumer; the future reads what the consumer hands over.
 type HandOver = (Pipe, BoxFuture<'static, Seen>);
 type Row = (&'static str, fn(usize) -> HandOver);
 
@@ -132,7 +132,7 @@ const RELAYED: [Row; 1] = [("a relay", |capacity| {
     bytes(consumer, read_relayed(producer))
 })];
 
-/// Cuts each kind of hand-over in each way, and says all that goes wrong.
+/// Cuts each hand-over by every plan, and reports all receivers that did not see the cut.
 async fn check(rows: &[Row]) {
     let mut wrong = Vec::new();
     for (name, hand_over) in rows {
@@ -142,7 +142,7 @@ async fn check(rows: &[Row]) {
             let far = async |signs: &Signs| {
                 signs.may_cut.cancel();
                 if waits {
-                    // Else the other side waits, too.
+                    // Otherwise the receiver reads from the start, and so waits when the cut comes.
                     signs.is_cut.cancelled().await;
                 }
                 timeout(HANGS, read).await.unwrap_or((Vec::new(), "hangs".to_owned()))
@@ -159,7 +159,7 @@ async fn check(rows: &[Row]) {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_was_cut_short_fails_after_its_data() {
-    // Rule "Truncated is never complete": at once, whatever cut it and whatever becomes of the completion.
+    // Rule "Truncated is never complete": whatever cuts the stream, and whatever the host does with the completion.
     check(&BODIES).await;
 }
 
@@ -177,7 +177,7 @@ async fn a_relay_that_was_cut_short_says_so_in_the_other_store() {
 
 #[test]
 fn a_body_over_its_limit_fails_whatever_else_is_configured() {
-    // Rule "Truncated is never complete": in any order, and with nothing that could forget to hand the reason on.
+    // Rule "Truncated is never complete": the limit's reason arrives, in any order of the settings.
     let forever = || futures::future::pending::<()>();
     let mut wrong = Vec::new();
     macro_rules! check {
@@ -187,7 +187,6 @@ fn a_body_over_its_limit_fails_whatever_else_is_configured() {
                     let ($consumer, body) = guest_body(64, None);
                     let stream = if completion {
                         let (consumer, done) = $limited.with_completion();
-                        // Who keeps it, and reads the body first, must not wait for ever either.
                         drop(done);
                         guest.sink(consumer).await
                     } else {

@@ -1,4 +1,4 @@
-//! Deadlines and idle timeouts of a runtime that was shut down, while their stream goes on elsewhere.
+//! Deadlines and idle timeouts whose runtime was shut down while their stream goes on elsewhere.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -29,7 +29,7 @@ enum Goes {
 
 const MOMENTS: [Goes; 2] = [Goes::BeforeTheOperation, Goes::WhileItWaits];
 
-/// A guest reads from what never has anything.
+/// A guest reads from a source that is never ready.
 fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes: Goes) {
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(producer).await;
@@ -46,7 +46,7 @@ fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes
     });
 }
 
-/// A guest writes into what never has room.
+/// A guest writes into a sink that never has room.
 fn writes(consumer: impl StreamConsumer<World, Item = u8>, runtime: Runtime, goes: Goes) {
     with_guest::<u8, _>(async |guest| {
         let stream = guest.sink(consumer).await;
@@ -68,7 +68,8 @@ fn assert_cut<E: Debug>(end: End<E>) {
     assert!(result.is_err(), "{result:?}");
 }
 
-/// Lets a guest use what `$timed` is, with and without a completion, and a completion wait for the end on its own.
+/// Shuts the runtime of `$timed` down before and during a guest's operation, with and without a completion, and while only
+/// the completion waits.
 macro_rules! check {
     ($run:ident, $timed:expr) => {{
         for goes in MOMENTS {
@@ -97,7 +98,7 @@ fn held() -> Script {
 
 #[test]
 fn a_deadline_whose_runtime_is_gone_ends_its_stream() {
-    // Rule "No trap and no panic": nor does anybody wait for what can no longer come.
+    // Rule "No trap and no panic": nobody waits for a timer that can no longer fire.
     check!(reads, tokio_read(Reader::new(held())).deadline(Instant::now() + HOUR));
     check!(reads, items(stream::pending::<u8>()).deadline(Instant::now() + HOUR));
     check!(writes, tokio_write(Writer::new(held())).deadline(Instant::now() + HOUR));

@@ -1,5 +1,5 @@
-//! A sink whose completion something else drives: once the stream has ended its object is gone, whether or not anybody
-//! takes the result, for there are objects that only their drop closes.
+//! A sink whose completion an executor drives: the object is dropped when the stream has ended, whether or not anybody awaits
+//! the result. Some objects, such as a child's stdin, are closed only by being dropped.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::support::codec::ByteCodec;
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{ChunkWriter, Script, Writer};
 
-/// A slot for what is to be driven.
+/// Keeps the task until the test runs it.
 #[derive(Clone, Default)]
 struct Slot(Arc<Mutex<Option<Drive>>>);
 
@@ -28,7 +28,7 @@ impl Slot {
         move |drive| *slot.lock().unwrap() = Some(drive)
     }
 
-    /// Drives it to its end.
+    /// Runs the task to its end.
     async fn drive(self) {
         let drive = self.0.lock().unwrap().take();
         drive.expect("it was handed over to be driven").await;
@@ -37,7 +37,7 @@ impl Slot {
 
 type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 
-/// What the host keeps and does not await; whether the object was in order.
+/// What the host keeps without awaiting it; resolves to whether the stream ended in order.
 type Driven = BoxFuture<'static, bool>;
 
 fn bytes<S: ByteSink + Unpin>(consumer: ByteConsumer<S>, slot: &Slot) -> (Pipe, Driven) {
@@ -83,8 +83,8 @@ const SINKS: [Row; 6] = [
 ];
 
 #[test]
-fn an_object_that_is_driven_is_dropped_at_the_end_though_the_result_is_kept() {
-    // Rule "The end belongs to the completion": a child process waits for the end of its input, and shutting down is not it.
+fn a_driven_sink_is_dropped_at_the_end_while_the_host_keeps_the_result() {
+    // Rule "The end belongs to the completion": for objects that a shutdown does not close.
     let mut kept = Vec::new();
     for (name, open) in SINKS {
         with_guest::<u8, _>(async |guest| {
@@ -109,8 +109,8 @@ fn an_object_that_is_driven_is_dropped_at_the_end_though_the_result_is_kept() {
 }
 
 #[test]
-fn an_object_that_is_driven_is_dropped_though_the_guest_does_not_read_how_it_ended() {
-    // Rule "The end belongs to the completion": the future of an interface holds nothing open either.
+fn a_driven_sink_is_dropped_while_the_guest_has_not_read_its_result_future() {
+    // Rule "The end belongs to the completion": the future of `pipe_wit_on` does not keep the object.
     with_guest::<u8, _>(async |guest| {
         for items in [false, true] {
             let slot = Slot::default();

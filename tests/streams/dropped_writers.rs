@@ -1,4 +1,4 @@
-//! A host that stops writing to a guest half way: that is no end of the data, unless it says so.
+//! A host writer that is dropped without being closed: the data has not come to its end.
 
 use futures::SinkExt;
 use tokio::io::AsyncWriteExt as _;
@@ -17,10 +17,10 @@ enum Ends {
     Shutdown,
     /// By a trait of the futures crate.
     Futures,
-    /// In order, and only then it is dropped.
+    /// Closed, and then dropped.
     CloseAndDrop,
     Drop,
-    /// By a task that panics, or is aborted.
+    /// Dropped by a panic.
     Unwind,
 }
 
@@ -33,7 +33,7 @@ impl Ends {
     }
 }
 
-/// Drops what it is given as a panic does.
+/// Drops an object by unwinding.
 fn unwind<T>(object: T) {
     let panics = std::panic::AssertUnwindSafe(|| {
         let _object = object;
@@ -42,7 +42,7 @@ fn unwind<T>(object: T) {
     assert!(std::panic::catch_unwind(panics).is_err());
 }
 
-/// Ends the host's side; what is not dropped is returned.
+/// Ends the host's side; returns the writer unless it was dropped.
 async fn end_writer(mut writer: HostWriter, ends: Ends) -> Option<HostWriter> {
     match ends {
         Ends::Close | Ends::CloseAndDrop => writer.close(),
@@ -80,7 +80,7 @@ fn assert_end<E: std::fmt::Debug>(end: End<E>, ends: Ends) {
 
 #[test]
 fn a_host_writer_that_is_dropped_without_a_close_is_a_cut() {
-    // Rule "Truncated is never complete": the guest gets what was written, and the completion says that it is not all.
+    // Rule "Truncated is never complete": the guest gets the data, and the completion reports a cut.
     for ends in Ends::ALL {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = lower::producer(64);
@@ -98,7 +98,7 @@ fn a_host_writer_that_is_dropped_without_a_close_is_a_cut() {
 
 #[test]
 fn a_host_sink_that_is_dropped_without_a_close_is_a_cut() {
-    // Rule "Truncated is never complete": items, too, one by one or in batches.
+    // Rule "Truncated is never complete": the same for items.
     for ends in Ends::ALL {
         with_guest::<u8, _>(async |guest| {
             let (mut sink, producer) = lower::item_producer::<u8>(64);
@@ -116,7 +116,7 @@ fn a_host_sink_that_is_dropped_without_a_close_is_a_cut() {
 }
 
 #[test]
-fn a_read_that_waits_is_ended_by_a_writer_that_is_dropped() {
+fn dropping_the_writer_wakes_a_parked_read() {
     // Rule "A fresh waker", and "Truncated is never complete".
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
@@ -134,8 +134,8 @@ fn a_read_that_waits_is_ended_by_a_writer_that_is_dropped() {
 }
 
 #[test]
-fn the_guest_is_told_by_the_future_beside_its_stream() {
-    // Rule "Truncated is never complete": the stream itself ends for the guest in either case.
+fn the_result_future_of_a_guest_says_that_the_writer_was_dropped() {
+    // Rule "Truncated is never complete": the guest's stream only ends; its result future says how.
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, bytes) = lower::producer(64);

@@ -1,4 +1,4 @@
-//! What is made of two parts of which the second one fails: the first is not left behind, and the guest is not left waiting.
+//! Calls that make two things, of which the second fails: the first is cleaned up, and the guest's write is answered.
 
 use futures::FutureExt as _;
 use wasmtime::component::StreamReader;
@@ -8,7 +8,7 @@ use wasmtime_streams::{Drive, End, iter, relay, sink, tokio_duplex, tokio_read, 
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{Log, Script, Writer};
 
-/// More places than anything here takes.
+/// More table entries than any call here needs.
 const ROOM: usize = 40;
 
 fn store() -> Store<()> {
@@ -17,7 +17,7 @@ fn store() -> Store<()> {
 
 #[test]
 fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
-    // Rule "Bounded": the reader of the second store is closed, not only dropped.
+    // Rule "Bounded": the new reader of the second store is closed, not only dropped.
     let (mut one, mut two) = (store(), store());
     for _ in 0..3 {
         let mut stream = StreamReader::new(&mut one, iter([1_u8])).unwrap();
@@ -28,10 +28,10 @@ fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
         assert!(relay::items(&mut one, stream, &mut two, 64, |item: u32| item).is_err());
     }
     let left = two.as_context_mut().concurrent_state_table_size();
-    assert_eq!(left, 0, "places in the second store's table");
+    assert_eq!(left, 0, "entries in the second store's table");
 }
 
-/// Whether a guest's write into a stream that `fail` was given is answered, where `fail` did fail.
+/// Gives a guest's stream to `fail`; if that fails, returns how the guest's next write is answered.
 fn answered<R>(
     fail: impl FnOnce(StoreContextMut<'_, World>, StreamReader<u8>) -> Result<R>,
 ) -> Option<Code> {
@@ -55,7 +55,7 @@ fn answered<R>(
 
 #[test]
 fn a_relay_into_a_store_that_is_full_ends_the_first_guests_stream() {
-    // Rule "Completion": or that guest waits for ever for somebody to read.
+    // Rule "Completion": otherwise the guest's write never returns.
     let mut failed = 0;
     for room in 0..ROOM {
         let full = || {
@@ -73,7 +73,7 @@ fn a_relay_into_a_store_that_is_full_ends_the_first_guests_stream() {
     assert!(failed > 0);
 }
 
-/// Does something in a store whose table has room for `room` places in all.
+/// Runs `run` while the store's table is limited to `room` entries.
 fn in_full<R>(
     mut store: StoreContextMut<'_, World>,
     room: usize,
@@ -110,14 +110,14 @@ fn map_driven<E>(_: Result<End<E>, wasmtime_streams::DriveError>) -> Result<(), 
     Ok(())
 }
 
-/// Lets what is driven come to its end, if it can.
+/// Polls the task once, and drops it.
 fn drive(drive: Drive) {
     drive.now_or_never();
 }
 
 #[test]
-fn a_sink_whose_future_finds_no_place_ends_the_guests_stream() {
-    // Rule "Completion": nobody could be told how it ends, so it does not go on.
+fn a_sink_whose_result_future_cannot_be_made_ends_the_guests_stream() {
+    // Rule "Completion": the call has failed, so the stream does not go on.
     type Fails = fn(StoreContextMut<'_, World>, StreamReader<u8>, Writer<u8>) -> Result<()>;
     let rows: [(&str, Fails); 4] = [
         ("bytes", |store, stream, writer| {
@@ -154,7 +154,7 @@ fn a_sink_whose_future_finds_no_place_ends_the_guests_stream() {
 
 #[test]
 fn a_splice_into_a_store_that_is_full_drops_the_source() {
-    // Rule "Splice": as it says, the source is lost; nothing is kept of it.
+    // Rule "Splice": the source is lost, as documented, and nothing of it is kept.
     let (mut one, mut two) = (store(), store());
     two.concurrent_resource_table().unwrap().set_max_capacity(0);
     let (near, mut far) = tokio::io::duplex(8);

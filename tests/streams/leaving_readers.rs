@@ -1,4 +1,4 @@
-//! Whoever a sink hands its data to is gone: the guest wrote what nobody will read, and every adapter says so alike.
+//! The receiver of a sink's data leaves before the guest has ended its stream: every adapter reports that as an error.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -20,7 +20,7 @@ use crate::support::guest::{Code, World, with_guest};
 
 type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 type Done = BoxFuture<'static, Result<(), String>>;
-/// What takes the data over, to be dropped.
+/// The receiver of the data; dropping it is how it leaves.
 type Reader = Box<dyn Any>;
 type Open = fn() -> (Pipe, Done, Reader);
 
@@ -45,7 +45,7 @@ where
     (pipe, done.boxed(), Box::new(reader))
 }
 
-/// Each with room for a byte or an item, at least.
+/// Adapters that know their receiver. Each has room for at least one byte or item.
 const HAND_OVERS: [(&str, Open); 7] = [
     ("tokio_sender", || {
         let (tx, rx) = mpsc::channel(4);
@@ -77,7 +77,7 @@ const HAND_OVERS: [(&str, Open); 7] = [
     }),
 ];
 
-/// Host objects of the ecosystems, which can tell it only by a write that fails.
+/// Adapters over a foreign object, which reports that its receiver is gone only by a write that fails.
 const OBJECTS: [(&str, Open); 5] = [
     ("sink, of a futures channel", || {
         let (tx, rx) = futures_mpsc::channel(4);
@@ -111,7 +111,7 @@ enum Leaves {
     Between,
     /// While a write waits for room.
     Parked,
-    /// And the guest writes nothing more.
+    /// Before the guest drops its end, which writes nothing more.
     BeforeTheEnd,
 }
 
@@ -146,24 +146,24 @@ fn check(rows: &[(&str, Open)], moments: &[Leaves]) {
             });
         }
     }
-    assert!(wrong.is_empty(), "all is said to be well:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "no error is reported:\n{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_reader_that_leaves_is_an_error_of_every_hand_over() {
-    // Rule "Completion": only a source's guest that wants no more of it is in order.
+fn a_receiver_that_leaves_early_is_an_error_in_every_hand_over() {
+    // Rule "Completion": only a guest that drops a source's stream ends it in order.
     check(&HAND_OVERS, &[Leaves::Between, Leaves::Parked, Leaves::BeforeTheEnd]);
 }
 
 #[test]
-fn a_reader_that_leaves_is_an_error_of_a_write_that_fails() {
-    // Rule "Completion": what a host object says itself.
+fn a_write_that_fails_because_the_receiver_left_is_an_error() {
+    // Rule "Completion": the object's own error.
     check(&OBJECTS, &[Leaves::Between]);
 }
 
 #[test]
-fn the_guest_is_told_that_its_reader_has_left() {
-    // Rule "Completion": by the future that an interface gives it.
+fn the_result_future_of_a_guest_says_that_the_receiver_left() {
+    // Rule "Completion": the future that `pipe_wit` returns.
     with_guest::<u8, _>(async |guest| {
         let (tx, rx) = mpsc::channel(4);
         let (body_consumer, body) = guest_body(4, None);
@@ -197,8 +197,8 @@ fn the_guest_is_told_that_its_reader_has_left() {
 }
 
 #[test]
-fn a_guest_that_wants_no_more_of_a_source_is_in_order() {
-    // Rule "Completion": that is the guest's choice.
+fn a_guest_that_drops_a_source_early_is_no_error() {
+    // Rule "Completion": the guest wants no more of the data.
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = wasmtime_streams::tokio_read(tokio::io::repeat(1)).with_completion();
         let stream = guest.source(producer).await;

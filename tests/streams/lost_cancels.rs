@@ -1,4 +1,4 @@
-//! A cancel that comes just as a poll, which was ready, is over: the stream has ended with it, at once.
+//! A cancel at the moment when a poll that is ready returns: the stream ends as cancelled, at once.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -15,16 +15,17 @@ use wasmtime_streams::{
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, Guest, with_guest};
 
-/// How often the two threads meet in a poll, and how often that is tried at most: on a busy machine they miss each other.
+/// How many cancels have to fall into a poll, and how many are tried at most: on a busy machine the two threads rarely run at
+/// the same time.
 const MEETINGS: usize = 400;
 const ROUNDS: u32 = 4000;
 
-/// Where the thread that polls and the one that cancels meet.
+/// What the polling and the cancelling thread share.
 #[derive(Default)]
 struct Meeting {
     /// The round in which the object is being polled.
     polled: AtomicU32,
-    /// The object's own part of the poll is not over yet.
+    /// The object is in its poll.
     polling: AtomicBool,
     /// The round whose cancel has returned.
     cancelled: AtomicU32,
@@ -47,14 +48,14 @@ impl Meeting {
     }
 }
 
-/// Waits, for as long as another thread usually takes without giving up its own.
+/// Waits for the other thread, at first without yielding.
 fn wait(counter: &AtomicU32, round: u32) {
     while !(0..10_000).any(|_| counter.load(Ordering::Acquire) >= round) {
         thread::yield_now();
     }
 }
 
-/// Is always ready, and is cancelled meanwhile.
+/// An object that is always ready, and is cancelled while it is polled.
 struct Ready {
     meeting: Arc<Meeting>,
     round: u32,
@@ -66,7 +67,7 @@ impl Ready {
         let meeting = &*self.meeting;
         meeting.polling.store(true, Ordering::Release);
         meeting.polled.store(self.round, Ordering::Release);
-        // About as long as the other thread takes from seeing that to its cancel.
+        // Vary the length of the poll, so that some cancels come exactly at its end.
         (0..self.round % 24).for_each(|n| {
             black_box(n);
         });
@@ -121,8 +122,8 @@ impl ByteSink for Ready {
     }
 }
 
-/// Lets the two threads meet in each round of `round`, which says how its stream ended, and how often the object was told
-/// before the guest did anything more.
+/// Runs `round` many times beside a thread that cancels its stream. A round returns how the stream ended, and how often the
+/// object had been told of the end before the guest's next operation.
 fn meet(
     round: impl AsyncFn(&Guest<'_, u8>, &Meeting, Ready) -> Option<(End<String>, usize)>
     + Send
@@ -153,8 +154,8 @@ fn meet(
 }
 
 #[test]
-fn a_cancel_of_a_source_that_comes_as_its_poll_is_over_is_not_lost() {
-    // Rule "Completion": once `cancel` has returned, and so has the poll, the stream is cancelled and the source knows it.
+fn a_cancel_of_a_source_at_the_end_of_its_poll_is_not_lost() {
+    // Rule "Completion": once `cancel` and the poll have returned, the stream has ended and the source was told.
     meet(async |guest, meeting, source| {
         let (round, told) = (source.round, source.told.clone());
         let (producer, done) = ByteProducer::new(source).with_completion();
@@ -169,8 +170,8 @@ fn a_cancel_of_a_source_that_comes_as_its_poll_is_over_is_not_lost() {
 }
 
 #[test]
-fn a_cancel_of_a_sink_that_comes_as_its_poll_is_over_is_not_lost() {
-    // Rule "Completion": or a sink is closed that was to be handed back open.
+fn a_cancel_of_a_sink_at_the_end_of_its_poll_is_not_lost() {
+    // Rule "Completion": otherwise a sink is closed that should be handed back open.
     meet(async |guest, meeting, sink| {
         let (round, told) = (sink.round, sink.told.clone());
         let (consumer, done) = ByteConsumer::new(sink).with_completion();

@@ -1,4 +1,4 @@
-//! Code of the user's that panics as it is told of an end, or as it is woken: nobody else is left waiting.
+//! An object that panics when it is told of the end, and a waker that panics: nobody else is left waiting.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -115,7 +115,7 @@ macro_rules! ends {
             let made = $type::new(Panics::default()).until(EndReason::TimedOut, ending.map(drop));
             let (made, done) = made.with_completion();
             let handle = done.cancel_handle();
-            // Where the panic comes out is not what matters here.
+            // The panic may surface anywhere.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 with_guest::<u8, _>(async |guest| {
                     let stream = guest.$open(made).await;
@@ -146,7 +146,7 @@ macro_rules! ends {
 
 #[test]
 fn a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end() {
-    // Rule "Completion": the panic is the object's own affair, and the end is not.
+    // Rule "Completion": it resolves, whatever the object does.
     let mut wrong = Vec::new();
     ends!(wrong, ByteProducer, source, read, drop_readable, PeerDropped);
     ends!(wrong, ItemProducer, source, read, drop_readable, PeerDropped);
@@ -182,8 +182,8 @@ fn poll<F: Future>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&Waker::from(wakes.clone())))
 }
 
-/// Parks an operation in a stream that ends by `by`, lets a completion wait for the end, and ends the stream. The waker of
-/// one of the two panics; says whether the other was woken.
+/// Parks an operation, polls the completion, and ends the stream. The waker of one of the two panics; returns whether the
+/// other was woken and is ready.
 fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
     let held = || Script::new([Step::Hold]);
     let (signal, ending) = oneshot::channel::<()>();
@@ -206,7 +206,7 @@ fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
             guest.recv(stream, 1).await.0
         }
     }));
-    // As far as it comes.
+    // Until the operation is parked.
     let quiet = Wakes::new(false);
     let mut seen = usize::MAX;
     while seen != quiet.count() {
@@ -223,7 +223,7 @@ fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
         _ => drop(signal.take()),
     }));
     assert!(panics.is_err(), "whoever is woken panics");
-    // To drop it would be to wake as well.
+    // Dropping it would wake as well.
     std::mem::forget(signal);
     let (other, other_is_done) = if operation_panics {
         (completion.count(), poll(Pin::new(&mut done), &quiet).is_ready())

@@ -1,4 +1,4 @@
-//! All that can cut a guest's stream short, while the host does this or that with the completion.
+//! Cuts a guest's stream short in every way, while the host does different things with the completion.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -45,7 +45,7 @@ impl Cut {
         Cut::Trap,
     ];
 
-    /// What the other side has to be told.
+    /// The reason that the receiver must see.
     pub fn why(self) -> EndReason {
         match self {
             Cut::Limit => EndReason::LimitReached,
@@ -61,13 +61,13 @@ impl Cut {
 pub enum Host {
     /// There is none.
     Without,
-    /// It drops it at once.
+    /// The host drops it at once.
     Drops,
-    /// It keeps it, and does not poll it.
+    /// The host keeps it without polling it.
     Keeps,
-    /// It awaits it, and drops what it resolves with.
+    /// The host awaits it, and drops the result.
     Awaits,
-    /// It awaits it, and keeps what it resolves with.
+    /// The host awaits it, and keeps the result.
     Holds,
 }
 
@@ -80,20 +80,20 @@ impl Host {
     }
 }
 
-/// How a stream ended, and its object, for as long as the host keeps that.
+/// How the stream ended, and the object.
 struct Resolved {
     end: End<String>,
     _object: Box<dyn Any + Send>,
 }
 
-/// What the guest does when its stream is cut.
+/// What the guest is doing when its stream is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// It has written, and is idle.
+    /// Nothing; it has written [`BEFORE`].
     Idle,
-    /// It has written, and writes more than there is room for.
+    /// It has written [`BEFORE`], and its next write is parked.
     More,
-    /// There was no room from the beginning.
+    /// Its first write is parked.
     Waits,
 }
 
@@ -108,7 +108,7 @@ impl Plan {
     /// Every plan that makes sense.
     pub fn all(writes: &[Writes]) -> impl Iterator<Item = Self> {
         Cut::ALL.into_iter().flat_map(move |cut| {
-            // What is more than a limit is refused, and does not wait.
+            // A write over the limit is answered, not parked.
             let writes = writes.iter().filter(move |w| cut != Cut::Limit || **w == Writes::Idle);
             writes.flat_map(move |writes| {
                 let hosts = Host::ALL.into_iter().filter(move |host| host.can_be_cut_by(cut));
@@ -209,19 +209,19 @@ impl Cutting {
     }
 }
 
-/// How far it has come.
+/// What the guest and the receiver signal to each other.
 #[derive(Clone, Default)]
 pub struct Signs {
-    /// The other side has seen what it wanted to see before the cut.
+    /// The receiver allows the cut.
     pub may_cut: CancellationToken,
-    /// The guest has learned that its stream was cut, or its store is gone.
+    /// The guest has seen the cut, or its store is gone.
     pub is_cut: CancellationToken,
-    /// The other side has seen all.
+    /// The receiver has finished.
     over: CancellationToken,
 }
 
-/// Lets a guest write into what `pipe` pipes its stream into, cuts the stream as planned, and returns what `far` sees of that on
-/// the other side. The guest does not drop its end before that.
+/// Lets a guest write into the consumer of `pipe`, cuts the stream by `plan`, and returns what the receiver `far` returns. The
+/// guest drops its end only after that.
 pub async fn run<R>(
     plan: Plan,
     pipe: impl FnOnce(&mut Cutting, StoreContextMut<'_, StoreToken>, StreamReader<u8>),
@@ -240,7 +240,7 @@ pub async fn run<R>(
             }
             if plan.writes != Writes::Idle {
                 assert_eq!(guest.write(stream, 5).await, Code::Blocked);
-                // Once its waker is registered.
+                // Until the write's own waker is registered.
                 sleep(Duration::from_millis(1)).await;
             }
             signs.may_cut.cancelled().await;

@@ -1,5 +1,5 @@
-//! A write that waits for room in a channel has a place in its line. A stream that is cut gives it back at once, also while
-//! the host keeps what the completion resolved with.
+//! A write that waits for room in a channel holds a place in the channel's queue. When the stream is cut, the sink gives that
+//! place back at once, also while the host keeps the completion or its result.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use wasmtime_streams::{
 use crate::support::cuts::{self, Cutting, Plan, Signs, Writes};
 use crate::support::guest::{Code, with_guest};
 
-/// The clock stands still but for what is waited for: what ends by this hangs.
+/// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
 const HANGS: Duration = Duration::from_secs(3600);
 
-/// Lets a guest's write wait in the line for a channel of one place, cuts its stream, and says where another sender then
-/// waits for ever, though the channel is empty.
-async fn in_the_way<S>(make: impl Fn(mpsc::Sender<u8>) -> ItemConsumer<S>) -> Vec<Plan>
+/// Parks a guest's write on a full channel of capacity 1, cuts the stream, and empties the channel. Returns the plans under
+/// which the `send` of another sender then never completes.
+async fn blocks_other_senders<S>(make: impl Fn(mpsc::Sender<u8>) -> ItemConsumer<S>) -> Vec<Plan>
 where
     S: ItemSink<Item = u8> + Unpin,
     S::Error: Debug,
@@ -52,19 +52,26 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_whose_stream_was_cut_stands_in_nobodys_way() {
-    // Rule "Completion": another sender gets the room that is there.
-    let wrong = in_the_way(tokio_sender).await;
+async fn a_tokio_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut() {
+    // Rule "Completion": another sender gets the room.
+    let wrong = blocks_other_senders(tokio_sender).await;
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_futures_channel_whose_stream_was_cut_lets_other_senders_in() {
-    // Rule "Completion": its senders stand in line, too.
+async fn a_poll_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut() {
+    // Rule "Completion": `poll_ready` of this sink reserves a place.
+    let wrong = blocks_other_senders(|tx| sink(PollSender::new(tx)).flush(Flush::OnClose)).await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_futures_sender_does_not_block_other_senders_when_its_stream_is_cut() {
+    // Rule "Completion": the senders of this channel queue, too.
     for plan in Plan::all(&[Writes::Waits]) {
         let (mut tx, mut rx) = futures_mpsc::channel::<u8>(0);
         let mut other = tx.clone();
-        // Each sender has a place of its own: the guest's is taken.
+        // Each sender has one slot of its own. This fills the slot of the guest's sender.
         tx.try_send(0).unwrap();
         let consumer = sink(tx).flush(Flush::OnClose);
         let far = async |signs: &Signs| {
@@ -86,8 +93,8 @@ async fn a_futures_channel_whose_stream_was_cut_lets_other_senders_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_sender_that_is_handed_back_can_give_its_place_back() {
-    // Rule "Completion": the host can do what the trait of sinks has no method for.
+async fn the_host_can_free_the_place_of_a_poll_sender_that_it_got_back() {
+    // Rule "Completion": by `abort_send`, which the `Sink` trait does not have.
     for polled in [false, true] {
         let (tx, mut rx) = mpsc::channel::<u8>(1);
         tx.try_send(0).unwrap();
@@ -114,9 +121,10 @@ async fn a_poll_sender_that_is_handed_back_can_give_its_place_back() {
 }
 
 #[test]
-fn a_receiver_whose_stream_was_cut_waits_no_more() {
-    // Rule "Completion": a read that waits does so by a second receiver, which is gone with the stream.
-    for by_guest in [false, true] {
+fn a_receiver_whose_stream_has_ended_keeps_no_second_receiver() {
+    // Rule "Completion": a parked read waits on a second receiver, which is dropped when the stream ends.
+    let mut left = Vec::new();
+    for end in ["a cancel", "the guest's drop"] {
         with_guest::<u8, _>(async |guest| {
             let (news, latest) = (broadcast::Sender::<u8>::new(4), watch::Sender::<u8>::new(0));
             let (broadcast, of_broadcast) =
@@ -128,19 +136,19 @@ fn a_receiver_whose_stream_was_cut_waits_no_more() {
                 assert_eq!(guest.read(stream, 1).await, Code::Blocked);
             }
             idle().await;
-            if by_guest {
+            if end == "a cancel" {
+                of_broadcast.cancel();
+                of_watch.cancel();
+            } else {
                 for stream in [one, two] {
                     assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
                     guest.drop_readable(stream).await;
                 }
-            } else {
-                of_broadcast.cancel();
-                of_watch.cancel();
             }
             let kept = (of_broadcast.await, of_watch.await);
-            let left = (news.receiver_count(), latest.receiver_count());
-            assert_eq!(left, (1, 1), "by the guest: {by_guest}");
+            left.push((end, news.receiver_count(), latest.receiver_count()));
             drop(kept);
         });
     }
+    assert_eq!(left, [("a cancel", 1, 1), ("the guest's drop", 1, 1)]);
 }
