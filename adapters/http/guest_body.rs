@@ -68,7 +68,7 @@ pub fn guest_body(
     content_length: Option<u64>,
 ) -> (ByteConsumer<GuestBodySink>, GuestBody) {
     let (writer, reader) = chunk_handoff(capacity);
-    let sink = GuestBodySink { writer, left: content_length, expected: content_length };
+    let sink = GuestBodySink { writer, left: content_length, expected: content_length, cut: false };
     let state = State::Data;
     let body = GuestBody { reader, left: content_length, trailers: ready(Ok(None)), state };
     (ByteConsumer::new(sink), body)
@@ -139,6 +139,8 @@ pub struct GuestBodySink {
     writer: Writer<u8, BodyError>,
     left: Option<u64>,
     expected: Option<u64>,
+    /// It was cut short: the body has failed with that, and a close changes nothing.
+    cut: bool,
 }
 
 fn gone<E>(_: ReaderGone) -> Halt<E> {
@@ -192,7 +194,8 @@ impl ByteSink for GuestBodySink {
         Poll::Ready(Ok(()))
     }
 
-    fn ended(self: Pin<&mut Self>, reason: EndReason) {
+    fn ended(mut self: Pin<&mut Self>, reason: EndReason) {
+        self.cut = reason != EndReason::Finished;
         self.writer.close(match reason {
             EndReason::Finished => self.complete(),
             cut => Err(BodyError::Cut(cut)),
@@ -200,6 +203,9 @@ impl ByteSink for GuestBodySink {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {
+        if self.cut {
+            return Poll::Ready(Ok(()));
+        }
         self.writer.close(self.complete());
         Poll::Ready(if self.writer.was_left() {
             Err(Halt::Ended(EndReason::ReceiverDropped))

@@ -207,7 +207,8 @@ impl<R: Read + Send + 'static> ByteSource for StdRead<R> {
             let work = ready!(blocking.poll_here(cx))?;
             let given = work.give(buf);
             if given > 0 {
-                return Poll::Ready(Ok((given, Then::Stop)));
+                let rest = !work.bytes.is_empty();
+                return Poll::Ready(Ok((given, if rest { Then::More } else { Then::Stop })));
             }
             if let Some(end) = mem::take(&mut work.end) {
                 return Poll::Ready(end.map(|()| (0, Then::End(EndReason::Finished))));

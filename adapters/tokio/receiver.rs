@@ -137,7 +137,12 @@ macro_rules! receiver {
                 let n = ready!(receiver.poll_recv_many(cx, out, max));
                 // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
                 let over = n == 0 || receiver.sender_strong_count() == 0 && receiver.is_empty();
-                Poll::Ready(Ok(if over { Then::End(EndReason::Finished) } else { Then::Stop }))
+                Poll::Ready(Ok(match over {
+                    true => Then::End(EndReason::Finished),
+                    // There may be more than was asked for.
+                    false if n == max => Then::More,
+                    false => Then::Stop,
+                }))
             }
 
             fn ended(self: Pin<&mut Self>, _: EndReason) {}

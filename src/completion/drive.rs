@@ -9,7 +9,7 @@ use crate::oneshot::{Receiver, oneshot};
 
 /// What has to be run for a stream's end: it waits for the end, then flushes and closes a sink. For an executor.
 ///
-/// If it is dropped before that, the stream is cut short, as [`EndReason::Abandoned`], and the source or sink is dropped.
+/// If it is dropped before that, the stream is cut short, as [`EndReason::Abandoned`](crate::EndReason::Abandoned), and the source or sink is dropped.
 #[must_use = "nothing is flushed or closed until it is run"]
 pub struct Drive(Pin<Box<dyn Future<Output = ()> + Send>>);
 

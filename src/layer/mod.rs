@@ -184,8 +184,8 @@ impl<T, L: Ask<T>> Ask<T> for Option<L> {
 
 impl<T> Ask<T> for Within<'_, T> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let polled = self.0.endings.iter().map(|ending| ending.poll(cx));
-        polled.filter(Poll::is_ready).next().unwrap_or(Poll::Pending)
+        let mut polled = self.0.endings.iter().map(|ending| ending.poll(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 
     fn allowance(&self) -> u64 {

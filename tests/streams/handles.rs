@@ -14,7 +14,7 @@ const LARGE: [u32; 2] = [0x10000, (3 << 20) / 8];
 pub async fn streams<T: Wire>(guest: &Guest<'_, T>, n: usize) -> (Vec<u32>, Vec<u32>) {
     let (mut readable, mut writable) = (Vec::new(), Vec::new());
     for _ in 0..n {
-        let (reader, writer) = guest.new(Of::Bytes).await;
+        let (reader, writer) = guest.open(Of::Bytes).await;
         readable.push(reader);
         writable.push(writer);
     }
@@ -88,9 +88,9 @@ fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
 #[test]
 fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
     // Rule "Bounded": only what may hold handles is lifted one by one.
-    async fn batches<T: Wire>(guest: &Guest<'_, T>, words: &[u32], items: u32) -> Vec<usize>
+    async fn batches<T>(guest: &Guest<'_, T>, words: &[u32], items: u32) -> Vec<usize>
     where
-        T: IntoHost<World>,
+        T: Wire + IntoHost<World>,
     {
         guest.load(words).await;
         let (tx, rx) = std::sync::mpsc::channel();

@@ -46,7 +46,7 @@ fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
     with_guest::<Bytes, _>(async |guest| {
         let mut streams = Vec::new();
         for _ in 0..20 {
-            streams.push(guest.new(Of::Items).await);
+            streams.push(guest.open(Of::Items).await);
         }
         let mut refused = 0;
         for theirs in theirs {

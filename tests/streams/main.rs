@@ -73,6 +73,7 @@ mod handles;
 mod handles_guest;
 mod handles_owners;
 mod handles_resources;
+mod handles_wire;
 mod heap_batches;
 mod host_to_host;
 mod idle_ends;

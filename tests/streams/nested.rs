@@ -65,8 +65,8 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
         let (stream, writable) = guest.stream().await;
         let mut items: GuestItems<(u32, GuestReader, GuestValue<u32>)> =
             guest.with(|store| lift::items(store, stream, 8)).unwrap();
-        let (bytes, bytes_in) = guest.new(Of::Bytes).await;
-        let (value, value_in) = guest.new(Of::Value).await;
+        let (bytes, bytes_in) = guest.open(Of::Bytes).await;
+        let (value, value_in) = guest.open(Of::Value).await;
         guest.load(&[7, bytes, value]).await;
         assert_eq!(guest.send(Of::Items, writable, 1).await, Code::Completed(1));
         let (n, mut reader, value) = items.next_item().await.unwrap();

@@ -94,8 +94,8 @@ fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
         let before = guest.entries();
         let (stream, items) = guest.stream().await;
         let host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
-        let (bytes, bytes_in) = guest.new(Of::Bytes).await;
-        let (value, value_in) = guest.new(Of::Value).await;
+        let (bytes, bytes_in) = guest.open(Of::Bytes).await;
+        let (value, value_in) = guest.open(Of::Value).await;
         guest.load(&[1, bytes, value]).await;
         assert_eq!(guest.send(Of::Items, items, 1).await, Code::Completed(1));
         drop(host);

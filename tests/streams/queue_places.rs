@@ -59,13 +59,6 @@ async fn a_tokio_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut() {
-    // Rule "Completion": `poll_ready` of this sink reserves a place.
-    let wrong = blocks_other_senders(|tx| sink(PollSender::new(tx)).flush(Flush::OnClose)).await;
-    assert!(wrong.is_empty(), "{wrong:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_futures_sender_does_not_block_other_senders_when_its_stream_is_cut() {
     // Rule "Completion": the senders of this channel queue, too.
     for plan in Plan::all(&[Writes::Waits]) {

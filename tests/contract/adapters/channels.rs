@@ -11,10 +11,10 @@ use ::tokio::sync::mpsc::error::TryRecvError::Disconnected;
 use ::tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::Completion;
-use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::{Completion, End};
 
-use super::{ITEMS, add, completed, names};
+use super::{ITEMS, add, completed, completed_as, names};
 
 /// Sends two items a step, and goes away in a step of its own. The guest may be gone by then.
 pub(super) fn sending<T, S>(
@@ -104,7 +104,12 @@ where
     S: Unpin + 'static,
     T: Clone + 'static,
 {
-    observed(completed(Made::new(consumer), completion), receive, peer)
+    // A receiver that leaves is an error to the host, as a failure of the sink's own would be.
+    let made = completed_as(Made::new(consumer), completion, |end| match end {
+        End::Failed(_) | End::ReceiverDropped => Reported::Failed,
+        _ => Reported::Ended,
+    });
+    observed(made, receive, peer)
 }
 
 /// The same, with what is already said of the consumer.
