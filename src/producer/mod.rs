@@ -3,6 +3,7 @@
 //! Every rule of the [contract](crate::contract) that concerns producing is kept here, once.
 
 mod bytes;
+mod collect;
 mod items;
 
 use std::any::{Any, TypeId};
