@@ -69,6 +69,7 @@ mod half_frames;
 mod handed_back;
 mod handed_over;
 mod handed_over_cuts;
+mod handed_over_writers;
 mod handles;
 mod handles_guest;
 mod handles_owners;
