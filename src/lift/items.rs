@@ -21,7 +21,8 @@ use crate::{EndReason, IntoHost, ItemConsumer};
 ///
 /// # Errors
 ///
-/// Those of [`StreamReader::pipe`], if the reader was closed or belongs to another store.
+/// Those of [`StreamReader::pipe`], if the reader was closed. One of another store is refused only where this store has
+/// nothing, or a guest's stream of another type, by its number: a reader does not know its store.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};

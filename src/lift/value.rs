@@ -14,7 +14,8 @@ use crate::{IntoHost, Nested, Receive as _, ValueConsumer, ValueSink};
 ///
 /// # Errors
 ///
-/// Those of [`FutureReader::pipe`], if the reader was closed or belongs to another store.
+/// Those of [`FutureReader::pipe`], if the reader was closed. One of another store is refused only where this store has
+/// nothing, or a guest's future of another type, by its number: a reader does not know its store.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::FutureReader};
