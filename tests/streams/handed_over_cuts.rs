@@ -5,13 +5,12 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
-use futures::stream::{StreamExt as _, TryStreamExt as _};
-use futures::{AsyncWriteExt as _, FutureExt as _, SinkExt};
+use futures::stream::StreamExt as _;
 use http::HeaderMap;
 use http_body::Body;
-use http_body_util::BodyExt as _;
 use wasmtime_streams::lift::{Cut, GuestItems, GuestReader, ToHost};
 use wasmtime_streams::testing::{Guest, Setup, executor};
 use wasmtime_streams::{

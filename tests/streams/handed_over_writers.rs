@@ -1,11 +1,12 @@
 //! Host writers and sinks that are closed, aborted or dropped, and receivers that leave: who is told what.
 
-use crate::support::guest::{Code, with_guest};
 use futures::stream::{FusedStream, StreamExt as _, TryStreamExt as _};
-use futures::{AsyncWriteExt as _, FutureExt as _, SinkExt, select};
+use futures::{AsyncWriteExt as _, SinkExt, select};
 use http_body_util::BodyExt as _;
 use wasmtime_streams::lift::Cut;
 use wasmtime_streams::{BodyError, End, EndReason, guest_body, lift, lower, relay};
+
+use crate::support::guest::{Code, with_guest};
 
 /// What a host does with what it writes to.
 #[derive(Clone, Copy, Debug)]
