@@ -69,6 +69,7 @@ impl Heap {
 ///         Some(Row { id: u32::load(&bytes[..4], heap)?, name: String::load(&bytes[4..], heap)? })
 ///     }
 /// }
+/// wasmtime_streams::plain!(Row); // there are no handles in it
 ///
 /// let rows = vec![Row { id: 1, name: "one".to_owned() }, Row { id: 2, name: "two".to_owned() }];
 /// let check = testing::producer(rows.clone(), move || {
