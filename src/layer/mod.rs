@@ -19,6 +19,7 @@ use crate::{
 
 /// How a stream ended, as far as a layer is told: everything but the error of the source or sink.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))] // only a span says all of it
 pub(crate) enum Outcome<'a> {
     /// In order, or cut short by the host or the guest.
     Ended(EndReason),

@@ -3,8 +3,10 @@
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
+#[cfg(feature = "http-body")]
+use wasmtime_streams::guest_body;
 use wasmtime_streams::lift::{self, GuestReader, ToHost};
-use wasmtime_streams::{ByteConsumer, ByteSink, guest_body, lower};
+use wasmtime_streams::{ByteConsumer, ByteSink, lower};
 
 use super::{ALLOCATOR, COUNTED};
 
@@ -66,6 +68,7 @@ fn a_byte_hand_over_holds_at_most_its_capacity_and_a_chunk() {
     assert!(over.is_empty(), "lower: {over:#?}");
 }
 
+#[cfg(feature = "http-body")]
 #[test]
 fn a_body_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory".
