@@ -87,8 +87,10 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
     /// ```
     /// use futures::{StreamExt as _, channel::mpsc};
     /// use wasmtime::{Engine, Store, component::StreamReader};
+    /// # #[cfg(feature = "futures")]
     /// use wasmtime_streams::{iter, lift::GuestItems, sink};
     ///
+    /// # #[cfg(feature = "futures")]
     /// # fn main() -> wasmtime::Result<()> {
     /// let mut store = Store::new(&Engine::default(), ());
     /// // A guest's `stream<stream<u32>>`.
@@ -104,6 +106,7 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
     /// assert_eq!(last.unwrap(), [3, 4]);
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(feature = "futures"))] fn main() {}
     /// ```
     pub fn nested<W>(self) -> ItemConsumer<S, W, Nested, C> {
         self.receive_by(Nested::default())
