@@ -1,6 +1,9 @@
 //! The `pipe` example as a user meets it: a process with real files, pipes and sockets.
 #![cfg(all(feature = "tokio", unix))]
 
+#[path = "../support/example.rs"]
+#[allow(unreachable_pub)] // written as a library would be, for more than one test target
+mod example;
 mod failures;
 mod files;
 mod limits;

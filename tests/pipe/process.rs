@@ -12,17 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::spawn;
 
+use crate::example::build;
+
 pub(crate) const ROT13: &str = "examples/guests/rot13.wat";
 const UPPER: &str = include_str!("../../examples/guests/upper.wat");
 
-/// The example, built as this test was built: `cargo test --test pipe` alone would leave an old one, or none.
+/// The example, built with the features of this test.
 pub(crate) fn example() -> &'static Path {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     EXAMPLE.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
-        let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         // The same features as here, so that it has most often been built already.
         let features = [
             ("tokio", cfg!(feature = "tokio")),
@@ -34,18 +32,7 @@ pub(crate) fn example() -> &'static Path {
         ];
         let enabled = features.iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| *name);
         let enabled = enabled.collect::<Vec<_>>().join(",");
-        let build = process::Command::new(env!("CARGO"))
-            .args(["build", "--example", "pipe", "--message-format", "json-render-diagnostics"])
-            .args(["--no-default-features", "--features", &enabled])
-            .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo should start");
-        assert!(build.status.success(), "`cargo build --example pipe` failed: {}", build.status);
-        let messages = String::from_utf8(build.stdout).unwrap();
-        let (_, path) = messages.split_once(r#""executable":""#).expect("an executable");
-        PathBuf::from(path.split_once('"').unwrap().0)
+        build("pipe", &["--no-default-features", "--features", &enabled])
     })
 }
 
