@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
-use super::slot::{Guard, PinFn, Slot, State, locked};
+use super::slot::{Slot, State, locked};
 use crate::End;
 use crate::layer::Signal;
 use crate::place::{Beside, Hold, Kind};
@@ -17,31 +17,6 @@ pub struct SharedPlace<K: Kind<S>, S: Send> {
     slot: Arc<Slot<K, S>>,
     /// What was in the slot, once nobody else has it, nor will.
     alone: Option<State<S, K::Item, K::Error>>,
-}
-
-/// A slot during a poll.
-enum Open<'a, K: Kind<S>, S: Send> {
-    Alone(&'a mut State<S, <K as Kind<S>>::Item, <K as Kind<S>>::Error>, PinFn<S>),
-    Locked(Guard<'a, K, S>, &'a Slot<K, S>),
-}
-
-impl<K: Kind<S>, S: Send> Open<'_, K, S> {
-    #[inline]
-    fn parts(&mut self) -> Option<(Pin<&mut S>, &mut Beside<K::Item, K::Error>)> {
-        let (state, pin) = match self {
-            Open::Alone(state, pin) => (&mut **state, *pin),
-            Open::Locked(state, slot) => (&mut **state, slot.pin),
-        };
-        let (object, beside) = state.object.as_mut()?;
-        Some((pin(object), beside))
-    }
-
-    #[inline]
-    fn close(self, cx: &Context<'_>, pending: bool) {
-        if let Open::Locked(state, slot) = self {
-            slot.after_poll(state, cx, pending);
-        }
-    }
 }
 
 impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
@@ -55,20 +30,6 @@ impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
             *locked(&self.slot.state) = state;
         }
         &self.slot
-    }
-
-    /// Opens it for a poll; `None` if the stream has ended.
-    #[inline]
-    fn open(&mut self) -> Option<Open<'_, K, S>> {
-        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
-        if self.alone.is_none() && Arc::strong_count(&self.slot) == 1 {
-            self.take_out();
-        }
-        match &mut self.alone {
-            Some(state) if state.end.is_some() => None,
-            Some(state) => Some(Open::Alone(state, self.slot.pin)),
-            None => Some(Open::Locked(self.slot.before_poll()?, &self.slot)),
-        }
     }
 
     #[inline(never)]
@@ -104,10 +65,23 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>> {
-        let mut open = self.get_mut().open()?;
-        let (object, beside) = open.parts()?;
-        let answer = poll(object, beside, cx);
-        open.close(cx, answer.is_pending());
+        let me = self.get_mut();
+        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
+        if me.alone.is_none() && Arc::strong_count(&me.slot) == 1 {
+            me.take_out();
+        }
+        let slot = &*me.slot;
+        let mut guard = None;
+        let state = match &mut me.alone {
+            Some(state) if state.end.is_some() => return None,
+            Some(state) => state,
+            None => &mut **guard.insert(slot.before_poll()?),
+        };
+        let (object, beside) = state.object.as_mut()?;
+        let answer = poll((slot.pin)(object), beside, cx);
+        if let Some(state) = guard {
+            slot.after_poll(state, cx, answer.is_pending());
+        }
         Some(answer)
     }
 

@@ -267,8 +267,8 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
         let buf = direct.remaining();
         let state = &mut *this.state;
         let plain = state.is_plain() && !buf.is_empty();
-        let mut produced = 0;
-        let seen = this.source.as_mut().poll(cx, |source, beside, cx| {
+        let (mut produced, mut last) = (0, None);
+        let polled = this.source.as_mut().poll(cx, |source, beside, cx| {
             let filled = &mut produced;
             let seen = if !plain {
                 ask(state, source, beside, cx, buf, filled)
@@ -282,23 +282,21 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
                 }
             };
             beside.moved += *filled as u64;
-            match seen {
-                Seen::Pending if *filled == 0 => Poll::Pending,
-                seen => Poll::Ready(seen),
-            }
+            seen.split(*filled > 0, &mut last)
         });
-        let seen = match seen {
+        match polled {
             None => return Poll::Ready(Ok(this.state.end())),
             Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(seen)) => seen,
-        };
+            Some(Poll::Ready(())) => {}
+        }
         if produced > 0 {
             direct.mark_written(produced);
             if let Some(meter) = this.meter {
                 meter.count(produced, true);
             }
         }
-        Poll::Ready(this.state.answer(this.source, seen, *this.on_error, produced > 0))
+        let Some(last) = last else { return Poll::Ready(Ok(StreamResult::Completed)) };
+        Poll::Ready(this.state.ended(this.source, last, *this.on_error, produced > 0))
     }
 
     fn try_into(me: Pin<Box<Self>>, ty: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {

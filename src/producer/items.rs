@@ -254,7 +254,8 @@ where
         let state = &mut *this.state;
         let plain = state.is_plain() && max > 0;
         let mut items = Vec::with_capacity(max.min(*this.expected));
-        let seen = this.source.as_mut().poll(cx, |source, beside, cx| {
+        let mut last = None;
+        let polled = this.source.as_mut().poll(cx, |source, beside, cx| {
             let items = &mut items;
             let seen = if !plain {
                 ask(state, source, beside, cx, max, items)
@@ -268,14 +269,11 @@ where
                 }
             };
             beside.moved += items.len() as u64;
-            match seen {
-                Seen::Pending if items.is_empty() => Poll::Pending,
-                seen => Poll::Ready(seen),
-            }
+            seen.split(!items.is_empty(), &mut last)
         });
-        let mut seen = match seen {
+        match polled {
             None => return Poll::Ready(Ok(this.state.end())),
-            Some(Poll::Ready(seen)) => seen,
+            Some(Poll::Ready(())) => {}
             Some(Poll::Pending) => {
                 if max > 0 {
                     *this.expected = 0;
@@ -284,7 +282,7 @@ where
                 }
                 return Poll::Pending;
             }
-        };
+        }
         let gave = items.len();
         if max > 0 {
             *this.expected = gave;
@@ -303,14 +301,15 @@ where
             }
         }
         if let Err(error) = delivered {
-            seen = Seen::Undeliverable(error, gave.saturating_sub(produced));
+            last = Some(Seen::Undeliverable(error, gave.saturating_sub(produced)));
         }
-        if let (Seen::Some | Seen::Pending, true) = (&seen, gave > 0 && produced == 0) {
+        if last.is_none() && gave > 0 && produced == 0 {
             // The delivery step swallowed the whole batch; "completed with nothing" would be an error.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(this.state.answer(this.source, seen, *this.on_error, produced > 0))
+        let Some(last) = last else { return Poll::Ready(Ok(StreamResult::Completed)) };
+        Poll::Ready(this.state.ended(this.source, last, *this.on_error, produced > 0))
     }
 
     fn try_into(me: Pin<Box<Self>>, ty: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {

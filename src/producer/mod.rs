@@ -106,21 +106,8 @@ impl State {
         Seen::Some
     }
 
-    /// What the guest is told of what was seen. Rule "items before the error": what was produced in this poll goes first.
-    #[inline]
-    fn answer<K: Kind<S>, S: Send, C: Holding>(
-        &mut self,
-        source: Pin<&mut Place<K, S, C>>,
-        seen: Seen<K::Error>,
-        on_error: OnError<K::Error>,
-        produced: bool,
-    ) -> Result<StreamResult> {
-        match seen {
-            Seen::Pending | Seen::Some => Ok(StreamResult::Completed),
-            seen => self.ended(source, seen, on_error, produced),
-        }
-    }
-
+    /// What the guest is told of the last that was seen. Rule "items before the error": what was produced in this poll
+    /// goes first.
     #[cold]
     #[inline(never)]
     fn ended<K: Kind<S>, S: Send, C: Holding>(
@@ -168,6 +155,19 @@ pub(crate) enum Seen<E> {
     Undeliverable(Error, usize),
     /// The source broke its trait.
     Broken(Error),
+}
+
+impl<E> Seen<E> {
+    /// Whether the operation is pending. What is rare is left in `last`, so that it is not copied around by every operation.
+    #[inline(always)]
+    fn split(self, some: bool, last: &mut Option<Self>) -> Poll<()> {
+        match self {
+            Seen::Pending if !some => return Poll::Pending,
+            Seen::Pending | Seen::Some => {}
+            seen => *last = Some(seen),
+        }
+        Poll::Ready(())
+    }
 }
 
 /// What every operation begins with: whether something outside of the source ends the stream.
