@@ -34,6 +34,11 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 /// channel's receiver cannot tell a sink that was dropped at a cut from one that was closed: give a channel of
 /// `Result`s, and send the error through a clone of the sender ([How streams end](crate::ends)).
 ///
+/// A sink that has reserved room when the stream is cut keeps it until it is dropped: `Sink` has no method to give it back.
+/// That is with tokio-util's `PollSender` a place in its channel's queue, before which nobody else sends: call its
+/// `abort_send` once the completion has handed it back, or use `tokio_sender`, which gives the
+/// place back by itself.
+///
 /// ```
 /// use futures::{StreamExt as _, channel::mpsc, stream};
 /// use wasmtime::{Engine, Store, component::StreamReader};

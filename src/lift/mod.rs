@@ -30,7 +30,7 @@
 //!
 //! # Errors
 //! There are none of its own. What cuts a stream short on the host's side (a limit, a timeout, a cancel on the [consumer])
-//! is told once, after all that came before it: as a [`Cut`] by a reader and by
+//! is told after all that came before it: as a [`Cut`] by a reader, at every read from then on, and once by
 //! [`try_next_item`](GuestItems::try_next_item) of items. Their plain form ends with `None` then, and
 //! [`GuestItems::cut`] says so. Also a consumer that is dropped without being told of the end, by a wrapper that hands on
 //! less than it gets, is a cut.

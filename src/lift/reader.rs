@@ -67,11 +67,13 @@ pub fn consumer(capacity: usize) -> (ByteConsumer<ToHost<u8>>, GuestReader) {
 #[derive(Debug)]
 pub struct GuestReader {
     reader: Reader<u8, EndReason>,
+    /// What cut the stream short, once that was told.
+    cut: Option<EndReason>,
 }
 
 impl GuestReader {
     pub(crate) fn new(reader: Reader<u8, EndReason>) -> Self {
-        Self { reader }
+        Self { reader, cut: None }
     }
 
     pub(crate) fn into_handoff(self) -> Reader<u8, EndReason> {
@@ -82,10 +84,15 @@ impl GuestReader {
     ///
     /// # Errors
     ///
-    /// [`Cut`], once, after all bytes, if the stream was cut short on the host's side.
+    /// [`Cut`], after all bytes, if the stream was cut short on the host's side: at every call from then on, so that whoever
+    /// reads on after an error does not take it for the end of the data.
     pub fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Cut>> {
-        let chunk = ready!(self.reader.poll_chunk(cx)).map_err(Cut)?;
-        Poll::Ready(Ok(chunk.as_slices().0))
+        match ready!(self.reader.poll_chunk(cx)) {
+            Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Ok(chunk.as_slices().0)),
+            Ok(_) => {}
+            Err(reason) => self.cut = Some(reason),
+        }
+        Poll::Ready(self.cut.map_or(Ok(&[]), |reason| Err(Cut(reason))))
     }
 
     /// Drops so many bytes from the front of what was lent.

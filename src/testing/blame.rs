@@ -56,8 +56,8 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             // The guest itself wanted no more.
             Side::Reads if !session.ended => Ending::Unknown,
             Side::Reads if cut && session.got.len() < all => Ending::CutByHost,
-            // All of it was delivered: it was cut too late.
-            Side::Reads if cut => Ending::Unknown,
+            // All of it was delivered, and whether more would come was known to nobody.
+            Side::Reads if session.cut.is_some_and(|cut| !cut.ended) => Ending::Unknown,
             Side::Writes if cut => Ending::CutByHost,
             Side::Reads | Side::Writes if session.ended && self.fails => Ending::Failed,
             Side::Reads => Ending::InOrder,

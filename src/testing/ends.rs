@@ -58,7 +58,8 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         let Some(cut) = self.moves.cut.as_mut().filter(|_| self.cut.is_none()) else { return };
         let seen = look(self.seen);
         let delivered = self.side == Side::Reads && seen.moved >= self.items.len();
-        self.cut = Some(Cut { late: seen.ended_by.is_some() || delivered });
+        let ended = seen.ended_by.is_some();
+        self.cut = Some(Cut { late: ended || delivered, ended });
         drop(seen);
         self.log.trace("the host cuts the stream short".to_owned());
         cut();

@@ -37,6 +37,8 @@ pub(super) struct Gone {
 pub(super) struct Cut {
     /// The implementation had told its end, or delivered its last item.
     pub(super) late: bool,
+    /// It had told its end.
+    pub(super) ended: bool,
 }
 
 /// What outlives a script that traps or panics.

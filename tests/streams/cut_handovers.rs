@@ -55,6 +55,8 @@ async fn read_bytes(mut reader: GuestReader) -> Seen {
             Ok(0) => return (data, the_end()),
             Ok(n) => data.extend_from_slice(&buf[..n]),
             Err(error) => {
+                // Whoever reads on does not take it for the end of the data.
+                assert!(reader.read(&mut buf).await.is_err(), "the error is gone");
                 let cut: Option<&Cut> = error.get_ref().and_then(|e| e.downcast_ref());
                 return (data, format!("{:?}", cut.expect("a reader has no other error")));
             }

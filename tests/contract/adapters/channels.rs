@@ -11,7 +11,7 @@ use ::tokio::sync::mpsc::error::TryRecvError::Disconnected;
 use ::tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report, Reported};
 use wasmtime_streams::{Completion, End};
 
 use super::{ITEMS, add, completed, completed_as, names};
@@ -65,22 +65,27 @@ macro_rules! receiver {
     }};
 }
 
-/// The host's receiver behind a sink: gives an item, or says whether the channel is at its end.
-pub(super) type Receive<T> = Box<dyn FnMut() -> Result<T, bool>>;
+/// The host's receiver behind a sink: gives an item, or says what it can tell of the end.
+pub(super) type Receive<T> = Box<dyn FnMut() -> Result<T, ReceiverEnd>>;
+
+/// A channel's receiver, which cannot tell a cut.
+fn of_channel(closed: bool) -> ReceiverEnd {
+    if closed { ReceiverEnd::Complete } else { ReceiverEnd::Open }
+}
 
 fn bounded<T: 'static>(room: usize) -> (mpsc::Sender<T>, Receive<T>) {
     let (tx, mut rx) = mpsc::channel(room);
-    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Disconnected)))
+    (tx, Box::new(move || rx.try_recv().map_err(|error| of_channel(error == Disconnected))))
 }
 
 fn unbounded() -> (mpsc::UnboundedSender<u8>, Receive<u8>) {
     let (tx, mut rx) = mpsc::unbounded_channel();
-    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Disconnected)))
+    (tx, Box::new(move || rx.try_recv().map_err(|error| of_channel(error == Disconnected))))
 }
 
 fn broadcasting() -> (broadcast::Sender<u8>, Receive<u8>) {
     let (tx, mut rx) = broadcast::channel(ITEMS.len());
-    (tx, Box::new(move || rx.try_recv().map_err(|error| error == Closed)))
+    (tx, Box::new(move || rx.try_recv().map_err(|error| of_channel(error == Closed))))
 }
 
 /// How a receiver behaves.
@@ -109,48 +114,58 @@ where
         End::Failed(_) | End::ReceiverDropped => Reported::Failed,
         _ => Reported::Ended,
     });
-    observed(made, receive, peer)
+    observed(made, receive, peer, false)
 }
 
-/// The same, with what is already said of the consumer.
-pub(super) fn observed<X, T>(made: Made<X, T>, receive: Receive<T>, peer: Peer) -> Made<X, T>
+/// The same, with what is already said of the consumer. `tells`: the receiver can tell a cut from the end of the data.
+pub(super) fn observed<X, T>(
+    made: Made<X, T>,
+    receive: Receive<T>,
+    peer: Peer,
+    tells: bool,
+) -> Made<X, T>
 where
     T: Clone + 'static,
 {
     struct State<T> {
         receive: Option<Receive<T>>,
         got: Vec<T>,
-        over: bool,
+        end: ReceiverEnd,
     }
 
     impl<T> State<T> {
         fn receive(&mut self) -> bool {
+            if self.end != ReceiverEnd::Open {
+                return false;
+            }
             match self.receive.as_mut().map(|receive| receive()) {
                 Some(Ok(item)) => {
                     self.got.push(item);
                     return true;
                 }
-                Some(Err(over)) => self.over = over,
-                None => self.over = true,
+                Some(Err(end)) => self.end = end,
+                None => self.end = ReceiverEnd::Left,
             }
             false
         }
+
+        fn drain(&mut self) -> ReceiverEnd {
+            while self.receive() {}
+            self.end
+        }
     }
 
-    let state = State { receive: Some(receive), got: Vec::new(), over: false };
+    let state = State { receive: Some(receive), got: Vec::new(), end: ReceiverEnd::Open };
     let state = Rc::new(RefCell::new(state));
-    let (step, closed) = (state.clone(), state.clone());
+    let (step, closed, end) = (state.clone(), state.clone(), state.clone());
     let made = made
         .received(move || {
             let mut state = state.borrow_mut();
-            while state.receive() {}
+            state.drain();
             state.got.clone()
         })
-        .closed(move || {
-            let mut state = closed.borrow_mut();
-            while state.receive() {}
-            state.over
-        });
+        .closed(move || closed.borrow_mut().drain() != ReceiverEnd::Open);
+    let made = if tells { made.receiver_end(move || end.borrow_mut().drain()) } else { made };
     if peer == Peer::Last {
         return made;
     }
@@ -159,7 +174,7 @@ where
         if peer != Peer::Leaves(state.got.len()) {
             return state.receive();
         }
-        while state.receive() {}
+        state.drain();
         state.receive.take().is_some()
     })
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
 use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
-use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report, Reported};
 use wasmtime_streams::{
     ByteSink, ByteSource as _, Completion, End, EndReason, ItemSink, ItemSource as _, Take, Then,
     lift, lower, relay,
@@ -40,16 +40,29 @@ fn bytes(mut reader: GuestReader) -> Receive<u8> {
         let mut byte = [0];
         match reader.poll_read(&mut now(), &mut byte) {
             Poll::Ready(Ok(1)) => Ok(byte[0]),
-            ended => Err(ended.is_ready()),
+            Poll::Ready(Ok(_)) => Err(ReceiverEnd::Complete),
+            Poll::Ready(Err(_)) => Err(ReceiverEnd::Cut),
+            Poll::Pending => Err(ReceiverEnd::Open),
         }
     })
 }
 
 fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
-    Box::new(move || match items.poll_item(&mut now()) {
-        Poll::Ready(Some(item)) => Ok(item),
-        ended => Err(ended.is_ready()),
+    Box::new(move || match items.poll_try_item(&mut now()) {
+        Poll::Ready(Ok(Some(item))) => Ok(item),
+        Poll::Ready(Ok(None)) => Err(ReceiverEnd::Complete),
+        Poll::Ready(Err(_)) => Err(ReceiverEnd::Cut),
+        Poll::Pending => Err(ReceiverEnd::Open),
     })
+}
+
+/// What the second store of a relay is told.
+fn second_end<E>(answer: &Poll<Result<Then, E>>) -> ReceiverEnd {
+    match answer {
+        Poll::Ready(Ok(Then::End(EndReason::Finished))) => ReceiverEnd::Complete,
+        Poll::Ready(Ok(Then::End(_)) | Err(_)) => ReceiverEnd::Cut,
+        _ => ReceiverEnd::Open,
+    }
 }
 
 /// The second half of a relay, as the second store polls it.
@@ -58,7 +71,7 @@ fn second_bytes(mut second: FromHost<u8>) -> Receive<u8> {
         let mut byte = [0];
         match Pin::new(&mut second).poll_read(&mut now(), &mut byte) {
             Poll::Ready(Ok((1, _))) => Ok(byte[0]),
-            ended => Err(matches!(ended, Poll::Ready(Ok((_, Then::End(_)))))),
+            answer => Err(second_end(&answer.map_ok(|(_, then)| then))),
         }
     })
 }
@@ -67,7 +80,7 @@ fn second_items<T: Send + 'static>(mut second: FromHost<T>) -> Receive<T> {
     Box::new(move || {
         let mut item = Vec::new();
         let answer = Pin::new(&mut second).poll_items(&mut now(), 1, &mut item);
-        item.pop().ok_or(matches!(answer, Poll::Ready(Ok(Then::End(_)))))
+        item.pop().ok_or_else(|| second_end(&answer))
     })
 }
 
@@ -96,7 +109,7 @@ macro_rules! sink {
             let check = testing::consumer($items, move || {
                 let (consumer, reader) = $pair(capacity);
                 let (consumer, completion) = consumer.with_completion();
-                observed(left(Made::new(consumer), completion), $receive(reader), peer)
+                observed(left(Made::new(consumer), completion), $receive(reader), peer, true)
             });
             let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
             report = add(report, check.bound(capacity).assert());

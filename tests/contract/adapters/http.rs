@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::StreamBody;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report, Reported};
+use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report};
 use wasmtime_streams::{BodyError, GuestBody};
 
 use super::{ITEMS, Kind, add, completed};
@@ -21,22 +21,36 @@ use crate::script::ChunkStream;
 struct Read {
     body: GuestBody,
     bytes: Vec<u8>,
+    end: ReceiverEnd,
 }
 
 impl Read {
-    /// Reads one frame; `None` at the end.
+    /// Reads one frame; `None` at the end, or when the body breaks off.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| {
-            let data = frame.unwrap().into_data().unwrap();
-            assert!(!data.is_empty(), "an empty frame");
-            self.bytes.extend_from_slice(&data);
-        }))
+        if self.end != ReceiverEnd::Open {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(match std::task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                let data = frame.into_data().unwrap();
+                assert!(!data.is_empty(), "an empty frame");
+                self.bytes.extend_from_slice(&data);
+                Some(())
+            }
+            Some(Err(_)) => {
+                self.end = ReceiverEnd::Cut;
+                None
+            }
+            None => {
+                self.end = ReceiverEnd::Complete;
+                None
+            }
+        })
     }
 }
 
 fn hooks<X>(made: Made<X, u8>, read: &Rc<RefCell<Read>>) -> Made<X, u8> {
-    let (moved, log) = (read.clone(), read.clone());
+    let (moved, log, end) = (read.clone(), read.clone(), read.clone());
     let mut in_vain = 0;
     made.step(move || {
         // While nothing is buffered there is nothing to move; it may be there later.
@@ -45,6 +59,11 @@ fn hooks<X>(made: Made<X, u8>, read: &Rc<RefCell<Read>>) -> Made<X, u8> {
         in_vain < 20
     })
     .received(move || log.borrow().bytes.clone())
+    .receiver_end(move || {
+        let mut read = end.borrow_mut();
+        while read.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(Some(())) {}
+        read.end
+    })
 }
 
 /// Reads what is left.
@@ -55,7 +74,7 @@ async fn drain(read: Rc<RefCell<Read>>) {
 /// A body with room for `capacity` bytes, which is read when the kit moves it on.
 fn pair(capacity: usize) -> (ws::ByteConsumer<ws::GuestBodySink>, Rc<RefCell<Read>>) {
     let (consumer, body) = ws::guest_body(capacity, None);
-    (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new() })))
+    (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new(), end: ReceiverEnd::Open })))
 }
 
 fn plain(capacity: usize) -> Report {
@@ -71,15 +90,7 @@ fn with_completion(capacity: usize) -> Report {
     testing::consumer(ITEMS.to_vec(), move || {
         let (consumer, read) = pair(capacity);
         let (consumer, completion) = consumer.with_completion();
-        let said = Rc::new(RefCell::new(Vec::new()));
-        let reports = said.clone();
-        hooks(Made::new(consumer), &read)
-            .drive(async move {
-                assert!(completion.await.end.is_finished());
-                said.borrow_mut().push(Reported::Ended);
-                drain(read).await;
-            })
-            .reports(move || reports.borrow().clone())
+        completed(hooks(Made::new(consumer), &read), completion).drive(drain(read))
     })
     .bound(capacity)
     .assert()

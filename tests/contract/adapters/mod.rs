@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// Keeps what a completion says, and lets it be driven.
+/// Keeps what a completion says, lets it be driven, and cuts the stream by its handle.
 fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
@@ -105,10 +105,15 @@ where
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let said = reports.clone();
+    let handle = completion.cancel_handle();
     made.drive(async move {
-        let done = completion.await;
-        said.lock().unwrap().push(report(done.end));
+        let report = match completion.await.end {
+            End::Cancelled => Reported::Cut,
+            end => report(end),
+        };
+        said.lock().unwrap().push(report);
     })
+    .cut(move || handle.cancel())
     .reports(move || reports.lock().unwrap().clone())
 }
 
