@@ -6,7 +6,7 @@
 //!
 //! In a project of your own this is a test: a `make` for your type, and [`Check::assert`] in place of `run`.
 //!
-//! [`Check::assert`]: wasmtime_streams::testing::Check::assert
+//! [`Check::assert`]: wasmtime_streams_testing::Check::assert
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::testing::{self, Made};
+use wasmtime_streams_testing::{self as testing, Made};
 
 /// A channel that cannot tell whether an item is there without taking it.
 struct Channel {

@@ -116,14 +116,14 @@ impl<D: 'static, T: Send + Sync + 'static> StreamConsumer<D> for BoxConsumer<D, 
     }
 }
 
-impl<S: crate::ByteSource, C: crate::Holding> crate::ByteProducer<S, C> {
+impl<S: crate::ByteSource, C: crate::completion::Holding> crate::ByteProducer<S, C> {
     /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
     pub fn boxed<D: 'static>(self) -> BoxProducer<D, u8> {
         BoxProducer(Box::pin(self))
     }
 }
 
-impl<S: crate::ItemSource, V, C: crate::Holding> crate::ItemProducer<S, V, C> {
+impl<S: crate::ItemSource, V, C: crate::completion::Holding> crate::ItemProducer<S, V, C> {
     /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
     pub fn boxed<D: 'static, T>(self) -> BoxProducer<D, T>
     where
@@ -133,14 +133,14 @@ impl<S: crate::ItemSource, V, C: crate::Holding> crate::ItemProducer<S, V, C> {
     }
 }
 
-impl<S: crate::ByteSink, C: crate::Holding> crate::ByteConsumer<S, C> {
+impl<S: crate::ByteSink, C: crate::completion::Holding> crate::ByteConsumer<S, C> {
     /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
     pub fn boxed<D: 'static>(self) -> BoxConsumer<D, u8> {
         BoxConsumer(Box::pin(self))
     }
 }
 
-impl<S: crate::ItemSink, W, V, C: crate::Holding> crate::ItemConsumer<S, W, V, C> {
+impl<S: crate::ItemSink, W, V, C: crate::completion::Holding> crate::ItemConsumer<S, W, V, C> {
     /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
     pub fn boxed<D: 'static>(self) -> BoxConsumer<D, W>
     where

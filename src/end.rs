@@ -63,7 +63,7 @@ pub enum End<E> {
     ReceiverDropped,
     /// Whoever was to end the stream was dropped before it did. The store was dropped with the stream in it, since the guest
     /// trapped or never dropped its end: only a completion that [watches the store](crate::Completion::watch_store) can
-    /// tell. Or the host's writer, of [`lower`](crate::lower), was dropped without being closed.
+    /// tell. Or the host's writer, of [`lower`](crate::to_guest), was dropped without being closed.
     Abandoned,
     /// The host cancelled it.
     Cancelled,
@@ -73,8 +73,8 @@ pub enum End<E> {
     LimitReached,
     /// The source or sink failed.
     Failed(E),
-    /// An item could not be turned into its form on the other side: by the [`Deliver`](crate::Deliver) or
-    /// [`Receive`](crate::Receive) step, or because what the guest wrote is no valid item.
+    /// An item could not be turned into its form on the other side: by the [`Deliver`](crate::items::Deliver) or
+    /// [`Receive`](crate::items::Receive) step, or because what the guest wrote is no valid item.
     Undeliverable(wasmtime::Error),
 }
 

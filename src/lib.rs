@@ -1,32 +1,65 @@
 #![doc = include_str!("../docs/crate.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod boxed;
-mod completion;
+pub mod completion;
 mod consumer;
-mod crossing;
-mod deliver;
 mod end;
+pub mod from_guest;
 mod handoff;
+pub mod items;
 mod layer;
-pub mod lift;
 mod limits;
-pub mod lower;
 mod oneshot;
 mod place;
 mod producer;
 pub mod relay;
 mod sink;
 mod source;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod value;
+pub mod to_guest;
+pub mod values;
 mod wake;
 mod wit;
 
-// The adapters are what readers come for, so their folder stands at the top level, beside this one.
-#[path = "../adapters/mod.rs"]
-mod adapters;
+// The adapters are what readers come for, so their folders stand at the top level, beside this one: one folder a module, one
+// file an adapter.
+#[macro_use]
+#[path = "../adapters/shared/mod.rs"]
+mod shared;
+
+#[path = "../adapters/blocking/mod.rs"]
+pub mod blocking;
+#[cfg(feature = "http-body")]
+#[path = "../adapters/body/mod.rs"]
+pub mod body;
+#[cfg(feature = "tokio")]
+#[path = "../adapters/channels/mod.rs"]
+pub mod channels;
+#[cfg(feature = "codec")]
+#[path = "../adapters/codec/mod.rs"]
+pub mod codec;
+#[cfg(feature = "futures")]
+#[path = "../adapters/futures_io/mod.rs"]
+pub mod futures_io;
+#[path = "../adapters/handovers/mod.rs"]
+mod handovers;
+#[path = "../adapters/iterators/mod.rs"]
+pub mod iterators;
+#[path = "../adapters/layers/mod.rs"]
+mod layers;
+#[cfg(feature = "futures")]
+#[path = "../adapters/sinks/mod.rs"]
+pub mod sinks;
+#[cfg(feature = "tokio")]
+#[path = "../adapters/sockets/mod.rs"]
+pub mod sockets;
+#[cfg(feature = "futures")]
+#[path = "../adapters/streams/mod.rs"]
+pub mod streams;
+#[cfg(feature = "tokio")]
+#[path = "../adapters/tokio_io/mod.rs"]
+pub mod tokio_io;
 
 #[doc = include_str!("../docs/contract.md")]
 pub mod contract {}
@@ -36,20 +69,12 @@ pub mod ends {}
 
 pub use wasmtime;
 
-pub use self::adapters::*;
 pub use self::boxed::{BoxConsumer, BoxProducer};
-pub use self::completion::{
-    CancelHandle, Completed, Completion, Drive, DriveError, Driven, StoreToken,
-};
+pub use self::completion::{CancelHandle, Completed, Completion, StoreToken};
 pub use self::consumer::{ByteConsumer, ItemConsumer};
-pub use self::crossing::{Crossing, IntoGuest, IntoHost, Nested, Plain};
-pub use self::deliver::{Deliver, Identity, Receive, With};
 pub use self::end::{End, EndError, EndReason};
 pub use self::layer::Meter;
-pub use self::place::{Holding, Owned, Shared};
-pub use self::producer::{ByteProducer, ItemProducer, Splice};
+pub use self::producer::{ByteProducer, ItemProducer};
 pub use self::sink::{ByteSink, Flush, Halt, ItemSink, Take};
 pub use self::source::{ByteSource, ItemSource, Then};
-pub use self::value::{
-    OrTrap, ValueConsumer, ValueProducer, ValueSink, callback, future, try_future,
-};
+pub use self::values::{ValueConsumer, ValueProducer};

@@ -19,13 +19,16 @@ use std::fmt;
 use wasmtime::component::{Lift, Lower, StreamConsumer, StreamProducer, StreamReader};
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
+use crate::from_guest::ToHost;
 use crate::handoff::{byte_handoff, handoff};
-use crate::lift::ToHost;
-use crate::lower::FromHost;
+use crate::to_guest::FromHost;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSource, Completion, IntoGuest, IntoHost, ItemConsumer,
-    ItemProducer, ItemSource, Nested, Plain, Receive, Splice, StoreToken,
+    ByteConsumer, ByteProducer, ByteSource, Completion, ItemConsumer, ItemProducer, ItemSource,
+    StoreToken,
+    items::{IntoGuest, IntoHost, Nested, Plain, Receive},
 };
+
+pub use crate::producer::Splice;
 
 /// A stream that was connected to another store.
 #[non_exhaustive]
@@ -66,17 +69,17 @@ impl<T, I> fmt::Debug for Relayed<T, I> {
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
-/// use wasmtime_streams::{collect_bytes, relay};
+/// use wasmtime_streams::{relay, iterators};
 ///
 /// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> wasmtime::Result<()> {
 /// let engine = Engine::default();
 /// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
-/// let stream = StreamReader::new(&mut one, wasmtime_streams::tokio_read(&b"hello"[..]))?; // a guest's
+/// let stream = StreamReader::new(&mut one, wasmtime_streams::tokio_io::read(&b"hello"[..]))?; // a guest's
 ///
 /// let relayed = relay::bytes(&mut one, stream, &mut two, 64 * 1024, |bytes| println!("{bytes:?}"))?;
-/// let (sink, done) = collect_bytes(100).with_completion();
+/// let (sink, done) = iterators::collect_bytes(100).with_completion();
 /// relayed.stream.pipe(&mut two, sink)?; // the other guest would get it
 ///
 /// let first = one.run_concurrent(async |_| relayed.from.await);
@@ -113,15 +116,15 @@ pub fn bytes(
 /// ```
 /// use futures::{executor::block_on, future::join};
 /// use wasmtime::{Engine, Store, component::StreamReader};
-/// use wasmtime_streams::{collect, iter, relay};
+/// use wasmtime_streams::{relay, iterators};
 ///
 /// # fn main() -> wasmtime::Result<()> {
 /// let engine = Engine::default();
 /// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
-/// let stream = StreamReader::new(&mut one, iter([1_u32, 2, 3]))?; // a guest's
+/// let stream = StreamReader::new(&mut one, iterators::items([1_u32, 2, 3]))?; // a guest's
 ///
 /// let relayed = relay::items(&mut one, stream, &mut two, 64, |n: u32| format!("item {n}"))?;
-/// let (sink, done) = collect::<String>(100).with_completion();
+/// let (sink, done) = iterators::collect::<String>(100).with_completion();
 /// relayed.stream.pipe(&mut two, sink)?; // the other guest would get it
 ///
 /// // Here both stores run on one thread. On two each `run_concurrent` stands in a task or thread of its own.
@@ -234,13 +237,13 @@ pub fn item_parts<T: Send + 'static>(
 ///
 /// # #[cfg(feature = "tokio")]
 /// # fn main() -> wasmtime::Result<()> {
-/// use wasmtime_streams::{TokioRead, relay, tokio_read};
+/// use wasmtime_streams::{relay, tokio_io};
 ///
 /// let engine = Engine::default();
 /// let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
 /// // What a guest got, and gave back untouched:
-/// let stream = StreamReader::new(&mut one, tokio_read(&b"hello"[..]).spliceable())?;
-/// let stream = match relay::splice::<TokioRead<&[u8]>>(&mut one, stream, &mut two) {
+/// let stream = StreamReader::new(&mut one, tokio_io::read(&b"hello"[..]).spliceable())?;
+/// let stream = match relay::splice::<tokio_io::Read<&[u8]>>(&mut one, stream, &mut two) {
 ///     Ok(spliced) => spliced?,
 ///     Err(stream) => relay::bytes(&mut one, stream, &mut two, 64 * 1024, |_| {})?.stream,
 /// };

@@ -116,7 +116,7 @@ pub trait Take<I> {
     fn take_one(&mut self) -> Option<I>;
 }
 
-/// Where items go: anything that Wasmtime can lift, or that a [receiving step](crate::Receive) makes from it.
+/// Where items go: anything that Wasmtime can lift, or that a [receiving step](crate::items::Receive) makes from it.
 ///
 /// [`ItemConsumer`](crate::ItemConsumer) turns an `ItemSink` into Wasmtime's
 /// [`StreamConsumer`](wasmtime::component::StreamConsumer) and keeps the [contract](crate::contract).

@@ -104,7 +104,7 @@ pub trait ByteSource: Send + 'static {
     fn ended(self: Pin<&mut Self>, reason: EndReason);
 }
 
-/// Where items come from: anything that Wasmtime can lower, or that a [delivery step](crate::Deliver) makes into it.
+/// Where items come from: anything that Wasmtime can lower, or that a [delivery step](crate::items::Deliver) makes into it.
 ///
 /// [`ItemProducer`](crate::ItemProducer) turns an `ItemSource` into Wasmtime's
 /// [`StreamProducer`](wasmtime::component::StreamProducer) and keeps the [contract](crate::contract).

@@ -3,10 +3,13 @@
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-use crate::deliver::AsIs;
+use crate::items::AsIs;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, Completion, Deliver, DriveError, End,
-    ItemConsumer, ItemProducer, ItemSink, ItemSource, Receive, future,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, Completion, End, ItemConsumer, ItemProducer,
+    ItemSink, ItemSource,
+    completion::DriveError,
+    items::{Deliver, Receive},
+    values,
 };
 
 /// What the future of an interface carries.
@@ -23,7 +26,10 @@ where
     E: Send + 'static,
     W: ComponentType + Lower + Lift + Send + Sync + 'static,
 {
-    FutureReader::new(store, future(async move { map(completion.await.end) }).with_step(AsIs))
+    FutureReader::new(
+        store,
+        values::future(async move { map(completion.await.end) }).with_step(AsIs),
+    )
 }
 
 /// Both, or none: a reader that is only dropped would stay in the store's table.
@@ -45,7 +51,7 @@ fn both<T, W>(
 fn driven<S, E, W>(
     store: impl AsContextMut,
     completion: Completion<S, E>,
-    drive: impl FnOnce(crate::Drive),
+    drive: impl FnOnce(crate::completion::Drive),
     map: impl FnOnce(Result<End<E>, DriveError>) -> Outcome<W> + Send + 'static,
 ) -> Result<FutureReader<Outcome<W>>>
 where
@@ -55,7 +61,7 @@ where
 {
     let done = completion.driven_by(drive);
     let done = async move { map(done.await.map(|done| done.end)) };
-    FutureReader::new(store, future(done).with_step(AsIs))
+    FutureReader::new(store, values::future(done).with_step(AsIs))
 }
 
 impl<S: ByteSource + Unpin> ByteProducer<S> {
@@ -76,11 +82,11 @@ impl<S: ByteSource + Unpin> ByteProducer<S> {
     /// # async fn main() -> wasmtime::Result<()> {
     /// let mut store = Store::new(&Engine::default(), ());
     /// // The interface's error is a string here.
-    /// let (stream, ended) = wasmtime_streams::tokio_read(&b"hello"[..])
+    /// let (stream, ended) = wasmtime_streams::tokio_io::read(&b"hello"[..])
     ///     .into_wit(&mut store, |end| end.into_result().map_err(|error| error.to_string()))?;
-    /// # let (sink, done) = wasmtime_streams::collect_bytes(100).with_completion();
+    /// # let (sink, done) = wasmtime_streams::iterators::collect_bytes(100).with_completion();
     /// # stream.pipe(&mut store, sink)?; // a guest would get both
-    /// # let ended = wasmtime_streams::lift::value(&mut store, ended)?;
+    /// # let ended = wasmtime_streams::from_guest::value(&mut store, ended)?;
     /// # let run = store.run_concurrent(async |_| (done.await, ended.await)).await?;
     /// # assert_eq!(run.1, Ok(Ok(())));
     /// # Ok(())
@@ -160,7 +166,7 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
         self,
         mut store: impl AsContextMut,
         stream: StreamReader<u8>,
-        drive: impl FnOnce(crate::Drive),
+        drive: impl FnOnce(crate::completion::Drive),
         map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
     ) -> Result<FutureReader<Outcome<W>>>
     where
@@ -210,7 +216,7 @@ where
         self,
         mut store: impl AsContextMut<Data = D>,
         stream: StreamReader<X>,
-        drive: impl FnOnce(crate::Drive),
+        drive: impl FnOnce(crate::completion::Drive),
         map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
     ) -> Result<FutureReader<Outcome<W>>>
     where

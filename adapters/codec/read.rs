@@ -6,15 +6,15 @@ use ::tokio::io::AsyncRead;
 use pin_project_lite::pin_project;
 use tokio_util::codec::{Decoder, FramedRead};
 
-use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
+use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
 /// A `stream<T>` of the frames that a [`FramedRead`] decodes: lines, length-delimited frames, whatever its decoder finds.
 ///
-/// The inverse is [`framed_write`](crate::framed_write). For both directions of one socket split it, and give each half its
+/// The inverse is [`write`](crate::codec::write). For both directions of one socket split it, and give each half its
 /// codec.
 ///
 /// Frames that are no type of an interface, such as the `BytesMut` of most codecs, become one at their delivery:
-/// `framed_read(frames).deliver_with(|_, frame: BytesMut| Ok(frame.to_vec()))` is a `stream<list<u8>>`.
+/// `read(frames).deliver_with(|_, frame: BytesMut| Ok(frame.to_vec()))` is a `stream<list<u8>>`.
 ///
 /// # Partial writes
 /// Each guest read takes the frames that stand in the read buffer, up to what the guest asked for and the
@@ -29,7 +29,7 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 ///
 /// # Zero-length operations
 /// They complete at once: a frame cannot be seen without taking it. Who needs a true answer gives
-/// [`try_peekable`](crate::try_peekable) the `FramedRead`, made `peekable()`.
+/// [`streams::try_peekable`](crate::streams::try_peekable) the `FramedRead`, made `peekable()`.
 ///
 /// # Errors
 /// An error of the decoder or the reader ends the stream, after the frames before it, and is
@@ -49,10 +49,10 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// # async fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), ());
 /// let lines = FramedRead::new(&b"one\ntwo\n"[..], LinesCodec::new_with_max_length(4096));
-/// let reader = StreamReader::new(&mut store, wasmtime_streams::framed_read(lines))?;
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::codec::read(lines))?;
 ///
 /// let lines = FramedWrite::new(Vec::new(), LinesCodec::new());
-/// let (lines, done) = wasmtime_streams::framed_write::<_, _, String>(lines).with_completion();
+/// let (lines, done) = wasmtime_streams::codec::write::<_, _, String>(lines).with_completion();
 /// reader.pipe(&mut store, lines)?;
 /// let done = store.run_concurrent(async |_| done.await).await?;
 /// assert_eq!(done.moved, 2);
@@ -60,32 +60,32 @@ use crate::{EndReason, ItemProducer, ItemSource, Splice, Then};
 /// # Ok(())
 /// # }
 /// ```
-pub fn framed_read<R, D>(frames: FramedRead<R, D>) -> ItemProducer<FramedReadItems<R, D>>
+pub fn read<R, D>(frames: FramedRead<R, D>) -> ItemProducer<Read<R, D>>
 where
     R: AsyncRead + Send + 'static,
     D: Decoder + Send + 'static,
     D::Item: Send + 'static,
     D::Error: Send + 'static,
 {
-    ItemProducer::new(FramedReadItems { frames })
+    ItemProducer::new(Read { frames })
 }
 
 pin_project! {
-    /// The source of [`framed_read`].
+    /// The source of [`read`].
     #[derive(Debug)]
-    pub struct FramedReadItems<R, D> {
+    pub struct Read<R, D> {
         #[pin]
         frames: FramedRead<R, D>,
     }
 }
 
-impl<R, D> FramedReadItems<R, D> {
+impl<R, D> Read<R, D> {
     accessors!(frames: FramedRead<R, D>);
 }
 
-impl<R, D> Splice for FramedReadItems<R, D> {}
+impl<R, D> Splice for Read<R, D> {}
 
-impl<R, D> ItemSource for FramedReadItems<R, D>
+impl<R, D> ItemSource for Read<R, D>
 where
     R: AsyncRead + Send + 'static,
     D: Decoder + Send + 'static,

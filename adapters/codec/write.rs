@@ -11,11 +11,11 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 
 /// Encodes the items of a guest's `stream<T>` as frames, into a [`FramedWrite`].
 ///
-/// The inverse is [`framed_read`](crate::framed_read). An encoder may take many types, so `T` may have to be named:
-/// `framed_write::<_, _, String>(lines)`.
+/// The inverse is [`read`](crate::codec::read). An encoder may take many types, so `T` may have to be named:
+/// `codec::write::<_, _, String>(lines)`.
 ///
 /// Frames that are no type of an interface are made of what the guest writes when it is received:
-/// `framed_write(frames).receive_with(|_, frame: Vec<u8>| Ok(Bytes::from(frame)))` takes a `stream<list<u8>>`.
+/// `write(frames).receive_with(|_, frame: Vec<u8>| Ok(Bytes::from(frame)))` takes a `stream<list<u8>>`.
 ///
 /// # Partial writes
 /// A [batch](crate::ItemConsumer::batch) is taken from the guest at a time and encoded into the write buffer. Whenever
@@ -31,7 +31,7 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. If it is the
 /// encoder's, the frames before it are written out and flushed first; the item is gone with the error. The items after it,
-/// and those that a failed writer got no frames of, are handed back: [`FramedWriteItems::into_parts`]. The bytes that were
+/// and those that a failed writer got no frames of, are handed back: [`Write::into_parts`]. The bytes that were
 /// not written when the writer, or a receiving step, failed are in the `FramedWrite`'s `write_buffer`.
 ///
 /// # Drop
@@ -49,30 +49,30 @@ use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
 /// # async fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), ());
 /// let lines = stream::iter(["one", "two"].map(String::from));
-/// let reader = StreamReader::new(&mut store, wasmtime_streams::stream(lines))?;
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::streams::items(lines))?;
 ///
 /// let lines = FramedWrite::new(Vec::new(), LinesCodec::new());
-/// let (lines, done) = wasmtime_streams::framed_write::<_, _, String>(lines).with_completion();
+/// let (lines, done) = wasmtime_streams::codec::write::<_, _, String>(lines).with_completion();
 /// reader.pipe(&mut store, lines)?;
 /// let done = store.run_concurrent(async |_| done.await).await?;
 /// assert_eq!(done.inner.get_ref().get_ref(), b"one\ntwo\n");
 /// # Ok(())
 /// # }
 /// ```
-pub fn framed_write<W, E, T>(frames: FramedWrite<W, E>) -> ItemConsumer<FramedWriteItems<W, E, T>>
+pub fn write<W, E, T>(frames: FramedWrite<W, E>) -> ItemConsumer<Write<W, E, T>>
 where
     W: AsyncWrite + Unpin + Send + 'static,
     E: Encoder<T> + Send + 'static,
     E::Error: Send + 'static,
     T: Send + 'static,
 {
-    ItemConsumer::new(FramedWriteItems { frames, held: VecDeque::new(), failed: None })
+    ItemConsumer::new(Write { frames, held: VecDeque::new(), failed: None })
 }
 
 pin_project! {
-    /// The sink of [`framed_write`].
+    /// The sink of [`write`].
     #[derive(Debug)]
-    pub struct FramedWriteItems<W, E: Encoder<T>, T> {
+    pub struct Write<W, E: Encoder<T>, T> {
         #[pin]
         frames: FramedWrite<W, E>,
         // Taken from the guest and not encoded yet.
@@ -82,7 +82,7 @@ pin_project! {
     }
 }
 
-impl<W, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
+impl<W, E: Encoder<T>, T> Write<W, E, T> {
     accessors!(frames: FramedWrite<W, E>);
 
     /// The `FramedWrite`, and the items that were taken from the guest but not encoded, first one first.
@@ -91,7 +91,7 @@ impl<W, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
     }
 }
 
-impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> FramedWriteItems<W, E, T> {
+impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> Write<W, E, T> {
     /// Waits until everything held is encoded and there is room for one more frame.
     fn poll_encoded(
         self: Pin<&mut Self>,
@@ -126,7 +126,7 @@ fn encode<W: AsyncWrite + Unpin, E: Encoder<T>, T>(
     frames.as_mut().start_send(item).inspect_err(|_| frames.write_buffer_mut().truncate(before))
 }
 
-impl<W, E, T> ItemSink for FramedWriteItems<W, E, T>
+impl<W, E, T> ItemSink for Write<W, E, T>
 where
     W: AsyncWrite + Unpin + Send + 'static,
     E: Encoder<T> + Send + 'static,

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local};
 use wasmtime::component::{Access, StreamReader};
 use wasmtime::{Engine, Result};
-use wasmtime_streams::lift::{self, GuestReader};
+use wasmtime_streams::from_guest::{self, GuestReader};
 use wasmtime_streams::relay;
 
 use crate::by_hand::{DirectRead, DirectWrite, queue};
@@ -21,7 +21,7 @@ use crate::host::{Block, Reader, Writer};
 const CAPACITY: usize = 256 << 10;
 
 pub(crate) fn lifted(store: Access<'_, ()>, stream: StreamReader<u8>) -> Result<GuestReader> {
-    lift::reader(store, stream, CAPACITY)
+    from_guest::reader(store, stream, CAPACITY)
 }
 
 pub(crate) fn through_duplex(

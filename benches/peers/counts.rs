@@ -98,15 +98,17 @@ impl Counts {
         let load = |ops| Load::ops(ops, per_op);
         let reader = |n| Reader::new(per_op, n);
         let own = allocations(|ops| guest.read(load(ops), |n| DirectRead(reader(n))))?;
-        self.allocations("tokio_read", own, 0.0, |ops| {
-            guest.read(load(ops), |n| ours::tokio_read(reader(n)))
+        self.allocations("tokio_io::read", own, 0.0, |ops| {
+            guest.read(load(ops), |n| ours::tokio_io::read(reader(n)))
         })?;
-        self.allocations("tokio_read-completion", own, 0.0, |ops| {
+        self.allocations("tokio_io::read-completion", own, 0.0, |ops| {
             let handle = RefCell::new(None);
-            guest.read(load(ops), |n| keep(&handle, ours::tokio_read(reader(n)).with_completion()))
+            guest.read(load(ops), |n| {
+                keep(&handle, ours::tokio_io::read(reader(n)).with_completion())
+            })
         })?;
         self.allocations("chunks", own, 0.0, |ops| {
-            guest.read(load(ops), |n| ours::chunks(chunks(1 << 10, n)))
+            guest.read(load(ops), |n| ours::streams::chunks(chunks(1 << 10, n)))
         })?;
 
         let writer = || Writer::new(per_op);
@@ -116,17 +118,17 @@ impl Counts {
                 (DirectWrite::new(writer), count)
             })
         })?;
-        self.allocations("tokio_write", own, 0.0, |ops| {
+        self.allocations("tokio_io::write", own, 0.0, |ops| {
             guest.write(load(ops), || {
                 let (writer, count) = writer();
-                (ours::tokio_write(writer), count)
+                (ours::tokio_io::write(writer), count)
             })
         })?;
-        self.allocations("tokio_write-completion", own, 0.0, |ops| {
+        self.allocations("tokio_io::write-completion", own, 0.0, |ops| {
             let handle = RefCell::new(None);
             guest.write(load(ops), || {
                 let (writer, count) = writer();
-                (keep(&handle, ours::tokio_write(writer).with_completion()), count)
+                (keep(&handle, ours::tokio_io::write(writer).with_completion()), count)
             })
         })
     }
@@ -137,16 +139,18 @@ impl Counts {
         let load = |ops| Load::ops(ops, 256);
         let own = allocations(|ops| guest.read(Load::ops(ops, 1), |n| OneRead(numbers(n))))?;
         self.allocations("stream", own, 1.0, |ops| {
-            guest.read(load(ops), |n| ours::stream(numbers(n)))
+            guest.read(load(ops), |n| ours::streams::items(numbers(n)))
         })?;
         self.allocations("stream-completion", own, 1.0, |ops| {
             let handle = RefCell::new(None);
-            guest.read(load(ops), |n| keep(&handle, ours::stream(numbers(n)).with_completion()))
+            guest.read(load(ops), |n| {
+                keep(&handle, ours::streams::items(numbers(n)).with_completion())
+            })
         })?;
         // With what the channel takes, and what it takes to wait for it: one by one, that is for 256 operations.
         let own = allocations(|ops| channel.read(256 * ops, |r| OneRead(items(r))))? - 255.0 * own;
-        self.allocations("tokio_receiver", own, 1.0, |ops| {
-            channel.read(256 * ops, ours::tokio_receiver)
+        self.allocations("channels::mpsc_receiver", own, 1.0, |ops| {
+            channel.read(256 * ops, ours::channels::mpsc_receiver)
         })?;
 
         let counter = Counter::new;
@@ -159,30 +163,30 @@ impl Counts {
         self.allocations("sink", own, 1.0, |ops| {
             guest.write(load(ops), || {
                 let (counter, count) = counter();
-                (ours::sink(counter), count)
+                (ours::sinks::items(counter), count)
             })
         })?;
         self.allocations("sink-completion", own, 1.0, |ops| {
             let handle = RefCell::new(None);
             guest.write(load(ops), || {
                 let (counter, count) = counter();
-                (keep(&handle, ours::sink(counter).with_completion()), count)
+                (keep(&handle, ours::sinks::items(counter).with_completion()), count)
             })
         })?;
-        self.allocations("for_each_batch", own, 1.0, |ops| {
+        self.allocations("iterators::for_each_batch", own, 1.0, |ops| {
             guest.write(load(ops), || {
                 let (mut count, counted) = Count::new();
                 let call = move |_: StoreContextMut<'_, ()>, batch: Vec<u32>| {
                     count.add(batch.len());
                     Ok(())
                 };
-                (ours::for_each_batch(call), counted)
+                (ours::iterators::for_each_batch(call), counted)
             })
         })?;
         let sender = |sender| OneWrite::new(PollSender::new(sender));
         let own = allocations(|ops| channel.write(256 * ops, sender))? - 255.0 * own;
-        self.allocations("tokio_sender", own, 1.0, |ops| {
-            channel.write(256 * ops, ours::tokio_sender)
+        self.allocations("channels::mpsc_sender", own, 1.0, |ops| {
+            channel.write(256 * ops, ours::channels::mpsc_sender)
         })
     }
 

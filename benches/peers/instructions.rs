@@ -47,63 +47,63 @@ fn bytes(engine: &Engine) -> Result<()> {
     let per_op = 64;
     let load = |ops| Load::ops(ops, per_op);
     let reader = |n| Reader::new(per_op, n);
-    path("tokio_read", |ops| guest.read(load(ops), |n| ours::tokio_read(reader(n))))?;
-    path("tokio_read-completion", |ops| {
+    path("tokio_io::read", |ops| guest.read(load(ops), |n| ours::tokio_io::read(reader(n))))?;
+    path("tokio_io::read-completion", |ops| {
         let handle = RefCell::new(None);
-        guest.read(load(ops), |n| keep(&handle, ours::tokio_read(reader(n)).with_completion()))
+        guest.read(load(ops), |n| keep(&handle, ours::tokio_io::read(reader(n)).with_completion()))
     })?;
     path("chunks", |ops| {
-        guest.read(Load::ops(ops, 16 << 10), |n| ours::chunks(chunks(1 << 10, n)))
+        guest.read(Load::ops(ops, 16 << 10), |n| ours::streams::chunks(chunks(1 << 10, n)))
     })?;
-    path("tokio_write", |ops| {
+    path("tokio_io::write", |ops| {
         guest.write(load(ops), || {
             let (writer, count) = Writer::new(per_op);
-            (ours::tokio_write(writer), count)
+            (ours::tokio_io::write(writer), count)
         })
     })?;
-    path("tokio_write-completion", |ops| {
+    path("tokio_io::write-completion", |ops| {
         let handle = RefCell::new(None);
         guest.write(load(ops), || {
             let (writer, count) = Writer::new(per_op);
-            (keep(&handle, ours::tokio_write(writer).with_completion()), count)
+            (keep(&handle, ours::tokio_io::write(writer).with_completion()), count)
         })
     })?;
-    path("tokio_read-limit", |ops| {
-        guest.read(load(ops), |n| ours::tokio_read(reader(n)).limit(1 << 40))
+    path("tokio_io::read-limit", |ops| {
+        guest.read(load(ops), |n| ours::tokio_io::read(reader(n)).limit(1 << 40))
     })?;
-    path("tokio_read-limit-until", |ops| {
+    path("tokio_io::read-limit-until", |ops| {
         guest.read(load(ops), |n| {
             let ending = std::future::pending();
-            ours::tokio_read(reader(n)).limit(1 << 40).until(ours::EndReason::Cancelled, ending)
+            ours::tokio_io::read(reader(n)).limit(1 << 40).until(ours::EndReason::Cancelled, ending)
         })
     })?;
-    path("tokio_read-inspect", |ops| {
+    path("tokio_io::read-inspect", |ops| {
         guest.read(load(ops), |n| {
-            ours::tokio_read(reader(n)).inspect(|b: &[u8]| {
+            ours::tokio_io::read(reader(n)).inspect(|b: &[u8]| {
                 black_box(b.len());
             })
         })
     })?;
-    path("tokio_read-layers-completion", |ops| {
+    path("tokio_io::read-layers-completion", |ops| {
         let handle = RefCell::new(None);
         guest.read(load(ops), |n| {
-            let p = ours::tokio_read(reader(n)).limit(1 << 40).inspect(|b: &[u8]| {
+            let p = ours::tokio_io::read(reader(n)).limit(1 << 40).inspect(|b: &[u8]| {
                 black_box(b.len());
             });
             keep(&handle, p.with_completion())
         })
     })?;
-    path("tokio_write-limit", |ops| {
+    path("tokio_io::write-limit", |ops| {
         guest.write(load(ops), || {
             let (writer, count) = Writer::new(per_op);
-            (ours::tokio_write(writer).limit(1 << 40), count)
+            (ours::tokio_io::write(writer).limit(1 << 40), count)
         })
     })?;
-    path("tokio_write-layers-completion", |ops| {
+    path("tokio_io::write-layers-completion", |ops| {
         let handle = RefCell::new(None);
         guest.write(load(ops), || {
             let (writer, count) = Writer::new(per_op);
-            let p = ours::tokio_write(writer).limit(1 << 40).inspect(|b: &[u8]| {
+            let p = ours::tokio_io::write(writer).limit(1 << 40).inspect(|b: &[u8]| {
                 black_box(b.len());
             });
             (keep(&handle, p.with_completion()), count)
@@ -116,45 +116,47 @@ fn bytes(engine: &Engine) -> Result<()> {
 fn items(engine: &Engine) -> Result<()> {
     let guest = &Guest::<u32>::new(engine)?;
     let load = |ops| Load::ops(ops, 256);
-    path("stream", |ops| guest.read(load(ops), |n| ours::stream(numbers(n))))?;
-    path("stream-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::stream(numbers(n))))?;
+    path("stream", |ops| guest.read(load(ops), |n| ours::streams::items(numbers(n))))?;
+    path("stream-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n))))?;
     path("stream-one-limit", |ops| {
-        guest.read(Load::ops(ops, 1), |n| ours::stream(numbers(n)).limit(1 << 40))
+        guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n)).limit(1 << 40))
     })?;
     path("stream-one-completion", |ops| {
         let handle = RefCell::new(None);
-        guest.read(Load::ops(ops, 1), |n| keep(&handle, ours::stream(numbers(n)).with_completion()))
+        guest.read(Load::ops(ops, 1), |n| {
+            keep(&handle, ours::streams::items(numbers(n)).with_completion())
+        })
     })?;
     path("sink-limit", |ops| {
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
-            (ours::sink(counter).limit(1 << 40), count)
+            (ours::sinks::items(counter).limit(1 << 40), count)
         })
     })?;
     path("sink-completion", |ops| {
         let handle = RefCell::new(None);
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
-            (keep(&handle, ours::sink(counter).with_completion()), count)
+            (keep(&handle, ours::sinks::items(counter).with_completion()), count)
         })
     })?;
     path("sink", |ops| {
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
-            (ours::sink(counter), count)
+            (ours::sinks::items(counter), count)
         })
     })?;
-    path("for_each_batch", |ops| {
+    path("iterators::for_each_batch", |ops| {
         guest.write(load(ops), || {
             let (mut count, counted) = Count::new();
             let call = move |_: StoreContextMut<'_, ()>, batch: Vec<u32>| {
                 count.add(batch.len());
                 Ok(())
             };
-            (ours::for_each_batch(call), counted)
+            (ours::iterators::for_each_batch(call), counted)
         })
     })?;
     let channel = ChannelSide::new(engine, 256)?;
-    path("tokio_receiver", |ops| channel.read(256 * ops, ours::tokio_receiver))?;
-    path("tokio_sender", |ops| channel.write(256 * ops, ours::tokio_sender))
+    path("channels::mpsc_receiver", |ops| channel.read(256 * ops, ours::channels::mpsc_receiver))?;
+    path("channels::mpsc_sender", |ops| channel.write(256 * ops, ours::channels::mpsc_sender))
 }

@@ -10,7 +10,7 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
 use wasmtime_streams as ours;
-use wasmtime_streams::lift::{self, GuestReader};
+use wasmtime_streams::from_guest::{self, GuestReader};
 
 use crate::Counts;
 use crate::guest::{Guest, Item};
@@ -139,40 +139,40 @@ impl Counts {
         let guest = &Guest::<u8>::new(&self.engine)?;
         let own = measure(guest, To::Guest, |many| many.add_producer(Bare), |()| {})?;
         self.streams(
-            "tokio_read",
+            "tokio_io::read",
             guest,
             To::Guest,
             own,
-            |many| many.add_producer(ours::tokio_read(io::repeat(1))),
+            |many| many.add_producer(ours::tokio_io::read(io::repeat(1))),
             |_| {},
         )?;
         self.streams(
-            "tokio_read-completion",
+            "tokio_io::read-completion",
             guest,
             To::Guest,
             own,
             |many| {
-                let (producer, done) = ours::tokio_read(io::repeat(1)).with_completion();
+                let (producer, done) = ours::tokio_io::read(io::repeat(1)).with_completion();
                 many.add_producer(producer).map(|()| done)
             },
             |_| {},
         )?;
         let own = measure(guest, To::Host, |many| many.add_consumer(Bare), |()| {})?;
         self.streams(
-            "tokio_write",
+            "tokio_io::write",
             guest,
             To::Host,
             own,
-            |many| many.add_consumer(ours::tokio_write(io::sink())),
+            |many| many.add_consumer(ours::tokio_io::write(io::sink())),
             |_| {},
         )?;
         self.streams(
-            "tokio_write-completion",
+            "tokio_io::write-completion",
             guest,
             To::Host,
             own,
             |many| {
-                let (consumer, done) = ours::tokio_write(io::sink()).with_completion();
+                let (consumer, done) = ours::tokio_io::write(io::sink()).with_completion();
                 many.add_consumer(consumer).map(|()| done)
             },
             |_| {},
@@ -187,7 +187,7 @@ impl Counts {
             To::Host,
             own,
             |many| {
-                let (consumer, reader) = lift::consumer(64 << 10);
+                let (consumer, reader) = from_guest::consumer(64 << 10);
                 many.add_consumer(consumer).map(|()| reader)
             },
             read,
@@ -200,7 +200,7 @@ impl Counts {
             guest,
             To::Guest,
             own,
-            |many| many.add_producer(ours::stream(stream::repeat(1))),
+            |many| many.add_producer(ours::streams::items(stream::repeat(1))),
             |_| {},
         )?;
         self.streams(
@@ -209,7 +209,7 @@ impl Counts {
             To::Guest,
             own,
             |many| {
-                let (producer, done) = ours::stream(stream::repeat(1)).with_completion();
+                let (producer, done) = ours::streams::items(stream::repeat(1)).with_completion();
                 many.add_producer(producer).map(|()| done)
             },
             |_| {},
@@ -220,7 +220,7 @@ impl Counts {
             guest,
             To::Host,
             own,
-            |many| many.add_consumer(ours::sink(sink::drain())),
+            |many| many.add_consumer(ours::sinks::items(sink::drain())),
             |_| {},
         )?;
         self.streams(
@@ -229,7 +229,7 @@ impl Counts {
             To::Host,
             own,
             |many| {
-                let (consumer, done) = ours::sink(sink::drain()).with_completion();
+                let (consumer, done) = ours::sinks::items(sink::drain()).with_completion();
                 many.add_consumer(consumer).map(|()| done)
             },
             |_| {},

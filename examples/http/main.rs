@@ -22,7 +22,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, InstancePre, Linker, StreamReader};
 use wasmtime::{Engine, Error, Result, Store};
-use wasmtime_streams::{BodyError, EndReason, GuestBody, StoreToken, guest_body, http_body};
+use wasmtime_streams::{
+    EndReason, StoreToken,
+    body::{self, BodyError, GuestBody},
+};
 
 /// How far the guest may get ahead of the client, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -103,14 +106,14 @@ async fn run(
     let instance = guest.instantiate_async(&mut store).await?;
     let transform = instance
         .get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")?;
-    let (input, sent) = http_body(request).idle_timeout(IDLE).with_completion();
+    let (input, sent) = body::read(request).idle_timeout(IDLE).with_completion();
     let (upload, uploaded) = oneshot::channel();
     tokio::spawn(async move { upload.send(sent.await.end.reason()) });
     let ended = store
         .run_concurrent(async |store| {
             let input = store.with(|store| StreamReader::new(store, input))?;
             let (output,) = transform.call_concurrent(store, (input,)).await?;
-            let (consumer, body) = guest_body(BUFFER, None);
+            let (consumer, body) = body::from_guest(BUFFER, None);
             let (consumer, done) = consumer.limit(MOST).idle_timeout(IDLE).with_completion();
             let done = store.with(|mut store| {
                 // A guest that traps looks like one that ends, if nobody watches its store.

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::AsyncRead;
 use wasmtime::component::StreamReader;
-use wasmtime_streams::{End, tokio_read, tokio_write};
+use wasmtime_streams::{End, tokio_io};
 
 use crate::guest::Guest;
 use crate::receiver::Receiver;
@@ -35,8 +35,8 @@ pub(crate) async fn transfer(
     let Guest { mut store, transform } = guest;
 
     // Each half of a pair goes its own way: the producer and the consumer into the store, the completions stay here.
-    let (producer, input) = tokio_read(reader).with_completion();
-    let (consumer, mut output) = tokio_write(writer).with_completion();
+    let (producer, input) = tokio_io::read(reader).with_completion();
+    let (consumer, mut output) = tokio_io::write(writer).with_completion();
 
     // Streams move only while the store runs, so their end is awaited in here. The output ends when the guest drops its
     // writable end, and is then flushed by its completion, or when the writer fails.

@@ -11,7 +11,7 @@ use futures::executor::block_on;
 use futures::future::{Either, join, select};
 use wasmtime::component::{Component, Linker, StreamReader, TypedFunc};
 use wasmtime::{Config, Engine, Result, Store};
-use wasmtime_streams::{Completed, End, StoreToken, collect_bytes, iter, relay};
+use wasmtime_streams::{Completed, End, StoreToken, iterators, relay};
 
 use crate::plan::{Kill, LENGTH, Plan, Victim};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     let expected: Vec<u8> = text.iter().map(|byte| rot13(byte.to_ascii_uppercase())).collect();
 
     // Each guest returns its output at once, and goes on whenever its store runs.
-    let (producer, input) = iter(text).with_completion();
+    let (producer, input) = iterators::items(text).with_completion();
     let input = input.watch_store(one.store.data());
     let stream = StreamReader::new(&mut one.store, producer)?;
     let stream = one.call(stream)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
         .watch_stores(one.store.data(), two.store.data());
 
     let stream = two.call(relayed.stream)?;
-    let (consumer, output) = collect_bytes(LENGTH).with_completion();
+    let (consumer, output) = iterators::collect_bytes(LENGTH).with_completion();
     let output = output.watch_store(two.store.data());
     stream.pipe(&mut two.store, consumer)?;
 

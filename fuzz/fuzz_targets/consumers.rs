@@ -6,8 +6,8 @@ use std::future::pending;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::FramedWrite;
 use wasmtime::component::StreamConsumer;
-use wasmtime_streams::testing::inner::{ChunkWriter, Writer};
-use wasmtime_streams::testing::{self, Item, Made, Op};
+use wasmtime_streams_testing::inner::{ChunkWriter, Writer};
+use wasmtime_streams_testing::{self as testing, Item, Made, Op};
 use wasmtime_streams::{self as ws, Completion, Flush, Meter, EndReason};
 use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
@@ -54,33 +54,33 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
     let items: Vec<u8> = (0..len).collect();
     let names = items.iter().map(|n| format!("item {n}")).collect();
     match adapter % 10 {
-        0 => check(("tokio_write", false), hosts, items, &ops, move |writer| {
-            ws::tokio_write(writer).flush(flush).with_completion()
+        0 => check(("tokio_io::write", false), hosts, items, &ops, move |writer| {
+            ws::tokio_io::write(writer).flush(flush).with_completion()
         }),
-        1 => check(("chunk_sink", false), hosts, items, &ops, move |writer| {
-            ws::chunk_sink(ChunkWriter(writer)).max_chunk(max_chunk).flush(flush).with_completion()
+        1 => check(("sinks::chunks", false), hosts, items, &ops, move |writer| {
+            ws::sinks::chunks(ChunkWriter(writer)).max_chunk(max_chunk).flush(flush).with_completion()
         }),
         2 => check(("sink", false), hosts, items, &ops, move |writer| {
-            ws::sink::<_, u8>(writer).flush(flush).with_completion()
+            ws::sinks::items::<_, u8>(writer).flush(flush).with_completion()
         }),
         3 => check(("sink, strict", true), hosts, items, &ops, move |writer| {
-            ws::sink::<_, u8>(writer).flush(flush).batch(1).with_completion()
+            ws::sinks::items::<_, u8>(writer).flush(flush).batch(1).with_completion()
         }),
         4 => check(("sink in batches", true), hosts, items, &ops, move |writer| {
-            ws::sink::<_, u8>(writer).flush(flush).batch(batch).with_completion()
+            ws::sinks::items::<_, u8>(writer).flush(flush).batch(batch).with_completion()
         }),
         5 => check(("sink of strings", false), hosts, names, &ops, move |writer| {
-            ws::sink::<_, String>(writer).flush(flush).with_completion()
+            ws::sinks::items::<_, String>(writer).flush(flush).with_completion()
         }),
-        6 => check(("futures_write", false), hosts, items, &ops, move |writer| {
-            ws::futures_write(writer).flush(flush).with_completion()
+        6 => check(("futures_io::write", false), hosts, items, &ops, move |writer| {
+            ws::futures_io::write(writer).flush(flush).with_completion()
         }),
-        7 => check(("framed_write", false), hosts, items, &ops, move |writer| {
+        7 => check(("codec::write", false), hosts, items, &ops, move |writer| {
             let frames = FramedWrite::with_capacity(writer, ByteCodec(|n| n), max_chunk);
-            ws::framed_write::<_, _, u8>(frames).flush(flush).with_completion()
+            ws::codec::write::<_, _, u8>(frames).flush(flush).with_completion()
         }),
-        8 => check(("tokio_write, under all", false), hosts, items, &ops, move |writer| {
-            ws::tokio_write(writer)
+        8 => check(("tokio_io::write, under all", false), hosts, items, &ops, move |writer| {
+            ws::tokio_io::write(writer)
                 .flush(flush)
                 .limit(64)
                 .until(EndReason::TimedOut, pending())
@@ -89,7 +89,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
                 .with_completion()
         }),
         _ => check(("sink, under all", false), hosts, items, &ops, move |writer| {
-            ws::sink::<_, u8>(writer)
+            ws::sinks::items::<_, u8>(writer)
                 .flush(flush)
                 .limit(64)
                 .until(EndReason::TimedOut, pending())

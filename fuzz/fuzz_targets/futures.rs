@@ -11,8 +11,8 @@ use libfuzzer_sys::fuzz_target;
 use wasmtime::StoreContextMut;
 use wasmtime::component::FutureConsumer;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::inner::Script;
-use wasmtime_streams::testing::{self, Made, Op};
+use wasmtime_streams_testing::inner::Script;
+use wasmtime_streams_testing::{self as testing, Made, Op};
 use wasmtime_streams_fuzz::{Host, Input, quiet, run, step};
 
 const VALUE: u32 = 5;
@@ -57,7 +57,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
             let check = testing::future_producer(VALUE, move || {
                 let script = inner.script();
                 let hosts = [(&inner, script.control())];
-                step(Made::new(ws::future(value(script).map(Result::unwrap))), &hosts)
+                step(Made::new(ws::values::future(value(script).map(Result::unwrap))), &hosts)
             });
             run("future", &host, check, &ops);
         }
@@ -65,17 +65,17 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
             let check = testing::future_producer(VALUE, move || {
                 let script = inner.script();
                 let hosts = [(&inner, script.control())];
-                step(Made::new(ws::try_future(value(script))), &hosts)
+                step(Made::new(ws::values::try_future(value(script))), &hosts)
             });
             run("try_future", &host, check, &ops);
         }
-        2 => consumer("tokio_oneshot", &ops, || {
+        2 => consumer("channels::oneshot_sender", &ops, || {
             let (tx, mut rx) = tokio::sync::oneshot::channel();
-            (ws::tokio_oneshot(tx), move || rx.try_recv().ok())
+            (ws::channels::oneshot_sender(tx), move || rx.try_recv().ok())
         }),
         3 => consumer("oneshot", &ops, || {
             let (tx, mut rx) = futures::channel::oneshot::channel();
-            (ws::oneshot(tx), move || rx.try_recv().ok().flatten())
+            (ws::sinks::oneshot(tx), move || rx.try_recv().ok().flatten())
         }),
         _ => consumer("callback", &ops, || {
             let received = Arc::new(Mutex::new(None));
@@ -84,7 +84,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
                 *log.lock().unwrap() = Some(value);
                 Ok(())
             };
-            (ws::callback(call), move || *received.lock().unwrap())
+            (ws::values::callback(call), move || *received.lock().unwrap())
         }),
     }
 });

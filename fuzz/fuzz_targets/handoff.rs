@@ -11,12 +11,10 @@ use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
 use wasmtime::component::{StreamConsumer, StreamProducer};
-use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
-use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
-use wasmtime_streams::testing::{self, Item, Made, Op, Reported};
-use wasmtime_streams::{
-    ByteSink, ByteSource as _, Completion, End, EndReason, GuestBody, Then, lift, lower, relay,
-};
+use wasmtime_streams::from_guest::{GuestItems, GuestReader, ToHost};
+use wasmtime_streams::to_guest::{FromHost, HostSink, HostWriter};
+use wasmtime_streams_testing::{self as testing, Item, Made, Op, Reported};
+use wasmtime_streams::{ByteSink, ByteSource as _, Completion, End, EndReason, Then, from_guest, to_guest, relay, body::GuestBody};
 use wasmtime_streams_fuzz::{Input, completed_as, quiet, run};
 
 /// What the task does.
@@ -261,23 +259,23 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
     let numbers: Vec<u8> = (0..len).collect();
     let names = numbers.iter().map(|n| format!("item {n}")).collect();
     match adapter % 8 {
-        0 => sink("lift::consumer", numbers, (task, ops), |capacity| {
-            let (consumer, reader) = lift::consumer(capacity);
+        0 => sink("from_guest::consumer", numbers, (task, ops), |capacity| {
+            let (consumer, reader) = from_guest::consumer(capacity);
             let (consumer, completion) = consumer.with_completion();
             (consumer, completion, read(reader))
         }),
-        1 => sink("lift::item_consumer", names, (task, ops), |capacity| {
-            let (consumer, reader) = lift::item_consumer::<String>(capacity);
+        1 => sink("from_guest::item_consumer", names, (task, ops), |capacity| {
+            let (consumer, reader) = from_guest::item_consumer::<String>(capacity);
             let (consumer, completion) = consumer.with_completion();
             (consumer, completion, items(reader))
         }),
-        2 => sink("lift::item_consumer of numbers", numbers, (task, ops), |capacity| {
-            let (consumer, reader) = lift::item_consumer::<u8>(capacity);
+        2 => sink("from_guest::item_consumer of numbers", numbers, (task, ops), |capacity| {
+            let (consumer, reader) = from_guest::item_consumer::<u8>(capacity);
             let (consumer, completion) = consumer.with_completion();
             (consumer, completion, items(reader))
         }),
         3 => sink("guest_body", numbers, (task, ops), |capacity| {
-            let (consumer, reader) = wasmtime_streams::guest_body(capacity, None);
+            let (consumer, reader) = wasmtime_streams::body::from_guest(capacity, None);
             let (consumer, completion) = consumer.with_completion();
             (consumer, completion, body(reader))
         }),
@@ -288,19 +286,19 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
         }),
         5 => {
             let make = |capacity| {
-                let (writer, producer) = lower::producer(capacity);
+                let (writer, producer) = to_guest::producer(capacity);
                 let (producer, completion) = producer.with_completion();
                 (producer, completion, writer)
             };
-            source("lower::producer", numbers, (task, ops), make, write, HostWriter::close);
+            source("to_guest::producer", numbers, (task, ops), make, write, HostWriter::close);
         }
         6 => {
             let make = |capacity| {
-                let (writer, producer) = lower::item_producer::<String>(capacity);
+                let (writer, producer) = to_guest::item_producer::<String>(capacity);
                 let (producer, completion) = producer.with_completion();
                 (producer, completion, writer)
             };
-            source("lower::item_producer", names, (task, ops), make, send, HostSink::close);
+            source("to_guest::item_producer", names, (task, ops), make, send, HostSink::close);
         }
         _ => {
             let make = |capacity| {

@@ -9,8 +9,8 @@ use http_body_util::StreamBody;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::FramedRead;
 use wasmtime::component::StreamProducer;
-use wasmtime_streams::testing::inner::{ChunkStream, ItemStream, Reader, Script};
-use wasmtime_streams::testing::{self, Item, Made, Op};
+use wasmtime_streams_testing::inner::{ChunkStream, ItemStream, Reader, Script};
+use wasmtime_streams_testing::{self as testing, Item, Made, Op};
 use wasmtime_streams::{self as ws, Completion, Meter, EndReason};
 use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
@@ -55,58 +55,58 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
     // Of items that own heap data no more than 64 go in a batch.
     let short = items.len() > 64;
     match adapter {
-        0 => check(("tokio_read", true), host, items, &ops, |script| {
-            ws::tokio_read(Reader::new(script)).with_completion()
+        0 => check(("tokio_io::read", true), host, items, &ops, |script| {
+            ws::tokio_io::read(Reader::new(script)).with_completion()
         }),
-        1 => check(("tokio_buf_read", true), host, items, &ops, |script| {
-            ws::tokio_buf_read(Reader::new(script)).with_completion()
+        1 => check(("tokio_io::buf_read", true), host, items, &ops, |script| {
+            ws::tokio_io::buf_read(Reader::new(script)).with_completion()
         }),
         2 => check(("chunks", false), host, items, &ops, |script| {
-            ws::chunks(ChunkStream(script).map(Result::unwrap)).with_completion()
+            ws::streams::chunks(ChunkStream(script).map(Result::unwrap)).with_completion()
         }),
-        3 => check(("try_chunks", false), host, items, &ops, |script| {
-            ws::try_chunks(ChunkStream(script)).with_completion()
+        3 => check(("streams::try_chunks", false), host, items, &ops, |script| {
+            ws::streams::try_chunks(ChunkStream(script)).with_completion()
         }),
         4 => check(("stream", false), host, numbers, &ops, |script| {
-            ws::stream(ItemStream::new(script, u32::from).map(Result::unwrap)).with_completion()
+            ws::streams::items(ItemStream::new(script, u32::from).map(Result::unwrap)).with_completion()
         }),
-        5 => check(("try_stream", short), host, names, &ops, |script| {
-            ws::try_stream(ItemStream::new(script, name)).with_completion()
+        5 => check(("streams::try_items", short), host, names, &ops, |script| {
+            ws::streams::try_items(ItemStream::new(script, name)).with_completion()
         }),
         6 => check(("stream in batches", true), host, numbers, &ops, move |script| {
             let items = ItemStream::new(script, u32::from).map(Result::unwrap);
-            ws::stream(items).batch(batch).with_completion()
+            ws::streams::items(items).batch(batch).with_completion()
         }),
-        7 => check(("futures_read", true), host, items, &ops, |script| {
-            ws::futures_read(Reader::new(script)).with_completion()
+        7 => check(("futures_io::read", true), host, items, &ops, |script| {
+            ws::futures_io::read(Reader::new(script)).with_completion()
         }),
-        8 => check(("futures_buf_read", true), host, items, &ops, |script| {
-            ws::futures_buf_read(Reader::new(script)).with_completion()
+        8 => check(("futures_io::buf_read", true), host, items, &ops, |script| {
+            ws::futures_io::buf_read(Reader::new(script)).with_completion()
         }),
         9 => check(("peekable", short), host, names, &ops, |script| {
             let items = ItemStream::new(script, name).map(Result::unwrap);
-            ws::peekable(items.peekable()).with_completion()
+            ws::streams::peekable(items.peekable()).with_completion()
         }),
-        10 => check(("try_peekable", false), host, items, &ops, |script| {
-            ws::try_peekable(ItemStream::new(script, |n| n).peekable()).with_completion()
+        10 => check(("streams::try_peekable", false), host, items, &ops, |script| {
+            ws::streams::try_peekable(ItemStream::new(script, |n| n).peekable()).with_completion()
         }),
-        11 => check(("framed_read", true), host, names, &ops, |script| {
-            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(name))).with_completion()
+        11 => check(("codec::read", true), host, names, &ops, |script| {
+            ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(name))).with_completion()
         }),
         12 => check(("http_body", false), host, items, &ops, |script| {
-            ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::data)))
+            ws::body::read(StreamBody::new(ChunkStream(script).map_ok(Frame::data)))
                 .with_completion()
         }),
-        13 => check(("tokio_read, under all", true), host, items, &ops, move |script| {
-            ws::tokio_read(Reader::new(script))
+        13 => check(("tokio_io::read, under all", true), host, items, &ops, move |script| {
+            ws::tokio_io::read(Reader::new(script))
                 .limit(batch as u64)
                 .until(EndReason::TimedOut, pending())
                 .inspect(|bytes| assert!(!bytes.is_empty()))
                 .metered(&Meter::new())
                 .with_completion()
         }),
-        _ => check(("try_stream, under all", false), host, items, &ops, move |script| {
-            ws::try_stream(ItemStream::new(script, |n| n))
+        _ => check(("streams::try_items, under all", false), host, items, &ops, move |script| {
+            ws::streams::try_items(ItemStream::new(script, |n| n))
                 .limit(batch as u64)
                 .until(EndReason::TimedOut, pending())
                 .inspect(|_: &u8| {})

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use wasmtime_streams::testing::inner::{Control, Script, Step};
-use wasmtime_streams::testing::{Check, Item, Made, Op, Reported, Role};
+use wasmtime_streams_testing::inner::{Control, Script, Step};
+use wasmtime_streams_testing::{Check, Item, Made, Op, Reported, Role};
 use wasmtime_streams::{Completion, End};
 
 #[path = "../../tests/support/codec.rs"]

@@ -81,9 +81,9 @@ where
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> wasmtime::Result<()> {
     /// let mut store = Store::new(&Engine::default(), ());
-    /// # let stream = StreamReader::new(&mut store, wasmtime_streams::tokio_read(&b"hello"[..]))?;
+    /// # let stream = StreamReader::new(&mut store, wasmtime_streams::tokio_io::read(&b"hello"[..]))?;
     /// let (mut reader, writer) = tokio::io::simplex(64);
-    /// let (writer, done) = wasmtime_streams::tokio_write(writer).with_completion();
+    /// let (writer, done) = wasmtime_streams::tokio_io::write(writer).with_completion();
     /// stream.pipe(&mut store, writer)?;
     /// drop(done.driven_by(|task| drop(tokio::spawn(task))));
     ///

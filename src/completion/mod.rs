@@ -22,6 +22,7 @@ pub(crate) use self::shared::SharedPlace;
 pub(crate) use self::slot::Slot;
 use self::slot::{Cancel, Completing, Ended};
 pub use self::token::StoreToken;
+pub use crate::place::{Holding, Owned, Shared};
 use crate::{End, EndReason};
 
 /// What a [`Completion`] resolves with.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
-/// use wasmtime_streams::{End, StoreToken, collect_bytes, iter};
+/// use wasmtime_streams::{End, StoreToken, iterators};
 ///
 /// struct Data {
 ///     token: StoreToken,
@@ -19,9 +19,9 @@ use std::sync::{Arc, Weak};
 ///
 /// # fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), Data { token: StoreToken::new() });
-/// let (sink, done) = collect_bytes(1 << 20).with_completion();
+/// let (sink, done) = iterators::collect_bytes(1 << 20).with_completion();
 /// let done = done.watch_store(&store.data().token);
-/// # let stream = StreamReader::new(&mut store, iter([1_u8, 2]))?;
+/// # let stream = StreamReader::new(&mut store, iterators::items([1_u8, 2]))?;
 /// stream.pipe(&mut store, sink)?;
 ///
 /// drop(store); // nobody has run it, and nothing was moved

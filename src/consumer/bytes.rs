@@ -10,7 +10,10 @@ use crate::completion::Completion;
 use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::BYTES_PER_OP;
 use crate::place::{BytesInto, Place};
-use crate::{ByteSink, EndReason, Flush, Holding, Meter, Owned, Shared};
+use crate::{
+    ByteSink, EndReason, Flush, Meter,
+    completion::{Holding, Owned, Shared},
+};
 
 pin_project! {
     /// Takes a guest's `stream<u8>` into a [`ByteSink`], for

@@ -7,14 +7,18 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Lift, Source, StreamConsumer, StreamResult};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::lift::{Failure, Write, discard, lift_alone};
+use super::lifting::{Failure, Write, discard, lift_alone};
 use super::{Common, Seen, broken};
 use crate::completion::Completion;
-use crate::deliver::With;
+use crate::items::With;
 use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{ITEMS_PER_OP, default_batch};
 use crate::place::{ItemsInto, Place};
-use crate::{EndReason, Flush, Holding, Identity, ItemSink, Meter, Nested, Owned, Receive, Shared};
+use crate::{
+    EndReason, Flush, ItemSink, Meter,
+    completion::{Holding, Owned, Shared},
+    items::{Identity, Nested, Receive},
+};
 
 pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
@@ -62,7 +66,7 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
     /// struct Connection(u32);
     ///
     /// let (connections, _) = futures::channel::mpsc::channel::<Connection>(8);
-    /// let consumer = wasmtime_streams::sink(connections).receive_with(
+    /// let consumer = wasmtime_streams::sinks::items(connections).receive_with(
     ///     |mut store: StoreContextMut<'_, Data>, c: Resource<Connection>| {
     ///         Ok(store.data_mut().table.delete(c)?)
     ///     },
@@ -78,7 +82,7 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
         self.receive_by(With(receive))
     }
 
-    /// Takes items with streams and futures in them: the sink gets what each [becomes on the host](crate::IntoHost), readers
+    /// Takes items with streams and futures in them: the sink gets what each [becomes on the host](crate::items::IntoHost), readers
     /// say, that are closed when they are dropped.
     ///
     /// Of plain items nothing need be said. [`receive_by`](Self::receive_by) with a [`Nested`] sets how much each of the
@@ -88,17 +92,17 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
     /// use futures::{StreamExt as _, channel::mpsc};
     /// use wasmtime::{Engine, Store, component::StreamReader};
     /// # #[cfg(feature = "futures")]
-    /// use wasmtime_streams::{iter, lift::GuestItems, sink};
+    /// use wasmtime_streams::{from_guest::GuestItems, iterators, sinks};
     ///
     /// # #[cfg(feature = "futures")]
     /// # fn main() -> wasmtime::Result<()> {
     /// let mut store = Store::new(&Engine::default(), ());
     /// // A guest's `stream<stream<u32>>`.
     /// let streams: StreamReader<StreamReader<u32>> =
-    ///     StreamReader::new(&mut store, iter([iter([1_u32, 2]), iter([3, 4])]).nested())?;
+    ///     StreamReader::new(&mut store, iterators::items([iterators::items([1_u32, 2]), iterators::items([3, 4])]).nested())?;
     ///
     /// let (tx, mut rx) = mpsc::unbounded::<GuestItems<u32>>();
-    /// streams.pipe(&mut store, sink(tx).nested())?;
+    /// streams.pipe(&mut store, sinks::items(tx).nested())?;
     /// let last = futures::executor::block_on(store.run_concurrent(async |_| {
     ///     drop(rx.next().await); // not wanted
     ///     rx.next().await.unwrap().next_batch().await

@@ -4,7 +4,7 @@
 
 mod bytes;
 mod items;
-mod lift;
+mod lifting;
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ pub use self::bytes::ByteConsumer;
 pub use self::items::ItemConsumer;
 use crate::place::{Kind, Place};
 use crate::producer::OnError;
-use crate::{End, EndReason, Flush, Halt, Holding, Meter};
+use crate::{End, EndReason, Flush, Halt, Meter, completion::Holding};
 
 /// Where a consumer stands in the guest's current write. Wasmtime does not say when one begins: it begins after the
 /// last one was answered.

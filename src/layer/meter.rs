@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// use wasmtime_streams::Meter;
 ///
 /// let meter = Meter::new();
-/// let producer = wasmtime_streams::iter([1_u32, 2, 3]).metered(&meter);
+/// let producer = wasmtime_streams::iterators::items([1_u32, 2, 3]).metered(&meter);
 /// // … and from any thread, at any time:
 /// println!("{} items in {} operations", meter.moved(), meter.operations());
 /// # let _ = producer;

@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 pub use self::meter::Meter;
 pub(crate) use self::signal::{Signal, Signals};
 use crate::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, End, EndReason, Holding, ItemConsumer,
-    ItemProducer, ItemSink, ItemSource,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, End, EndReason, ItemConsumer, ItemProducer,
+    ItemSink, ItemSource, completion::Holding,
 };
 
 /// How a stream ended, as far as a layer is told: everything but the error of the source or sink.

@@ -11,7 +11,10 @@ use crate::completion::Completion;
 use crate::layer::{Ask, Layers, Signal, at_most};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
 use crate::place::{Ahead, Beside, BytesFrom, Place};
-use crate::{ByteSource, EndReason, Holding, Meter, Owned, Shared, Then};
+use crate::{
+    ByteSource, EndReason, Meter, Then,
+    completion::{Holding, Owned, Shared},
+};
 
 pin_project! {
     /// A `stream<u8>` from a [`ByteSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).

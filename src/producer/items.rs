@@ -9,11 +9,15 @@ use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 use super::collect::{ask, collect};
 use super::{OnError, Seen, Splice, SpliceFn, State, over, splice};
 use crate::completion::Completion;
-use crate::deliver::With;
+use crate::items::With;
 use crate::layer::{Layers, Signal};
 use crate::limits::default_batch;
 use crate::place::{ItemsFrom, Place};
-use crate::{Deliver, Holding, Identity, ItemSource, Meter, Nested, Owned, Shared};
+use crate::{
+    ItemSource, Meter,
+    completion::{Holding, Owned, Shared},
+    items::{Deliver, Identity, Nested},
+};
 
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
@@ -64,7 +68,7 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
     /// struct Connection(u32);
     ///
     /// let connections = futures::stream::iter([Connection(1), Connection(2)]);
-    /// let producer = wasmtime_streams::stream(connections)
+    /// let producer = wasmtime_streams::streams::items(connections)
     ///     .deliver_with(|mut store: StoreContextMut<'_, Data>, c| Ok(store.data_mut().table.push(c)?));
     /// # let _ = producer;
     /// # }
@@ -78,7 +82,7 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
     }
 
     /// Gives items that are streams and futures in a guest, or have some in them: each is made when the guest gets it, of what
-    /// the host has for it: any producer, or what [`lift`](crate::lift) made. See [`IntoGuest`](crate::IntoGuest).
+    /// the host has for it: any producer, or what [`lift`](crate::from_guest) made. See [`IntoGuest`](crate::items::IntoGuest).
     ///
     /// An item that the guest does not get is dropped, and is never in the store.
     ///
@@ -87,11 +91,11 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
     ///
     /// # #[cfg(feature = "tokio")]
     /// # fn main() -> wasmtime::Result<()> {
-    /// use wasmtime_streams::{iter, tokio_read};
+    /// use wasmtime_streams::{iterators, tokio_io};
     ///
     /// let mut store = Store::new(&Engine::default(), ());
-    /// let files = [tokio_read(&b"one"[..]), tokio_read(&b"two"[..])]; // any readers, as they come
-    /// let streams: StreamReader<StreamReader<u8>> = StreamReader::new(&mut store, iter(files).nested())?;
+    /// let files = [tokio_io::read(&b"one"[..]), tokio_io::read(&b"two"[..])]; // any readers, as they come
+    /// let streams: StreamReader<StreamReader<u8>> = StreamReader::new(&mut store, iterators::items(files).nested())?;
     /// # let _ = streams;
     /// # Ok(())
     /// # }

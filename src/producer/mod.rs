@@ -17,7 +17,7 @@ pub use self::bytes::ByteProducer;
 pub use self::items::ItemProducer;
 use crate::layer::Ask;
 use crate::place::{Ahead, Kind, Place};
-use crate::{End, EndReason, Holding, Then};
+use crate::{End, EndReason, Then, completion::Holding};
 
 /// What happens with an error: nothing in the core (a completion has seen it), or, by the host's choice, a trap.
 pub(crate) type OnError<E> = Option<fn(E) -> Error>;

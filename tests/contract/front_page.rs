@@ -20,7 +20,7 @@ fn code(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// `.deliver_with` and `lift::reader()` are called `deliver_with` and `reader`; traits are no constructors.
+/// `.deliver_with` and `from_guest::reader()` are called `deliver_with` and `reader`; traits are no constructors.
 fn name(code: &str) -> Option<String> {
     let path = code.trim_start_matches('.').split(['(', '<']).next()?;
     let name = path.rsplit("::").next()?;

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
-use wasmtime_streams::testing::{Finding, Made, consumer, producer};
+use wasmtime_streams_testing::{Finding, Made, consumer, producer};
 
 use crate::wrong::{
     ITEMS, Peer, batch, closing, fed, full as channel, items, narrow, nothing, ready as full,

@@ -4,7 +4,7 @@
 use futures::FutureExt as _;
 use futures::channel::oneshot;
 use wasmtime::component::{StreamProducer, VecBuffer};
-use wasmtime_streams::testing::{Check, Finding, Made, StreamOut, future_producer, producer};
+use wasmtime_streams_testing::{Check, Finding, Made, StreamOut, future_producer, producer};
 
 use crate::wrong::items;
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::component::Source;
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::{Check, Finding, Item, Made, Reported, Role};
+use wasmtime_streams_testing::{Check, Finding, Item, Made, Reported, Role};
 
 pub const ITEMS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
 

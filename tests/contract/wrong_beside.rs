@@ -14,7 +14,7 @@ use tokio_util::sync::PollSender;
 use wasmtime::component::StreamResult::{self, Cancelled, Completed, Dropped};
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, VecBuffer};
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::{
+use wasmtime_streams_testing::{
     Check, Finding, Made, ReceiverEnd, StreamIn, StreamOut, consumer, producer,
 };
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
 use wasmtime::component::{Source, StreamConsumer, StreamResult};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::testing::{Finding, consumer, producer};
+use wasmtime_streams_testing::{Finding, consumer, producer};
 
 use crate::wrong::{
     Peer, accused, batch, fed, items, narrow, nothing, take, wrong_consumer, wrong_producer,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::Poll;
 
 use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
-use wasmtime_streams::testing::{Finding, Made, Reported, consumer};
+use wasmtime_streams_testing::{Finding, Made, Reported, consumer};
 
 use crate::wrong::{
     Peer, Reports, accused, closing, items, narrow, peak, roomy, take, wrong_consumer,

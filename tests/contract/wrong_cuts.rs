@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use wasmtime::component::StreamResult::{self, Cancelled, Completed, Dropped};
 use wasmtime::component::{Source, StreamConsumer};
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::{
+use wasmtime_streams_testing::{
     Check, Finding, Made, ReceiverEnd, Reported, StreamIn, consumer, consumer_in,
 };
 

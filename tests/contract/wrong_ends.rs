@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{self, Cancelled, Completed, Dropped};
 use wasmtime::component::{Destination, Resource, ResourceTable, ResourceType, VecBuffer};
 use wasmtime::error::Context as _;
-use wasmtime_streams::testing::{Finding, Made, Reported, producer, producer_in};
+use wasmtime_streams_testing::{Finding, Made, Reported, producer, producer_in};
 
 use crate::wrong::{ITEMS, Reports, accused, full, items, peak, ready, wrong_producer};
 

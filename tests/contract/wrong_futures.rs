@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::component::{FutureConsumer, FutureProducer, Source};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::testing::{Finding, Made, future_consumer, future_producer};
+use wasmtime_streams_testing::{Finding, Made, future_consumer, future_producer};
 
 use crate::wrong::{Peer, accused, narrow};
 

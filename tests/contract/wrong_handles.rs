@@ -12,7 +12,7 @@ use wasmtime::component::{
     StreamProducer, StreamReader, VecBuffer,
 };
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::{
+use wasmtime_streams_testing::{
     Check, Finding, Item, Made, StreamIn, StreamOut, consumer, consumer_in, producer,
 };
 

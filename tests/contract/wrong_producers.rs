@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 
 use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Completed, Dropped};
-use wasmtime_streams::testing::{Finding, Made, producer};
+use wasmtime_streams_testing::{Finding, Made, producer};
 
 use crate::wrong::{ITEMS, accused, batch, fed, full, items, nothing, ready, wrong_producer};
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
-use wasmtime_streams::testing::{Finding, Made, consumer, producer};
+use wasmtime_streams_testing::{Finding, Made, consumer, producer};
 
 use crate::wrong::{
     ITEMS, Peer, accused, batch, fed, full, items, nothing, ready, roomy, take, wrong_consumer,

@@ -7,7 +7,7 @@ use std::fmt::{self, Debug};
 
 use wasmtime_streams::EndReason::{self, Finished, LimitReached};
 use wasmtime_streams::StoreToken;
-use wasmtime_streams::testing::{Code, Setup, executor};
+use wasmtime_streams_testing::{Code, Setup, executor};
 
 use crate::adapters::{Can, Leaves, Row};
 use crate::host::Host;

@@ -10,13 +10,13 @@ use crate::{adapters, table, values};
 
 /// What has no row of its own.
 const MADE_OF_OTHERS: &[&str] = &[
-    // `lift_reader` and `lower_writer`.
-    "tokio_duplex",
+    // `from_guest_reader` and `to_guest_writer`.
+    "tokio_io_duplex",
     // The same stream in another store, with the same object.
     "relay_splice",
     "relay_splice_items",
-    // `lift_value_consumer`, in a store: a test of its own.
-    "lift_value",
+    // `from_guest_value_consumer`, in a store: a test of its own.
+    "from_guest_value",
 ];
 
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -2,7 +2,7 @@
 
 use wasmtime_streams::EndReason::{Finished, ReceiverDropped};
 use wasmtime_streams::StoreToken;
-use wasmtime_streams::testing::{Setup, executor};
+use wasmtime_streams_testing::{Setup, executor};
 
 use crate::adapters::{Can, Leaves, SINKS};
 use crate::cells::Completes;

@@ -3,8 +3,8 @@
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 
-use wasmtime_streams::testing::{Code, Guest, executor};
 use wasmtime_streams::{CancelHandle, StoreToken};
+use wasmtime_streams_testing::{Code, Guest, executor};
 
 use crate::cells::{Cell, Completes, Report};
 use crate::host::{Host, look};

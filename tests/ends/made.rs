@@ -16,7 +16,7 @@ use wasmtime::component::StreamReader;
 use wasmtime::{AsContext as _, Error, StoreContextMut};
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, Completion,
-    EndReason, Flush, ItemConsumer, ItemProducer, ItemSink, ItemSource, Receive, StoreToken,
+    EndReason, Flush, ItemConsumer, ItemProducer, ItemSink, ItemSource, StoreToken, items::Receive,
 };
 
 use crate::cells::Completes;

@@ -3,8 +3,8 @@
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
 
-use wasmtime_streams::testing::Setup;
-use wasmtime_streams::tokio_socket_write;
+use wasmtime_streams::sockets;
+use wasmtime_streams_testing::Setup;
 
 use crate::host::{Host, look};
 use crate::peers::sockets::{settle, tcp};
@@ -30,14 +30,14 @@ fn a_cut_is_told_to_a_tcp_peer_by_a_reset_of_the_socket_that_is_handed_back() {
         let _entered = host.enter();
         let (socket, peer) = tcp(&host);
         let script = Setup::new(()).run::<u8, _>(async |guest| {
-            let (consumer, mut done) = tokio_socket_write(socket).with_completion();
+            let (consumer, mut done) = sockets::write(socket).with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &[1, 2, 3]).await;
             if cut {
                 done.cancel();
             } else {
                 guest.drop_writable(stream).await;
-                wasmtime_streams::testing::executor::idle().await;
+                wasmtime_streams_testing::executor::idle().await;
             }
             let done = look(&mut done).await.expect("it has ended");
             assert_eq!(done.end.is_finished(), !cut);

@@ -7,9 +7,9 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 use wasmtime::component::{FutureConsumer, FutureProducer, FutureReader};
 use wasmtime::{Engine, Error, Store, StoreContextMut};
-use wasmtime_streams::lift::{NoValue, value_consumer};
-use wasmtime_streams::testing::{Code, Guest, Setup, executor};
-use wasmtime_streams::{self as ws, BodyError, StoreToken, lift, lower};
+use wasmtime_streams::from_guest::{NoValue, value_consumer};
+use wasmtime_streams::{self as ws, StoreToken, body::BodyError, from_guest, to_guest};
+use wasmtime_streams_testing::{Code, Guest, Setup, executor};
 
 use self::Lacks::{Gives, Traps};
 
@@ -50,27 +50,27 @@ fn sends(sender: oneshot::Sender<u8>) -> Sends {
     Box::new(|| sender.send(7).is_ok())
 }
 
-fn future() -> (Read, Sends) {
+fn values_future() -> (Read, Sends) {
     let (tx, rx) = oneshot::channel();
-    (reads(ws::future(rx.map(|sent| sent.unwrap_or(0)))), sends(tx))
+    (reads(ws::values::future(rx.map(|sent| sent.unwrap_or(0)))), sends(tx))
 }
 
-fn try_future() -> (Read, Sends) {
+fn values_try_future() -> (Read, Sends) {
     let (tx, rx) = oneshot::channel();
-    (reads(ws::try_future(rx)), sends(tx))
+    (reads(ws::values::try_future(rx)), sends(tx))
 }
 
-fn lower_value_producer() -> (Read, Sends) {
-    let (sender, producer) = lower::value_producer::<u8>();
+fn to_guest_value_producer() -> (Read, Sends) {
+    let (sender, producer) = to_guest::value_producer::<u8>();
     (reads(producer), Box::new(|| sender.send(7).is_ok()))
 }
 
 /// Made in the store itself, so its sender is there later.
-fn lower_value() -> (Read, Sends) {
+fn to_guest_value() -> (Read, Sends) {
     let slot = std::rc::Rc::new(RefCell::new(None));
     let late = slot.clone();
     let read = move |store: StoreContextMut<'_, StoreToken>| {
-        let (sender, reader) = lower::value::<u8>(store).unwrap();
+        let (sender, reader) = to_guest::value::<u8>(store).unwrap();
         late.replace(Some(sender));
         reader
     };
@@ -80,10 +80,10 @@ fn lower_value() -> (Read, Sends) {
 #[rustfmt::skip]
 pub const SOURCES: &[Source] = &[
     //       name                          made by                     without a value
-    Source { name: "future",               make: future,               lacks: Gives },
-    Source { name: "try_future",           make: try_future,           lacks: Traps },
-    Source { name: "lower_value_producer", make: lower_value_producer, lacks: Traps },
-    Source { name: "lower_value",          make: lower_value,          lacks: Traps },
+    Source { name: "values_future",               make: values_future,               lacks: Gives },
+    Source { name: "values_try_future",           make: values_try_future,           lacks: Traps },
+    Source { name: "to_guest_value_producer", make: to_guest_value_producer, lacks: Traps },
+    Source { name: "to_guest_value",          make: to_guest_value,          lacks: Traps },
 ];
 
 /// What has come at the host: nothing yet, the value, or that there will be none.
@@ -108,31 +108,31 @@ pub struct Sink {
     pub lacks: &'static str,
 }
 
-fn tokio_oneshot() -> (Write<'static>, Look) {
+fn channels_oneshot_sender() -> (Write<'static>, Look) {
     let (tx, mut rx) = oneshot::channel();
     let look = move || {
         let sent = (&mut rx).now_or_never()?;
         Some(sent.map_err(|_: oneshot::error::RecvError| "`RecvError`"))
     };
-    (Box::new(ws::tokio_oneshot(tx)), Box::new(look))
+    (Box::new(ws::channels::oneshot_sender(tx)), Box::new(look))
 }
 
-fn oneshot() -> (Write<'static>, Look) {
+fn sinks_oneshot() -> (Write<'static>, Look) {
     let (tx, mut rx) = futures::channel::oneshot::channel();
     let look = move || {
         let sent = (&mut rx).now_or_never()?;
         Some(sent.map_err(|_: futures::channel::oneshot::Canceled| "`Canceled`"))
     };
-    (Box::new(ws::oneshot(tx)), Box::new(look))
+    (Box::new(ws::sinks::oneshot(tx)), Box::new(look))
 }
 
-fn lift_value_consumer() -> (Write<'static>, Look) {
+fn from_guest_value_consumer() -> (Write<'static>, Look) {
     let (consumer, mut value) = value_consumer();
     let look = move || Some((&mut value).now_or_never()?.map_err(|NoValue| "`NoValue`"));
     (Box::new(consumer), Box::new(look))
 }
 
-fn callback() -> (Write<'static>, Look) {
+fn values_callback() -> (Write<'static>, Look) {
     let (tx, mut rx) = oneshot::channel();
     let call = move |_: StoreContextMut<'_, StoreToken>, value: u8| {
         let _ = tx.send(value);
@@ -142,16 +142,16 @@ fn callback() -> (Write<'static>, Look) {
         let sent = (&mut rx).now_or_never()?;
         Some(sent.map_err(|_| "it is dropped without a call"))
     };
-    (Box::new(ws::callback(call)), Box::new(look))
+    (Box::new(ws::values::callback(call)), Box::new(look))
 }
 
-fn guest_trailers() -> (Write<'static>, Look) {
+fn body_trailers_from_guest() -> (Write<'static>, Look) {
     let make = |_: StoreContextMut<'_, StoreToken>, value: u8| {
         let mut headers = HeaderMap::new();
         headers.insert("value", u32::from(value).into());
         Ok(Ok::<_, BodyError>(Some(headers)))
     };
-    let (consumer, mut trailers) = ws::guest_trailers(make);
+    let (consumer, mut trailers) = ws::body::trailers_from_guest(make);
     let look = move || {
         Some(match (&mut trailers).now_or_never()? {
             Ok(headers) => Ok(headers.unwrap()["value"].to_str().unwrap().parse().unwrap()),
@@ -165,11 +165,11 @@ fn guest_trailers() -> (Write<'static>, Look) {
 #[rustfmt::skip]
 pub const SINKS: &[Sink] = &[
     //     name                         made by                    without a value
-    Sink { name: "tokio_oneshot",       make: tokio_oneshot,       lacks: "`RecvError`" },
-    Sink { name: "oneshot",             make: oneshot,             lacks: "`Canceled`" },
-    Sink { name: "callback",            make: callback,            lacks: "it is dropped without a call" },
-    Sink { name: "lift_value_consumer", make: lift_value_consumer, lacks: "`NoValue`" },
-    Sink { name: "guest_trailers",      make: guest_trailers,      lacks: "`BodyError::Aborted`" },
+    Sink { name: "channels_oneshot_sender",       make: channels_oneshot_sender,       lacks: "`RecvError`" },
+    Sink { name: "sinks_oneshot",             make: sinks_oneshot,             lacks: "`Canceled`" },
+    Sink { name: "values_callback",            make: values_callback,            lacks: "it is dropped without a call" },
+    Sink { name: "from_guest_value_consumer", make: from_guest_value_consumer, lacks: "`NoValue`" },
+    Sink { name: "body_trailers_from_guest",      make: body_trailers_from_guest,      lacks: "`BodyError::Aborted`" },
 ];
 
 /// Runs a guest to its end or its trap, and drops the store.
@@ -255,7 +255,7 @@ fn a_step_that_fails_on_a_value_is_a_trap() {
     // Rule "No trap and no panic".
     let failure = || Error::msg("scripted failure");
     run(async |guest| {
-        let producer = ws::future(async { 7 })
+        let producer = ws::values::future(async { 7 })
             .deliver_with(move |_: StoreContextMut<'_, StoreToken>, _: u8| Err::<u8, _>(failure()));
         let future = guest.future_source(producer).await;
         guest.future_read(future).await;
@@ -263,7 +263,7 @@ fn a_step_that_fails_on_a_value_is_a_trap() {
     .unwrap_err();
     run(async |guest| {
         let call = move |_: StoreContextMut<'_, StoreToken>, _: u8| Err(failure());
-        let future = guest.future_sink(ws::callback(call)).await;
+        let future = guest.future_sink(ws::values::callback(call)).await;
         guest.future_write(future).await;
     })
     .unwrap_err();
@@ -312,10 +312,11 @@ fn a_receiver_that_leaves_is_nothing_to_the_guest() {
 
 #[test]
 fn a_future_that_is_lifted_in_its_store_says_that_there_is_no_value() {
-    // Rule "Truncated is never complete": the same as `lift::value_consumer`, in one call.
+    // Rule "Truncated is never complete": the same as `from_guest::value_consumer`, in one call.
     let mut store = Store::new(&Engine::default(), ());
-    let future = FutureReader::new(&mut store, ws::future(std::future::pending::<u8>())).unwrap();
-    let mut value = lift::value(&mut store, future).unwrap();
+    let future =
+        FutureReader::new(&mut store, ws::values::future(std::future::pending::<u8>())).unwrap();
+    let mut value = from_guest::value(&mut store, future).unwrap();
     assert_eq!((&mut value).now_or_never(), None);
     drop(store);
     assert_eq!(value.now_or_never(), Some(Err(NoValue)));

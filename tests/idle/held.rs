@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
-use wasmtime_streams::lower::{self, HostWriter};
+use wasmtime_streams::to_guest::{self, HostWriter};
 use wasmtime_streams::{ByteSource as _, ItemSink as _, ItemSource as _, Take, relay};
 
 use crate::{ALLOCATOR, COUNTED, SHARED};
@@ -11,7 +11,7 @@ use crate::{ALLOCATOR, COUNTED, SHARED};
 /// How many bytes are held besides what `empty` holds, once it was filled.
 fn held<W>(empty: impl Fn() -> W, fill: impl FnOnce(&mut W)) -> usize {
     // Takes all the memory that hand-overs before have left for the next ones.
-    let (mut other, _others) = lower::producer(4 * SHARED);
+    let (mut other, _others) = to_guest::producer(4 * SHARED);
     write(&mut other, &[7; 64 << 10]);
     let mut filled = empty();
     let before = ALLOCATOR.current_usage();
@@ -27,7 +27,7 @@ fn write(writer: &mut HostWriter, piece: &[u8]) {
 /// What is held of bytes that are written in such pieces, once the reader has taken `reads` times `part` bytes of them.
 fn held_bytes(capacity: usize, piece: &[u8], reads: usize, part: usize) -> usize {
     held(
-        || lower::producer(capacity),
+        || to_guest::producer(capacity),
         |(writer, producer)| {
             let cx = &mut Context::from_waker(Waker::noop());
             let mut buf = vec![0; part];

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 use futures::executor::block_on;
 use peak_alloc::PeakAlloc;
 use wasmtime::{Engine, Result, Store};
-use wasmtime_streams::lift::{self, GuestItems, GuestReader, ToHost};
-use wasmtime_streams::lower::{self, HostSink, HostWriter};
+use wasmtime_streams::from_guest::{self, GuestItems, GuestReader, ToHost};
+use wasmtime_streams::to_guest::{self, HostSink, HostWriter};
 use wasmtime_streams::{ByteSink, EndReason};
 
 #[global_allocator]
@@ -104,10 +104,10 @@ fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
     let mut store = Store::new(&Engine::default(), ());
     let (mut byte_streams, mut item_streams) = (Vec::new(), Vec::new());
     for _ in 0..STREAMS {
-        let (writer, stream) = lower::writer(&mut store, CAPACITY)?;
-        byte_streams.push((writer, lift::reader(&mut store, stream, CAPACITY)?));
-        let (sink, stream) = lower::sink::<u64>(&mut store, CAPACITY)?;
-        item_streams.push((sink, lift::items(&mut store, stream, CAPACITY)?));
+        let (writer, stream) = to_guest::writer(&mut store, CAPACITY)?;
+        byte_streams.push((writer, from_guest::reader(&mut store, stream, CAPACITY)?));
+        let (sink, stream) = to_guest::sink::<u64>(&mut store, CAPACITY)?;
+        item_streams.push((sink, from_guest::items(&mut store, stream, CAPACITY)?));
     }
     let run = store.run_concurrent(async |_| {
         let bytes = kept(async |len| bytes(&mut byte_streams, len).await).await?;
@@ -126,7 +126,7 @@ fn kept_after(end: impl FnOnce(Pin<&mut ToHost<u8>>, &mut Context<'_>)) -> usize
     let data = vec![7; 64 << 10];
     let mut buf = data.clone();
     let before = ALLOCATOR.current_usage();
-    let (mut consumer, mut reader) = lift::consumer(4 * SHARED);
+    let (mut consumer, mut reader) = from_guest::consumer(4 * SHARED);
     let mut sink = Pin::new(consumer.get_mut());
     while sink.as_mut().poll_write(cx, &data).is_ready() {}
     while reader.poll_read(cx, &mut buf).is_ready() {}
@@ -156,7 +156,7 @@ fn the_memory_of_a_hand_over_that_is_dropped_serves_the_next_one() {
     let mut buf = data.clone();
     for (read, part) in [(0, 0), (0, 1000), (1, 1000), (3, 0), (4, 0)] {
         let mut round = || {
-            let (mut consumer, mut reader) = lift::consumer(4 * data.len());
+            let (mut consumer, mut reader) = from_guest::consumer(4 * data.len());
             let mut sink = Pin::new(consumer.get_mut());
             while sink.as_mut().poll_write(cx, &data).is_ready() {}
             for _ in 0..read {

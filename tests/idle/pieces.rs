@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 #[cfg(feature = "http-body")]
-use wasmtime_streams::guest_body;
-use wasmtime_streams::lift::{self, GuestReader, ToHost};
-use wasmtime_streams::{ByteConsumer, ByteSink, lower};
+use wasmtime_streams::body;
+use wasmtime_streams::from_guest::{self, GuestReader, ToHost};
+use wasmtime_streams::{ByteConsumer, ByteSink, to_guest};
 
 use super::{ALLOCATOR, COUNTED};
 
@@ -26,7 +26,7 @@ const PIECES: [usize; 12] =
 fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     let cx = &mut Context::from_waker(Waker::noop());
     let data = vec![7; 64 << 10];
-    let (mut consumer, reader) = lift::consumer(2 << 20);
+    let (mut consumer, reader) = from_guest::consumer(2 << 20);
     while Pin::new(consumer.get_mut()).poll_write(cx, &data).is_ready() {}
     (consumer, reader)
 }
@@ -59,12 +59,13 @@ fn most_over<W>(
 #[test]
 fn a_byte_hand_over_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory".
-    let over = most_over(lift::consumer, |(consumer, _), cx, data| {
+    let over = most_over(from_guest::consumer, |(consumer, _), cx, data| {
         Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready()
     });
     assert!(over.is_empty(), "lift: {over:#?}");
-    let over =
-        most_over(lower::producer, |(writer, _), cx, data| writer.poll_write(cx, data).is_ready());
+    let over = most_over(to_guest::producer, |(writer, _), cx, data| {
+        writer.poll_write(cx, data).is_ready()
+    });
     assert!(over.is_empty(), "lower: {over:#?}");
 }
 
@@ -73,7 +74,7 @@ fn a_byte_hand_over_holds_at_most_its_capacity_and_a_chunk() {
 fn a_body_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory".
     let over = most_over(
-        |capacity| guest_body(capacity, None),
+        |capacity| body::from_guest(capacity, None),
         |(consumer, _), cx, data| Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready(),
     );
     assert!(over.is_empty(), "{over:#?}");
@@ -82,7 +83,7 @@ fn a_body_holds_at_most_its_capacity_and_a_chunk() {
 #[test]
 fn an_item_hand_over_holds_at_most_its_capacity_and_a_chunk() {
     // The page on the contract, under "Memory": items of one byte.
-    let over = most_over(lower::item_producer::<u8>, |(sink, _), cx, data| {
+    let over = most_over(to_guest::item_producer::<u8>, |(sink, _), cx, data| {
         if sink.poll_room(cx).is_pending() {
             return false;
         }

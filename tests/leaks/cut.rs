@@ -10,11 +10,9 @@ use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::lift::{self, GuestItems, GuestReader};
-use wasmtime_streams::testing::{Code, Guest};
-use wasmtime_streams::{
-    CancelHandle, Completion, End, Flush, sink, tokio_read, tokio_write, try_chunks, try_stream,
-};
+use wasmtime_streams::from_guest::{self, GuestItems, GuestReader};
+use wasmtime_streams::{CancelHandle, Completion, End, Flush, sinks, streams, tokio_io};
+use wasmtime_streams_testing::{Code, Guest};
 
 use crate::kinds::{Completes, Cut, Plan};
 use crate::{Random, World};
@@ -108,15 +106,15 @@ async fn source(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
             }
             _ => Peer::Sender(tx),
         };
-        open!(guest, plan, peer, try_stream(rx), source)
+        open!(guest, plan, peer, streams::try_items(rx), source)
     } else if plan.cut == Cut::Error {
         let chunks = [Ok(bytes::Bytes::from(vec![0; len as usize])), Err("on purpose")];
-        open!(guest, plan, Peer::None, try_chunks(stream::iter(chunks)), source)
+        open!(guest, plan, Peer::None, streams::try_chunks(stream::iter(chunks)), source)
     } else {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(&vec![0; len as usize]).await.unwrap();
         let peer = if plan.cut == Cut::Data { Peer::None } else { Peer::Socket(theirs) };
-        open!(guest, plan, peer, tokio_read(ours), source)
+        open!(guest, plan, peer, tokio_io::read(ours), source)
     }
 }
 
@@ -124,19 +122,25 @@ async fn into_sink(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
     match (plan.items, is_full(&plan)) {
         (true, true) => {
             let (tx, rx) = mpsc::channel(4);
-            open!(guest, plan, Peer::Full(rx), sink::<_, u8>(tx).flush(Flush::OnClose), sink)
+            open!(
+                guest,
+                plan,
+                Peer::Full(rx),
+                sinks::items::<_, u8>(tx).flush(Flush::OnClose),
+                sink
+            )
         }
         (true, false) => {
             let (tx, rx) = mpsc::unbounded();
-            open!(guest, plan, Peer::Receiver(rx), sink::<_, u8>(tx), sink)
+            open!(guest, plan, Peer::Receiver(rx), sinks::items::<_, u8>(tx), sink)
         }
         (false, true) => {
             let (ours, theirs) = duplex(16);
-            open!(guest, plan, Peer::Pipe(theirs), tokio_write(ours), sink)
+            open!(guest, plan, Peer::Pipe(theirs), tokio_io::write(ours), sink)
         }
         (false, false) => {
             let (ours, theirs) = UnixStream::pair().unwrap();
-            open!(guest, plan, Peer::Socket(theirs), tokio_write(ours), sink)
+            open!(guest, plan, Peer::Socket(theirs), tokio_io::write(ours), sink)
         }
     }
 }
@@ -150,8 +154,8 @@ async fn lifted(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
     let (reader, handle) = guest.stream().await;
     let capacity = if plan.parked { 16 } else { 8192 };
     let peer = guest.with(|store| match plan.items {
-        true => Peer::Items(lift::items(store, reader, capacity).unwrap()),
-        false => Peer::Reader(lift::reader(store, reader, capacity).unwrap()),
+        true => Peer::Items(from_guest::items(store, reader, capacity).unwrap()),
+        false => Peer::Reader(from_guest::reader(store, reader, capacity).unwrap()),
     });
     let ended = ready("of a lifted reader".to_owned()).boxed();
     Open { plan, handle, peer, token: CancellationToken::new(), cancel: None, ended }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use peak_alloc::PeakAlloc;
 use tokio::runtime::{Builder, Handle};
 use wasmtime::AsContextMut as _;
-use wasmtime_streams::testing::{Guest, Setup};
+use wasmtime_streams_testing::{Guest, Setup};
 
 use self::kinds::Plan;
 

@@ -6,11 +6,11 @@ use futures::{StreamExt as _, join};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use wasmtime::AsContext as _;
-use wasmtime_streams::lower::FromHost;
-use wasmtime_streams::testing::{Code, Guest, Setup};
+use wasmtime_streams::to_guest::FromHost;
 use wasmtime_streams::{
-    ByteProducer, CancelHandle, End, Shared, StoreToken, relay, tokio_read, tokio_write,
+    ByteProducer, CancelHandle, End, StoreToken, completion::Shared, relay, tokio_io,
 };
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 use crate::{Random, Tally};
 
@@ -24,7 +24,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
         let script = async |guest: &Guest<'_, StoreToken, u8>| {
             if source {
                 theirs.write_all(&vec![0; len]).await.unwrap();
-                let (producer, done) = tokio_read(ours).with_completion();
+                let (producer, done) = tokio_io::read(ours).with_completion();
                 let done = guest.with(|store| done.watch_store(store.as_context().data()));
                 let stream = guest.source(producer).await;
                 let mut left = len as u32;
@@ -36,7 +36,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
                 }
                 Either::Left(done)
             } else {
-                let (consumer, done) = tokio_write(ours).with_completion();
+                let (consumer, done) = tokio_io::write(ours).with_completion();
                 let done = guest.with(|store| done.watch_store(store.as_context().data()));
                 let stream = guest.sink(consumer).await;
                 guest.send_all(stream, &vec![0; len]).await;

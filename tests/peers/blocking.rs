@@ -9,8 +9,11 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::testing::{Code, Guest, Setup};
-use wasmtime_streams::{End, Job, std_read, std_write, tokio_blocking_read, tokio_blocking_write};
+use wasmtime_streams::{
+    End,
+    blocking::{self, Job},
+};
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 const MIB: usize = 1 << 20;
 
@@ -73,7 +76,7 @@ fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
     let (reader, mut writer) = io::pipe().unwrap();
     let (spawn, done) = worker();
     run(async |guest| {
-        let (producer, completion) = std_read(reader, spawn).with_completion();
+        let (producer, completion) = blocking::read_on(reader, spawn).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 4).await, Code::Blocked);
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -83,7 +86,7 @@ fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
         writer.write_all(b"hello").unwrap();
         // The first read wanted four bytes, and they are for whoever reads next.
         assert_eq!(wait(guest, stream, Code::Blocked, &done).await, Code::Completed(3));
-        assert_eq!(guest.dump(wasmtime_streams::testing::BUFFER, 3).await, b"hel");
+        assert_eq!(guest.dump(wasmtime_streams_testing::BUFFER, 3).await, b"hel");
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(1), b"l".to_vec()));
         let code = guest.read(stream, 9).await;
         assert_eq!(wait(guest, stream, code, &done).await, Code::Completed(1));
@@ -101,7 +104,7 @@ fn a_reader_that_blocks_for_ever_does_not_hold_up_a_guest_that_leaves() {
     let mut kept = None;
     run(async |guest| {
         let (producer, completion) =
-            std_read(reader, |job| drop(thread::spawn(|| job.run()))).with_completion();
+            blocking::read_on(reader, |job| drop(thread::spawn(|| job.run()))).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 4).await, Code::Blocked);
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -128,12 +131,12 @@ fn a_mebibyte_comes_out_of_a_file_as_it_is() {
     let (spawn, done) = worker();
     run(async |guest| {
         let reader = File::open(&file.0).unwrap();
-        let stream = guest.source(std_read(reader, spawn)).await;
+        let stream = guest.source(blocking::read_on(reader, spawn)).await;
         let mut got = Vec::new();
         for size in [1, 70_000, 4096, 65_536].into_iter().cycle() {
             let code = guest.read(stream, size).await;
             let code = wait(guest, stream, code, &done).await;
-            got.extend(guest.dump(wasmtime_streams::testing::BUFFER, code.count()).await);
+            got.extend(guest.dump(wasmtime_streams_testing::BUFFER, code.count()).await);
             if code == Code::Dropped(0) {
                 break;
             }
@@ -150,7 +153,7 @@ fn a_mebibyte_goes_into_a_file_as_it_is() {
     let (spawn, done) = worker();
     run(async |guest| {
         let writer = BufWriter::new(File::create(&file.0).unwrap());
-        let stream = guest.sink(std_write(writer, spawn)).await;
+        let stream = guest.sink(blocking::write_on(writer, spawn)).await;
         let mut rest = &data[..];
         for size in [1, 70_000, 4096, 65_536].into_iter().cycle() {
             let part = &rest[..size.min(rest.len())];
@@ -179,11 +182,10 @@ fn a_mebibyte_goes_from_file_to_file_on_tokios_threads() {
     fs::write(&from.0, &data).unwrap();
     let (source, sink) = runtime().block_on(async {
         let mut store = Store::new(&Engine::default(), ());
-        let (producer, source) =
-            tokio_blocking_read(File::open(&from.0).unwrap()).with_completion();
+        let (producer, source) = blocking::read(File::open(&from.0).unwrap()).with_completion();
         let reader = StreamReader::new(&mut store, producer).unwrap();
         let writer = BufWriter::new(File::create(&to.0).unwrap());
-        let (consumer, sink) = tokio_blocking_write(writer).with_completion();
+        let (consumer, sink) = blocking::write(writer).with_completion();
         reader.pipe(&mut store, consumer).unwrap();
         store.run_concurrent(async |_| (source.await, sink.await)).await.unwrap()
     });
@@ -202,7 +204,7 @@ fn a_stream_on_tokios_threads_fails_when_its_runtime_is_gone() {
     let runtime = runtime();
     let reader = {
         let _runtime = runtime.enter();
-        tokio_blocking_read(&b"hello"[..])
+        blocking::read(&b"hello"[..])
     };
     runtime.shutdown_background();
     run(async |guest| {

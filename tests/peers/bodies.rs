@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
 use wasmtime_streams::{
-    End, EndReason, GuestBody, StoreToken, guest_body, guest_trailers, tokio_receiver,
+    End, EndReason, StoreToken,
+    body::{self, GuestBody},
+    channels,
 };
 
 use crate::DEADLINE;
@@ -29,12 +31,12 @@ const CUTS: [Ends; 4] = [Ends::Limit, Ends::Until, Ends::Cancel, Ends::StoreGone
 
 /// A body of "hello", and then what ends it; the completion is kept, and awaited only once `read` is dropped or sent.
 fn body(ends: Ends, read: oneshot::Receiver<()>) -> (GuestBody, oneshot::Receiver<End<()>>) {
-    let (consumer, body) = guest_body(1024, None);
+    let (consumer, body) = body::from_guest(1024, None);
     let (over, said) = oneshot::channel();
     tokio::spawn(async move {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         let (tx, rx) = mpsc::channel(64);
-        let stream = StreamReader::new(&mut store, tokio_receiver(rx)).unwrap();
+        let stream = StreamReader::new(&mut store, channels::mpsc_receiver(rx)).unwrap();
         for byte in *b"hello" {
             tx.send(byte).await.unwrap();
         }
@@ -162,7 +164,7 @@ async fn trailers_do_not_make_up_for_a_cut() {
         let (read, waits) = oneshot::channel();
         let (body, _said) = body(ends, waits);
         let (_consumer, trailers) =
-            guest_trailers(|_: wasmtime::StoreContextMut<'_, ()>, (): ()| {
+            body::trailers_from_guest(|_: wasmtime::StoreContextMut<'_, ()>, (): ()| {
                 Ok(Ok::<_, String>(None))
             });
         let body = body.with_trailers(trailers);

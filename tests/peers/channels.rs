@@ -13,10 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use wasmtime::Result;
 use wasmtime::component::StreamProducer;
-use wasmtime_streams::{
-    End, ItemSource as _, sink, tokio_broadcast_receiver, tokio_receiver, tokio_sender,
-    tokio_unbounded_receiver, tokio_watch_receiver,
-};
+use wasmtime_streams::{End, ItemSource as _, channels, sinks};
 
 use crate::relay::{PerOp, relay};
 
@@ -53,10 +50,10 @@ async fn items_pass_between_tasks_in_order() -> Result<()> {
     {
         let (tx, rx) = mpsc::channel(from);
         count_into(tx, count);
-        let (producer, read_all) = tokio_receiver(rx).with_completion();
+        let (producer, read_all) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(to);
         let received = tokio::spawn(receive(rx, u32::MAX, oneshot::channel().0));
-        let (consumer, written) = tokio_sender(tx).with_completion();
+        let (consumer, written) = channels::mpsc_sender(tx).with_completion();
         let both = async { (read_all.await, written.await) };
         let (read_all, written) = relay(producer, consumer, PerOp { read, write }, both).await?;
         assert!(read_all.end.is_finished() && written.end.is_finished());
@@ -72,11 +69,11 @@ async fn a_cancel_from_another_task_loses_and_doubles_nothing() -> Result<()> {
     for round in 0..20 {
         let (tx, rx) = mpsc::channel(64);
         count_into(tx, 100_000);
-        let (producer, read) = tokio_receiver(rx).with_completion();
+        let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
         let (tell, told) = oneshot::channel();
         let received = tokio::spawn(receive(rx, 100 * round, tell));
-        let (consumer, written) = tokio_sender(tx).with_completion();
+        let (consumer, written) = channels::mpsc_sender(tx).with_completion();
         let cancel = written.cancel_handle();
         tokio::spawn(async move {
             told.await.unwrap();
@@ -101,7 +98,7 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
     for round in 0..20 {
         let (tx, rx) = mpsc::channel(64);
         count_into(tx, 100_000);
-        let (producer, read) = tokio_receiver(rx).with_completion();
+        let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
         let (tell, told) = oneshot::channel();
         let received = tokio::spawn(receive(rx, 100 * round, tell));
@@ -110,7 +107,7 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
             told.await.unwrap();
             abort.abort();
         });
-        let (consumer, written) = tokio_sender(tx).with_completion();
+        let (consumer, written) = channels::mpsc_sender(tx).with_completion();
         let both = async { (written.await, read.await) };
         let per_op = PerOp { read: 100, write: 100 };
         let (written, read) = relay(producer, consumer, per_op, both).await?;
@@ -132,7 +129,7 @@ async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
     let (tx, rx) = mpsc::unbounded_channel();
     (0..COUNT).for_each(|n| tx.send(n).unwrap());
     drop(tx);
-    let producer = tokio_unbounded_receiver(rx);
+    let producer = channels::mpsc_unbounded_receiver(rx);
     let (tx, mut rx) = mpsc::channel(5);
     for _ in 0..2 {
         let other = tx.clone();
@@ -145,7 +142,7 @@ async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
             }
         });
     }
-    let (consumer, written) = tokio_sender(tx).with_completion();
+    let (consumer, written) = channels::mpsc_sender(tx).with_completion();
     let received = tokio::spawn(async move {
         let (mut count, mut others) = (0, 0);
         while let Some(n) = rx.recv().await {
@@ -187,7 +184,7 @@ async fn one_by_one(
         got.store(n, Ordering::Release);
         Ok::<_, Infallible>(got)
     });
-    let (consumer, done) = sink(Box::pin(reads)).with_completion();
+    let (consumer, done) = sinks::items(Box::pin(reads)).with_completion();
     let done = relay(producer, consumer, PerOp { read: 16, write: 16 }, done).await?;
     assert!(done.end.is_finished() && done.moved == u64::from(COUNT));
     sender.join().unwrap();
@@ -198,7 +195,7 @@ async fn one_by_one(
 async fn each_item_of_a_broadcast_wakes_the_guest() -> Result<()> {
     // Rule "A fresh waker".
     let (tx, rx) = broadcast::channel(4);
-    one_by_one(tokio_broadcast_receiver(rx), move |n| assert!(tx.send(n).is_ok())).await
+    one_by_one(channels::broadcast_receiver(rx), move |n| assert!(tx.send(n).is_ok())).await
 }
 
 #[tokio::test]
@@ -220,7 +217,7 @@ async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
             }
         })
     };
-    let mut producer = tokio_broadcast_receiver(rx);
+    let mut producer = channels::broadcast_receiver(rx);
     // In a task of its own: what polls it is its own waker, and not the timeout.
     let receiver = tokio::spawn(async move {
         for n in 1..=COUNT {
@@ -239,14 +236,14 @@ async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
 async fn each_value_of_a_watch_wakes_the_guest() -> Result<()> {
     // Rule "A fresh waker".
     let (tx, rx) = watch::channel(0);
-    one_by_one(tokio_watch_receiver(rx).changes_only(), move |n| tx.send(n).unwrap()).await
+    one_by_one(channels::watch_receiver(rx).changes_only(), move |n| tx.send(n).unwrap()).await
 }
 
 #[tokio::test]
 async fn each_item_of_a_channel_wakes_the_guest() -> Result<()> {
     // Rule "A fresh waker".
     let (tx, rx) = mpsc::channel(4);
-    one_by_one(tokio_receiver(rx), move |n| tx.try_send(n).unwrap()).await
+    one_by_one(channels::mpsc_receiver(rx), move |n| tx.try_send(n).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -262,7 +259,7 @@ async fn a_watch_from_another_thread_ends_with_its_last_value() -> Result<()> {
             }
         }
     });
-    let producer = tokio_watch_receiver(rx);
+    let producer = channels::watch_receiver(rx);
     let (tx, mut rx) = mpsc::channel(16);
     let received = tokio::spawn(async move {
         let mut last = None;
@@ -272,7 +269,7 @@ async fn a_watch_from_another_thread_ends_with_its_last_value() -> Result<()> {
         }
         last
     });
-    let (consumer, written) = tokio_sender(tx).with_completion();
+    let (consumer, written) = channels::mpsc_sender(tx).with_completion();
     relay(producer, consumer, PerOp { read: 16, write: 16 }, written).await?;
     assert_eq!(received.await?, Some(LAST));
     Ok(())

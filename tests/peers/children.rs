@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{std_write, tokio_write};
+use wasmtime_streams::{blocking, tokio_io};
+use wasmtime_streams_testing::Code;
 
 use super::{DEADLINE, with_guest};
 
@@ -31,7 +31,7 @@ fn a_child_sees_the_end_of_its_stdin_while_nobody_awaits_the_driven_completion()
     // Rule "The end belongs to the completion": only dropping a `ChildStdin` closes it.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
-        let (consumer, done) = tokio_write(stdin).with_completion();
+        let (consumer, done) = tokio_io::write(stdin).with_completion();
         let driven = done.driven_by(|task| drop(tokio::spawn(task)));
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
@@ -48,7 +48,7 @@ fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stdin = std::fs::File::from(stdin.into_owned_fd().unwrap());
-        let consumer = std_write(stdin, |job| drop(std::thread::spawn(|| job.run())));
+        let consumer = blocking::write_on(stdin, |job| drop(std::thread::spawn(|| job.run())));
         let (consumer, done) = consumer.with_completion();
         let driven = done.driven_by(|task| drop(tokio::spawn(task)));
         let stream = guest.sink(consumer).await;
@@ -64,7 +64,7 @@ fn a_child_sees_the_end_of_its_stdin_without_a_completion() {
     // Rule "The end belongs to the completion": the stream drops the pipe.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
-        let stream = guest.sink(tokio_write(stdin)).await;
+        let stream = guest.sink(tokio_io::write(stdin)).await;
         assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
         guest.drop_writable(stream).await;
         assert_eq!(said(cat).await, b"hello");

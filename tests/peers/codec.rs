@@ -4,8 +4,8 @@ use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio_util::codec::{Framed, FramedRead, FramedWrite, LinesCodec, LinesCodecError};
-use wasmtime_streams::testing::{Code, Guest, Setup};
-use wasmtime_streams::{End, framed_read, framed_write};
+use wasmtime_streams::{End, codec};
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 /// Reads lines, a few at a time, and writes each of them back, until there are no more.
 async fn echo(guest: &Guest<'_, (), String>, input: u32, output: u32) -> u32 {
@@ -37,9 +37,9 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(1 << 20));
-    let (producer, read) = framed_read(lines).with_completion();
+    let (producer, read) = codec::read(lines).with_completion();
     let lines = FramedWrite::new(writer, LinesCodec::new());
-    let (consumer, written) = framed_write::<_, _, String>(lines).with_completion();
+    let (consumer, written) = codec::write::<_, _, String>(lines).with_completion();
     let run = Setup::new(()).drive::<String, _>(async |guest| {
         let input = guest.source(producer).await;
         let output = guest.sink(consumer).await;
@@ -118,7 +118,7 @@ async fn a_peer_that_sends_too_long_a_line_ends_the_stream() {
         peer.send("x".repeat(1 << 20)).await
     });
     let lines = FramedRead::new(host, LinesCodec::new_with_max_length(100));
-    let (producer, done) = framed_read(lines).with_completion();
+    let (producer, done) = codec::read(lines).with_completion();
     let run = Setup::new(()).drive::<String, _>(async |guest| {
         let input = guest.source(producer).await;
         // Whether the end comes with the first line is a matter of time.

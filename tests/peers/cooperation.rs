@@ -11,11 +11,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::yield_now;
 use wasmtime::component::{StreamConsumer, StreamProducer};
-use wasmtime_streams::{
-    lift, lower, sink, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver,
-    tokio_sender, tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_receiver,
-    tokio_watch_sender,
-};
+use wasmtime_streams::{channels, from_guest, sinks, to_guest};
 
 use crate::relay::{PerOp, relay};
 
@@ -53,7 +49,7 @@ fn turns<R>(
 /// Turns while a guest reads from what is checked, into a sink that always has room.
 macro_rules! reading {
     ($producer:expr) => {{
-        let (consumer, done) = sink(futures::sink::drain()).with_completion();
+        let (consumer, done) = sinks::items(futures::sink::drain()).with_completion();
         turns($producer, consumer, done)
     }};
 }
@@ -62,14 +58,14 @@ macro_rules! reading {
 macro_rules! writing {
     ($consumer:expr) => {{
         let (consumer, done) = $consumer.with_completion();
-        turns(wasmtime_streams::stream(stream::iter(0..COUNT)), consumer, done)
+        turns(wasmtime_streams::streams::items(stream::iter(0..COUNT)), consumer, done)
     }};
 }
 
 #[test]
 fn a_stream_that_knows_nothing_of_tokio_keeps_the_thread() {
     // What the others are compared with.
-    let turns = reading!(wasmtime_streams::stream(stream::iter(0..COUNT)));
+    let turns = reading!(wasmtime_streams::streams::items(stream::iter(0..COUNT)));
     assert!(turns < TURNS / 4, "{turns}");
 }
 
@@ -79,19 +75,19 @@ fn a_guest_that_reads_a_busy_channel_lets_others_run() {
     let (tx, rx) = mpsc::channel(COUNT as usize);
     (0..COUNT).for_each(|n| tx.try_send(n).unwrap());
     drop(tx);
-    let turns = reading!(tokio_receiver(rx));
+    let turns = reading!(channels::mpsc_receiver(rx));
     assert!(turns >= TURNS, "mpsc: {turns}");
 
     let (tx, rx) = mpsc::unbounded_channel();
     (0..COUNT).for_each(|n| tx.send(n).unwrap());
     drop(tx);
-    let turns = reading!(tokio_unbounded_receiver(rx));
+    let turns = reading!(channels::mpsc_unbounded_receiver(rx));
     assert!(turns >= TURNS, "unbounded mpsc: {turns}");
 
     let (tx, rx) = broadcast::channel(COUNT as usize);
     (0..COUNT).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
     drop(tx);
-    let turns = reading!(tokio_broadcast_receiver(rx));
+    let turns = reading!(channels::broadcast_receiver(rx));
     assert!(turns >= TURNS, "broadcast: {turns}");
 }
 
@@ -104,8 +100,8 @@ fn a_guest_that_reads_a_busy_watch_lets_others_run() {
         open.as_ref().map(|tx| tx.send_replace(n + 1));
         Ok::<_, Infallible>(open)
     });
-    let (consumer, done) = sink(Box::pin(next)).with_completion();
-    let turns = turns(tokio_watch_receiver(rx), consumer, done);
+    let (consumer, done) = sinks::items(Box::pin(next)).with_completion();
+    let turns = turns(channels::watch_receiver(rx), consumer, done);
     assert!(turns >= TURNS, "{turns}");
 }
 
@@ -113,17 +109,17 @@ fn a_guest_that_reads_a_busy_watch_lets_others_run() {
 fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
     // Rule "No outrunning": the receiver, too, wants its turn.
     let (tx, _rx) = mpsc::channel::<u32>(COUNT as usize);
-    let turns = writing!(tokio_sender(tx));
+    let turns = writing!(channels::mpsc_sender(tx));
     assert!(turns >= TURNS, "mpsc: {turns}");
 
     let (tx, _rx) = mpsc::unbounded_channel::<u32>();
-    let turns = writing!(tokio_unbounded_sender(tx));
+    let turns = writing!(channels::mpsc_unbounded_sender(tx));
     assert!(turns >= TURNS, "unbounded mpsc: {turns}");
 
-    let turns = writing!(tokio_broadcast_sender(broadcast::Sender::<u32>::new(1)));
+    let turns = writing!(channels::broadcast_sender(broadcast::Sender::<u32>::new(1)));
     assert!(turns >= TURNS, "broadcast: {turns}");
 
-    let turns = writing!(tokio_watch_sender(watch::Sender::new(0_u32)));
+    let turns = writing!(channels::watch_sender(watch::Sender::new(0_u32)));
     assert!(turns >= TURNS, "watch: {turns}");
 }
 
@@ -131,7 +127,7 @@ fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
 fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
     // Rule "Fill the operation": the same on the host's side, as in tokio's own pipes.
     const LEN: usize = COUNT as usize;
-    let (mut writer, producer) = lower::producer(4 * LEN);
+    let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {
         for _ in 0..LEN {
             writer.write_all(&[1]).await.unwrap();
@@ -141,7 +137,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
 
     let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
     let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
-    let mut reader = lift::reader(&mut store, stream, 4 * LEN).unwrap();
+    let mut reader = from_guest::reader(&mut store, stream, 4 * LEN).unwrap();
     writer.close();
     // All of it is there before it is read.
     futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
@@ -164,7 +160,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
 fn a_host_that_sends_or_takes_items_lets_others_run() {
     // Rule "Fill the operation": of items as of bytes, by the host's own methods and by the futures crate's traits.
     const LEN: usize = COUNT as usize;
-    let (mut sink, producer) = lower::item_producer::<u32>(5 * LEN);
+    let (mut sink, producer) = to_guest::item_producer::<u32>(5 * LEN);
     let turns = turns_during(async {
         for n in 0..COUNT {
             sink.send_item(n).await.unwrap();
@@ -186,7 +182,7 @@ fn a_host_that_sends_or_takes_items_lets_others_run() {
 
     let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
     let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
-    let mut items = lift::items(&mut store, stream, 4 * LEN).unwrap();
+    let mut items = from_guest::items(&mut store, stream, 4 * LEN).unwrap();
     moved(&mut store);
     let turns = turns_during(async {
         for _ in 0..COUNT {
@@ -213,7 +209,7 @@ fn a_host_that_sends_or_takes_items_lets_others_run() {
 fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
     // Rule "Fill the operation": whose ecosystem the traits are of makes no difference.
     const LEN: usize = COUNT as usize;
-    let (mut writer, producer) = lower::producer(4 * LEN);
+    let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {
         for _ in 0..LEN {
             futures::AsyncWriteExt::write_all(&mut writer, &[1]).await.unwrap();
@@ -222,7 +218,7 @@ fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
     assert!(turns >= TURNS, "writes: {turns}");
     let mut store = wasmtime::Store::new(&wasmtime::Engine::default(), ());
     let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
-    let mut reader = lift::reader(&mut store, stream, 4 * LEN).unwrap();
+    let mut reader = from_guest::reader(&mut store, stream, 4 * LEN).unwrap();
     moved(&mut store);
     let half = turns_during(async {
         for _ in 0..LEN / 2 {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{End, tokio_datagrams, tokio_send_to};
+use wasmtime_streams::{End, sockets};
+use wasmtime_streams_testing::Code;
 
 use super::{Guest, with_guest};
 
@@ -63,10 +63,10 @@ fn a_guest_answers_datagrams_of_many_peers_over_one_socket() {
     with_guest::<Datagram, _>(async |guest| {
         let socket = Arc::new(bind().await);
         let address = socket.local_addr().unwrap();
-        let receiving = tokio_datagrams(socket.clone()).deliver_with(deliver);
+        let receiving = sockets::datagrams(socket.clone()).deliver_with(deliver);
         let (producer, received) = receiving.with_completion();
         let stream = guest.source(producer).await;
-        let (consumer, sent) = tokio_send_to(socket).receive_with(receive).with_completion();
+        let (consumer, sent) = sockets::send_to(socket).receive_with(receive).with_completion();
         let back = guest.sink(consumer).await;
 
         for round in 0..3 {
@@ -105,7 +105,7 @@ fn a_cancelled_read_leaves_datagrams_in_the_socket() {
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         peer.connect(socket.local_addr().unwrap()).await.unwrap();
-        let stream = guest.source(tokio_datagrams(socket).deliver_with(deliver)).await;
+        let stream = guest.source(sockets::datagrams(socket).deliver_with(deliver)).await;
         for text in ["a", "b"] {
             assert_eq!(guest.read(stream, 4).await, Code::Blocked);
             assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -121,7 +121,7 @@ fn a_whole_datagram_of_the_largest_size_arrives() {
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         peer.connect(socket.local_addr().unwrap()).await.unwrap();
-        let stream = guest.source(tokio_datagrams(socket).deliver_with(deliver)).await;
+        let stream = guest.source(sockets::datagrams(socket).deliver_with(deliver)).await;
         let text = "x".repeat(65_507);
         peer.send(text.as_bytes()).await.unwrap();
         let got = read(guest, stream, 1).await;
@@ -137,13 +137,13 @@ fn a_refused_datagram_ends_neither_direction() {
         let peer = bind().await;
         let (address, name) = (socket.local_addr().unwrap(), peer.local_addr().unwrap());
         socket.connect(name).await.unwrap();
-        let receiving = tokio_datagrams(socket.clone()).deliver_with(deliver);
+        let receiving = sockets::datagrams(socket.clone()).deliver_with(deliver);
         let (producer, received) = receiving.with_completion();
         let stream = guest.source(producer).await;
         peer.send_to(b"bye", address).await.unwrap();
         assert_eq!(read(guest, stream, 1).await, [(port(&peer), "bye".to_owned())]);
         drop(peer);
-        let (consumer, sent) = tokio_send_to(socket).receive_with(receive).with_completion();
+        let (consumer, sent) = sockets::send_to(socket).receive_with(receive).with_completion();
         let back = guest.sink(consumer).await;
         // Each but the first meets the refusal of the one before.
         let nobody = [(1, "anybody?".to_owned()), (1, "hello?".to_owned()), (1, "no?".to_owned())];
@@ -172,7 +172,7 @@ fn a_datagram_that_cannot_be_sent_is_counted_and_the_next_one_is_sent() {
     // Rule "Once and in order": as the network drops it. Port 0 is one that a peer may claim to have.
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
-        let (consumer, done) = tokio_send_to(socket).receive_with(receive).with_completion();
+        let (consumer, done) = sockets::send_to(socket).receive_with(receive).with_completion();
         let stream = guest.sink(consumer).await;
         let items = [
             (port(&peer), "x".repeat(70_000)),
@@ -197,7 +197,7 @@ fn a_datagram_that_the_socket_no_longer_takes_is_handed_back() {
         let (socket, peer) = (bind().await, bind().await);
         socket.connect(peer.local_addr().unwrap()).await.unwrap();
         let same = net::TcpStream::from(socket.as_fd().try_clone_to_owned().unwrap());
-        let (consumer, done) = tokio_send_to(socket).receive_with(receive).with_completion();
+        let (consumer, done) = sockets::send_to(socket).receive_with(receive).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(write(guest, stream, &[(1, "one".to_owned())]).await, Code::Completed(1));
         same.shutdown(net::Shutdown::Write).unwrap();

@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::time::Instant;
 use wasmtime::component::{LinkerInstance, Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::{Code, Setup};
-use wasmtime_streams::{SocketAccept, tokio_accept};
+use wasmtime_streams::sockets::{self, SocketAccept};
+use wasmtime_streams_testing::{Code, Setup};
 
 use crate::{Guest, with_guest_and};
 
@@ -68,7 +68,7 @@ async fn a_listener_that_runs_short_of_resources_goes_on_later() {
         let _client = Client::connect(address).unwrap();
         let setup = Setup::new(ResourceTable::new()).link(link::<TcpStream>);
         let script = async |guest: &Guest<'_, Resource<TcpStream>>| {
-            let (producer, done) = tokio_accept(short).deliver_with(push).with_completion();
+            let (producer, done) = sockets::accept(short).deliver_with(push).with_completion();
             let stream = guest.source(producer).await;
             let code = match guest.read(stream, 4).await {
                 Code::Blocked => guest.wait(stream).await,
@@ -119,7 +119,7 @@ fn accept_without_descriptors<
         let (listener, connect) = listen().await;
         let failures = Arc::new(AtomicUsize::new(0));
         let listener = Counts { listener, failures: failures.clone() };
-        let (producer, done) = tokio_accept(listener).deliver_with(push).with_completion();
+        let (producer, done) = sockets::accept(listener).deliver_with(push).with_completion();
         let stream = guest.source(producer).await;
         let mut taken = Vec::new();
         while let Ok(file) = std::fs::File::open("/dev/null") {

@@ -3,8 +3,8 @@
 use std::io::{self, Write as _};
 
 use tokio::fs::File;
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{tokio_read, tokio_write};
+use wasmtime_streams::tokio_io;
+use wasmtime_streams_testing::Code;
 
 use super::with_guest;
 
@@ -19,7 +19,7 @@ fn a_file_that_blocks_does_not_block_the_executor() {
     // Rule "A fresh waker": there is one thread, on which the guest, this script and another task run.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
-        let stream = guest.source(tokio_read(file)).await;
+        let stream = guest.source(tokio_io::read(file)).await;
         assert_eq!(guest.read(stream, 8).await, Code::Blocked);
         let task = tokio::spawn(async move {
             for _ in 0..100 {
@@ -39,7 +39,7 @@ fn a_cancelled_read_of_a_file_loses_nothing() {
     // Rule "Finish is not the end": the thread goes on reading, and what it gets is the next read's.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
-        let stream = guest.source(tokio_read(file)).await;
+        let stream = guest.source(tokio_io::read(file)).await;
         for _ in 0..3 {
             assert_eq!(guest.read(stream, 8).await, Code::Blocked);
             assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -62,9 +62,9 @@ fn a_file_is_copied_by_a_guest() {
         let (from, to) = (name("from"), name("to"));
         let bytes: Vec<u8> = (0..5 << 20).map(|i: u32| (i ^ (i >> 9)) as u8).collect();
         std::fs::write(&from, &bytes).unwrap();
-        let stream = guest.source(tokio_read(File::open(&from).await.unwrap())).await;
+        let stream = guest.source(tokio_io::read(File::open(&from).await.unwrap())).await;
         let file = File::create(&to).await.unwrap();
-        let (consumer, done) = tokio_write(file).with_completion();
+        let (consumer, done) = tokio_io::write(file).with_completion();
         let out = guest.sink(consumer).await;
         loop {
             let (code, part) = guest.recv(stream, 1 << 20).await;

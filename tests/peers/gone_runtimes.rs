@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
 use tokio::runtime::Builder;
-use wasmtime_streams::testing::{Code, Guest, Setup};
-use wasmtime_streams::{End, Flush, tokio_blocking_write};
+use wasmtime_streams::{End, Flush, blocking};
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 /// A writer that keeps what it gets.
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ fn write_without_a_runtime(flush: Flush) -> Outcome {
     let kept = Kept::default();
     let consumer = {
         let _entered = runtime.enter();
-        tokio_blocking_write(kept.clone()).flush(flush)
+        blocking::write(kept.clone()).flush(flush)
     };
     let (consumer, done) = consumer.with_completion();
     drop(runtime);

@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{End, lift, lower};
+use wasmtime_streams::{End, from_guest, to_guest};
 
 use crate::DEADLINE;
 
@@ -36,8 +36,8 @@ fn bytes_between_three_threads_lose_no_wake_up() {
         const COUNT: usize = 20_000;
         let all = within(move || {
             let mut store = Store::new(&Engine::default(), ());
-            let (mut writer, stream) = lower::writer(&mut store, capacity).unwrap();
-            let mut reader = lift::reader(&mut store, stream, capacity).unwrap();
+            let (mut writer, stream) = to_guest::writer(&mut store, capacity).unwrap();
+            let mut reader = from_guest::reader(&mut store, stream, capacity).unwrap();
             let (stop, over) = futures::channel::oneshot::channel();
             let store = thread::spawn(|| run(store, over));
             let writes = thread::spawn(move || {
@@ -88,14 +88,14 @@ fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
     const CAPACITY: usize = 10;
     within(|| {
         let mut store = Store::new(&Engine::default(), ());
-        let (mut sink, producer) = lower::item_producer::<u32>(CAPACITY);
+        let (mut sink, producer) = to_guest::item_producer::<u32>(CAPACITY);
         let taken = Arc::new(AtomicUsize::new(0));
         let takes = taken.clone();
         let producer = producer.inspect(move |_| {
             takes.fetch_add(1, Ordering::SeqCst);
         });
         let stream = StreamReader::new(&mut store, producer).unwrap();
-        let mut items = lift::items(&mut store, stream, CAPACITY).unwrap();
+        let mut items = from_guest::items(&mut store, stream, CAPACITY).unwrap();
         let (stop, over) = futures::channel::oneshot::channel();
         let store = thread::spawn(|| run(store, over));
         let writes = thread::spawn(move || {
@@ -128,11 +128,11 @@ fn an_end_that_goes_away_at_any_moment_is_told_to_the_other() {
     for round in 0..300 {
         let (written, leaked, end) = within(move || {
             let mut store = Store::new(&Engine::default(), ());
-            let (mut sink, producer) = lower::item_producer::<Counted>(16);
+            let (mut sink, producer) = to_guest::item_producer::<Counted>(16);
             let live = Arc::new(AtomicUsize::new(0));
             let deliver = |_: wasmtime::StoreContextMut<'_, ()>, item: Counted| Ok(item.1 as u32);
             let stream = StreamReader::new(&mut store, producer.deliver_with(deliver)).unwrap();
-            let (consumer, mut items) = lift::item_consumer::<u32>(16);
+            let (consumer, mut items) = from_guest::item_consumer::<u32>(16);
             let (consumer, done) = consumer.with_completion();
             stream.pipe(&mut store, consumer).unwrap();
             let store = thread::spawn(move || {
@@ -170,8 +170,8 @@ fn a_value_and_its_receiver_meet_or_miss_each_other_in_order() {
     for round in 0..2000 {
         within(move || {
             let mut store = Store::new(&Engine::default(), ());
-            let (sender, future) = lower::value::<u32>(&mut store).unwrap();
-            let value = lift::value(&mut store, future).unwrap();
+            let (sender, future) = to_guest::value::<u32>(&mut store).unwrap();
+            let value = from_guest::value(&mut store, future).unwrap();
             let sends = thread::spawn(move || {
                 spin(round);
                 sender.send(7)

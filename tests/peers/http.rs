@@ -22,16 +22,18 @@ use tokio::sync::oneshot;
 use wasmtime::component::{FutureReader, StreamReader};
 use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_streams::{
-    BodyError, End, TrailersError, future, guest_body, guest_trailers, http_body, tokio_read,
+    End,
+    body::{self, BodyError, TrailersError},
+    tokio_io, values,
 };
 
 use crate::transform::Upper;
 
 /// The request's body goes through a guest, and becomes the response's.
 async fn upper(request: Request) -> Response {
-    let (consumer, body) = guest_body(16 * 1024, None);
+    let (consumer, body) = body::from_guest(16 * 1024, None);
     tokio::spawn(async move {
-        let input = http_body(request.into_body());
+        let input = body::read(request.into_body());
         let (consumer, done) = consumer.with_completion();
         let mut guest = Upper::new().await;
         guest
@@ -95,14 +97,14 @@ async fn a_request_that_is_aborted_is_no_end_of_the_data() {
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let tx = tx.lock().unwrap().take();
             async move {
-                let (input, trailers) = http_body(request.into_body()).with_trailers();
+                let (input, trailers) = body::read(request.into_body()).with_trailers();
                 let (input, done) = input.with_completion();
                 let mut guest = Upper::new().await;
                 let got = guest
                     .run(
                         |store| store.with(|access| StreamReader::new(access, input)).unwrap(),
                         async |store, output| {
-                            let (consumer, body) = guest_body(1024, None);
+                            let (consumer, body) = body::from_guest(1024, None);
                             store.with(|access| output.pipe(access, consumer)).unwrap();
                             body.collect().await.unwrap().to_bytes()
                         },
@@ -161,10 +163,10 @@ async fn get_http2(address: SocketAddr) -> hyper::Result<http::Response<hyper::b
 fn with_trailers(
     sum: Option<Result<u32, u8>>,
 ) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
-    let (consumer, body) = guest_body(1024, None);
+    let (consumer, body) = body::from_guest(1024, None);
     let (given, taken) = oneshot::channel();
     let (trailers_consumer, trailers) =
-        guest_trailers(|_: StoreContextMut<'_, ()>, sum: Result<u32, u8>| {
+        body::trailers_from_guest(|_: StoreContextMut<'_, ()>, sum: Result<u32, u8>| {
             given.send(()).unwrap();
             Ok(sum.map_err(|code| format!("error code {code}")).map(|sum| {
                 let mut headers = HeaderMap::new();
@@ -174,12 +176,13 @@ fn with_trailers(
         });
     tokio::spawn(async move {
         let mut store = Store::new(&Engine::default(), ());
-        let stream = StreamReader::new(&mut store, tokio_read(&b"hello"[..])).unwrap();
+        let stream = StreamReader::new(&mut store, tokio_io::read(&b"hello"[..])).unwrap();
         let (consumer, done) = consumer.with_completion();
         stream.pipe(&mut store, consumer).unwrap();
         match sum {
             Some(sum) => {
-                let future = FutureReader::new(&mut store, future(async move { sum })).unwrap();
+                let future =
+                    FutureReader::new(&mut store, values::future(async move { sum })).unwrap();
                 future.pipe(&mut store, trailers_consumer).unwrap();
             }
             None => drop(trailers_consumer),
@@ -213,14 +216,16 @@ async fn a_guest_that_is_gone_aborts_the_message() {
 /// What arrives at a reader of a body with a declared length, of "hello".
 async fn declared(length: u64) -> (Result<Bytes, BodyError>, End<BodyError>, u64) {
     let mut guest = Upper::new().await;
-    let (consumer, body) = guest_body(4, Some(length));
+    let (consumer, body) = body::from_guest(4, Some(length));
     assert_eq!(http_body::Body::size_hint(&body).exact(), Some(length));
     let (consumer, done) = consumer.with_completion();
     let body = tokio::spawn(body.collect());
     let done = guest
         .run(
             |store| {
-                store.with(|access| StreamReader::new(access, tokio_read(&b"hello"[..]))).unwrap()
+                store
+                    .with(|access| StreamReader::new(access, tokio_io::read(&b"hello"[..])))
+                    .unwrap()
             },
             async |store, output| {
                 store.with(|access| output.pipe(access, consumer)).unwrap();
@@ -252,7 +257,7 @@ async fn a_declared_content_length_is_enforced() {
 async fn a_client_that_goes_away_wakes_the_guest() {
     // Rule "No outrunning": the guest's write is parked while nobody reads.
     let mut guest = Upper::new().await;
-    let (consumer, body) = guest_body(1024, None);
+    let (consumer, body) = body::from_guest(1024, None);
     let (consumer, done) = consumer.with_completion();
     let input = stream::repeat(Bytes::from(text(4096)));
     let (read_one, gone) = oneshot::channel();
@@ -265,7 +270,7 @@ async fn a_client_that_goes_away_wakes_the_guest() {
     let done = guest
         .run(
             |store| {
-                let input = wasmtime_streams::chunks(input);
+                let input = wasmtime_streams::streams::chunks(input);
                 store.with(|access| StreamReader::new(access, input)).unwrap()
             },
             async |store, output| {

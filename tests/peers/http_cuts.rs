@@ -21,8 +21,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::{Code, Guest, Setup};
-use wasmtime_streams::{BodyError, StoreToken, guest_body};
+use wasmtime_streams::{
+    StoreToken,
+    body::{self, BodyError},
+};
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 use crate::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
 
@@ -179,7 +182,7 @@ async fn request_by_http2(body: Sent, signs: &Signs) -> Wire {
 
 /// Sends a guest's body, with or without trailers of the host, and cuts it by `plan`.
 async fn cut(plan: Plan, trailers: bool, send: impl AsyncFnOnce(Sent, &Signs) -> Wire) -> Wire {
-    let (consumer, body) = guest_body(1024, None);
+    let (consumer, body) = body::from_guest(1024, None);
     let body = match trailers {
         true => body.with_trailers(ready(Ok(Some(HeaderMap::new())))).boxed_unsync(),
         false => body.boxed_unsync(),
@@ -252,7 +255,7 @@ async fn a_message_is_whole_before_the_completion_is_awaited() {
     macro_rules! check {
         ($($send:ident),*) => { $(
             for trailers in [false, true] {
-                let (consumer, body) = guest_body(1024, None);
+                let (consumer, body) = body::from_guest(1024, None);
                 let (consumer, done) = consumer.with_completion();
                 let body = match trailers {
                     true => body.with_trailers(ready(Ok(Some(HeaderMap::new())))).boxed_unsync(),

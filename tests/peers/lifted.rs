@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut as _, Trap};
-use wasmtime_streams::{StoreToken, iter, lift, lower, tokio_duplex, tokio_read};
+use wasmtime_streams::{StoreToken, from_guest, iterators, to_guest, tokio_io};
 
 use crate::DEADLINE;
 use crate::transform::Transform;
@@ -38,8 +38,8 @@ async fn a_guest_s_output_is_read_by_lines_in_another_task() {
     let text = text(200_000);
     for capacity in [16, 64 * 1024] {
         let mut guest = Transform::upper().await;
-        let output = guest.call(iter(text.clone())).await;
-        let reader = lift::reader(&mut guest.store, output, capacity).unwrap();
+        let output = guest.call(iterators::items(text.clone())).await;
+        let reader = from_guest::reader(&mut guest.store, output, capacity).unwrap();
         let running = run_in_task(guest);
         let task = tokio::spawn(async move {
             let (mut reader, mut all) = (reader.lines(), Vec::new());
@@ -59,8 +59,8 @@ async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
     // Rule "A fresh waker": of whatever executor reads.
     let text = text(200_000);
     let mut guest = Transform::upper().await;
-    let output = guest.call(iter(text.clone())).await;
-    let reader = lift::reader(&mut guest.store, output, 1000).unwrap();
+    let output = guest.call(iterators::items(text.clone())).await;
+    let reader = from_guest::reader(&mut guest.store, output, 1000).unwrap();
     let (done, all) = oneshot::channel();
     thread::spawn(move || {
         let lines = futures::io::AsyncBufReadExt::lines(reader).try_collect::<Vec<_>>();
@@ -74,8 +74,8 @@ async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
 async fn items_are_a_stream_on_another_thread() {
     // Rule "Once and in order": bytes are items, too.
     let mut guest = Transform::upper().await;
-    let output = guest.call(iter(text(100_000))).await;
-    let mut items = lift::items(&mut guest.store, output, 512).unwrap();
+    let output = guest.call(iterators::items(text(100_000))).await;
+    let mut items = from_guest::items(&mut guest.store, output, 512).unwrap();
     let (done, count) = oneshot::channel();
     thread::spawn(move || {
         let all = block_on(items.by_ref().collect::<Vec<u8>>());
@@ -92,11 +92,11 @@ async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
     // Rule "Once and in order": the guest ends its output only once the host has ended the input.
     for capacity in [1000, 64 * 1024] {
         let mut guest = Transform::upper().await;
-        let (writer, input) = lower::writer(&mut guest.store, capacity).unwrap();
+        let (writer, input) = to_guest::writer(&mut guest.store, capacity).unwrap();
         let output = guest.pass_to(input).await;
-        let reader = lift::reader(&mut guest.store, output, capacity).unwrap();
+        let reader = from_guest::reader(&mut guest.store, output, capacity).unwrap();
         let running = run_in_task(guest);
-        // What `tokio_duplex` gives, for a guest that has its input first.
+        // What `tokio_io::duplex` gives, for a guest that has its input first.
         let (mut reader, mut writer) = split(join(reader, writer));
         let writes = tokio::spawn(async move {
             writer.write_all(&text(MIB)).await.unwrap();
@@ -116,10 +116,10 @@ async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
 async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
     // Rule "Once and in order": a guest passes the host's own input back as its output, as an import would be given it.
     let mut guest = Transform::pass().await;
-    let (mut far, input) = lower::writer(&mut guest.store, 100).unwrap();
+    let (mut far, input) = to_guest::writer(&mut guest.store, 100).unwrap();
     let output = guest.pass_to(input).await;
-    let (socket, input) = tokio_duplex(&mut guest.store, output, 100).unwrap();
-    let reader = lift::reader(&mut guest.store, input, 100).unwrap();
+    let (socket, input) = tokio_io::duplex(&mut guest.store, output, 100).unwrap();
+    let reader = from_guest::reader(&mut guest.store, input, 100).unwrap();
     let running = run_in_task(guest);
     let (mut reads, mut writes) = split(socket);
     tokio::spawn(async move {
@@ -139,7 +139,7 @@ async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
     drop(running);
 }
 
-/// Calls the guest from within `lift::run`.
+/// Calls the guest from within `from_guest::run`.
 macro_rules! called {
     ($guest:ident, $producer:expr) => {{
         let transform = $guest.transform;
@@ -157,8 +157,8 @@ async fn one_call_runs_the_guest_and_uses_its_output() {
     let guest = Transform::upper().await;
     let task = tokio::spawn(async move {
         let mut guest = guest;
-        let call = called!(guest, iter(text(MIB)));
-        lift::run(&mut guest.store, 4096, call, async |mut reader| {
+        let call = called!(guest, iterators::items(text(MIB)));
+        from_guest::run(&mut guest.store, 4096, call, async |mut reader| {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).await.map(|_| all)
         })
@@ -174,9 +174,9 @@ async fn a_guest_that_traps_ends_the_one_call_with_its_error() {
     for fuel in [100, 10_000, 500_000] {
         let mut guest = Transform::upper().await;
         guest.store.set_fuel(fuel).unwrap();
-        let call = called!(guest, iter(text(MIB)));
+        let call = called!(guest, iterators::items(text(MIB)));
         let mut got = 0;
-        let run = lift::run(&mut guest.store, 4096, call, async |mut reader| {
+        let run = from_guest::run(&mut guest.store, 4096, call, async |mut reader| {
             let mut buf = [0; 1000];
             loop {
                 match reader.read(&mut buf).await.unwrap() {
@@ -196,8 +196,8 @@ async fn a_host_that_returns_early_leaves_a_store_that_can_go_on() {
     // Rule "Completion": the guest sees its other end dropped when the store runs again, and can be called anew.
     let mut guest = Transform::upper().await;
     for _ in 0..3 {
-        let call = called!(guest, iter(text(MIB)));
-        let run = lift::run(&mut guest.store, 4096, call, async |mut reader| {
+        let call = called!(guest, iterators::items(text(MIB)));
+        let run = from_guest::run(&mut guest.store, 4096, call, async |mut reader| {
             let mut start = [0; 10];
             reader.read_exact(&mut start).await.map(|_| start)
         });
@@ -210,9 +210,9 @@ async fn a_host_that_returns_early_leaves_a_store_that_can_go_on() {
 async fn one_call_can_write_too() {
     // Rule "Once and in order": the parts are made before the call.
     let mut guest = Transform::upper().await;
-    let (mut writer, producer) = lower::producer(100);
+    let (mut writer, producer) = to_guest::producer(100);
     let call = called!(guest, producer);
-    let run = lift::run(&mut guest.store, 100, call, async move |mut reader| {
+    let run = from_guest::run(&mut guest.store, 100, call, async move |mut reader| {
         let mut answer = [0; 5];
         for word in [b"hello", b"world"] {
             writer.write_all(word).await?;
@@ -229,9 +229,9 @@ async fn one_call_can_write_too() {
 async fn a_timer_works_beside_the_guest() {
     // Rule "Completion": the host's part does not run in the store, where a timer may not get its turn.
     let mut guest = Transform::upper().await;
-    let (writer, producer) = lower::producer(100);
+    let (writer, producer) = to_guest::producer(100);
     let call = called!(guest, producer);
-    let run = lift::run(&mut guest.store, 100, call, async |mut reader| {
+    let run = from_guest::run(&mut guest.store, 100, call, async |mut reader| {
         timeout(std::time::Duration::from_millis(10), reader.read_u8()).await
     });
     assert!(timeout(DEADLINE, run).await.expect("nothing hangs").unwrap().is_err());
@@ -244,8 +244,8 @@ async fn a_store_that_is_dropped_on_another_thread_ends_a_read() {
     for watched in [false, true] {
         let mut guest = Transform::upper().await;
         let (near, mut far) = tokio::io::duplex(100);
-        let output = guest.call(tokio_read(near)).await;
-        let (consumer, mut reader) = lift::consumer(100);
+        let output = guest.call(tokio_io::read(near)).await;
+        let (consumer, mut reader) = from_guest::consumer(100);
         if watched {
             let (consumer, done) = consumer.with_completion();
             drop(done.watch_store(guest.store.data()));
@@ -262,7 +262,7 @@ async fn a_store_that_is_dropped_on_another_thread_ends_a_read() {
             Ok(n) => assert!(!watched && n == 0),
             Err(error) => {
                 let cut = error.get_ref().and_then(|error| error.downcast_ref());
-                assert_eq!(cut, Some(&lift::Cut(wasmtime_streams::EndReason::Abandoned)));
+                assert_eq!(cut, Some(&from_guest::Cut(wasmtime_streams::EndReason::Abandoned)));
                 assert!(watched);
             }
         }

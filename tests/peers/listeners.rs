@@ -9,8 +9,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime::component::{LinkerInstance, Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{End, SocketAccept, tokio_accept};
+use wasmtime_streams::{
+    End,
+    sockets::{self, SocketAccept},
+};
+use wasmtime_streams_testing::Code;
 
 use super::with_guest_and;
 
@@ -44,7 +47,7 @@ fn a_guest_accepts_connections_and_closes_them() {
     with_guest_and::<Handle, _>(link, async |guest| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (producer, done) = tokio_accept(listener).deliver_with(push).with_completion();
+        let (producer, done) = sockets::accept(listener).deliver_with(push).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
 
@@ -113,7 +116,7 @@ fn a_connection_that_fails_is_passed_over_and_a_listener_that_fails_is_handed_ba
         let address = listener.local_addr().unwrap();
         let aborted = std::iter::repeat_n(ErrorKind::ConnectionAborted, 100);
         let failing = Failing { errors: Mutex::new(aborted.collect()), listener };
-        let (producer, done) = tokio_accept(failing).deliver_with(push).with_completion();
+        let (producer, done) = sockets::accept(failing).deliver_with(push).with_completion();
         let stream = guest.source(producer).await;
         let _client = TcpStream::connect(address).await.unwrap();
         let code = match guest.read(stream, 4).await {
@@ -129,7 +132,7 @@ fn a_connection_that_fails_is_passed_over_and_a_listener_that_fails_is_handed_ba
         // No more file descriptors, say.
         let failing = done.inner.into_inner();
         failing.errors.lock().unwrap().push_back(ErrorKind::Other);
-        let (producer, done) = tokio_accept(failing).deliver_with(push).with_completion();
+        let (producer, done) = sockets::accept(failing).deliver_with(push).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 4).await, Code::Dropped(0));
         let done = done.await;

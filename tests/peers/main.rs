@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use wasmtime::component::{LinkerInstance, ResourceTable};
-use wasmtime_streams::testing::{self, Item, Setup};
+use wasmtime_streams_testing::{self as testing, Item, Setup};
 
 /// A scripted guest in a store with a table.
 type Guest<'a, T> = testing::Guest<'a, ResourceTable, T>;

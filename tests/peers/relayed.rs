@@ -11,9 +11,7 @@ use futures::executor::block_on;
 use futures::future::join;
 use tokio::io::{AsyncRead, ReadBuf};
 use wasmtime::component::StreamReader;
-use wasmtime_streams::{
-    ByteSource, End, TokioRead, collect, collect_bytes, iter, lift, relay, tokio_read,
-};
+use wasmtime_streams::{ByteSource, End, from_guest, iterators, relay, tokio_io};
 
 use crate::transform::Transform;
 
@@ -39,7 +37,7 @@ fn sixteen_mebibytes_cross_between_two_stores_on_two_threads() {
     // Rule "Once and in order": and what looks on has seen them all.
     const LEN: usize = 16 << 20;
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
-    let output = block_on(one.call(iter(text(LEN))));
+    let output = block_on(one.call(iterators::items(text(LEN))));
     let seen = Arc::new(AtomicUsize::new(0));
     let look = seen.clone();
     let look = move |bytes: &[u8]| {
@@ -47,7 +45,7 @@ fn sixteen_mebibytes_cross_between_two_stores_on_two_threads() {
     };
     let relayed = relay::bytes(&mut one.store, output, &mut two.store, 256 * 1024, look).unwrap();
     let output = block_on(two.pass_to(relayed.stream));
-    let (consumer, done) = collect_bytes(LEN).with_completion();
+    let (consumer, done) = iterators::collect_bytes(LEN).with_completion();
     output.pipe(&mut two.store, consumer).unwrap();
     let first = run(one, relayed.from);
     let (to, done) = run(two, join(relayed.to, done)).join().unwrap();
@@ -65,10 +63,10 @@ fn items_are_mapped_between_two_stores_on_two_threads() {
     // Rule "Once and in order": each byte becomes a number.
     const LEN: usize = 1 << 20;
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::pass()));
-    let output = block_on(one.call(iter(text(LEN))));
+    let output = block_on(one.call(iterators::items(text(LEN))));
     let map = |byte: u8| u32::from(byte) + 1000;
     let relayed = relay::items(&mut one.store, output, &mut two.store, 1000, map).unwrap();
-    let (consumer, done) = collect::<u32>(LEN).with_completion();
+    let (consumer, done) = iterators::collect::<u32>(LEN).with_completion();
     relayed.stream.pipe(&mut two.store, consumer).unwrap();
     let first = run(one, relayed.from);
     let done = run(two, done).join().unwrap();
@@ -83,12 +81,12 @@ fn a_chain_of_three_stores_gives_what_one_would() {
     const LEN: usize = 1 << 20;
     let [mut one, mut two, mut three] =
         [block_on(Transform::rot13()), block_on(Transform::upper()), block_on(Transform::rot13())];
-    let output = block_on(one.call(iter(text(LEN))));
+    let output = block_on(one.call(iterators::items(text(LEN))));
     let first = relay::bytes(&mut one.store, output, &mut two.store, 1000, |_| {}).unwrap();
     let output = block_on(two.pass_to(first.stream));
     let second = relay::bytes(&mut two.store, output, &mut three.store, 100_000, |_| {}).unwrap();
     let output = block_on(three.pass_to(second.stream));
-    let (consumer, done) = collect_bytes(LEN).with_completion();
+    let (consumer, done) = iterators::collect_bytes(LEN).with_completion();
     output.pipe(&mut three.store, consumer).unwrap();
     let one = run(one, first.from);
     let two = run(two, second.from);
@@ -103,12 +101,12 @@ fn what_kills_one_store_is_told_in_the_other() {
     // Rule "Completion": each side is watched in one call, and the guest that lives ends in order.
     for kills_first in [true, false] {
         let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
-        let output = block_on(one.call(iter(text(1 << 20))));
+        let output = block_on(one.call(iterators::items(text(1 << 20))));
         let relayed = relay::bytes(&mut one.store, output, &mut two.store, 1000, |_| {})
             .unwrap()
             .watch_stores(one.store.data(), two.store.data());
         let output = block_on(two.pass_to(relayed.stream));
-        let (consumer, done) = collect_bytes(1 << 20).with_completion();
+        let (consumer, done) = iterators::collect_bytes(1 << 20).with_completion();
         output.pipe(&mut two.store, consumer).unwrap();
         let victim = if kills_first { &mut one } else { &mut two };
         victim.store.set_fuel(100_000).unwrap();
@@ -165,13 +163,13 @@ fn a_splice_moves_the_very_object_and_needs_no_first_store_any_more() {
     // Rule "Splice": a guest that only passed it on is out of the way, and its store may go.
     let (mut one, mut two) = (block_on(Transform::pass()), block_on(Transform::upper()));
     let reads = Arc::new(AtomicUsize::new(0));
-    let input = tokio_read(Watched(reads.clone(), b"hello")).spliceable();
+    let input = tokio_io::read(Watched(reads.clone(), b"hello")).spliceable();
     let output = block_on(one.call(input));
-    let spliced = relay::splice::<TokioRead<Watched>>(&mut one.store, output, &mut two.store);
+    let spliced = relay::splice::<tokio_io::Read<Watched>>(&mut one.store, output, &mut two.store);
     drop(one);
     assert_eq!(reads.load(Ordering::Relaxed), 0, "it was not read, and lives");
     let output = block_on(two.pass_to(spliced.unwrap().unwrap()));
-    let mut reader = lift::reader(&mut two.store, output, 100).unwrap();
+    let mut reader = from_guest::reader(&mut two.store, output, 100).unwrap();
     let all = two.store.run_concurrent(async |_| {
         let mut all = Vec::new();
         tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut all).await.map(|_| all)
@@ -183,7 +181,7 @@ fn a_splice_moves_the_very_object_and_needs_no_first_store_any_more() {
 #[test]
 fn a_guest_that_made_its_own_stream_is_relayed_where_a_splice_is_refused() {
     // Rule "Splice".
-    fn moved<S: ByteSource + wasmtime_streams::Splice + Unpin>(
+    fn moved<S: ByteSource + wasmtime_streams::relay::Splice + Unpin>(
         one: &mut Transform,
         stream: StreamReader<u8>,
         two: &mut Transform,
@@ -197,10 +195,10 @@ fn a_guest_that_made_its_own_stream_is_relayed_where_a_splice_is_refused() {
         }
     }
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
-    let output = block_on(one.call(tokio_read(&b"uryyb"[..]).spliceable()));
-    let stream = moved::<TokioRead<&[u8]>>(&mut one, output, &mut two);
+    let output = block_on(one.call(tokio_io::read(&b"uryyb"[..]).spliceable()));
+    let stream = moved::<tokio_io::Read<&[u8]>>(&mut one, output, &mut two);
     let output = block_on(two.pass_to(stream));
-    let (consumer, done) = collect_bytes(100).with_completion();
+    let (consumer, done) = iterators::collect_bytes(100).with_completion();
     output.pipe(&mut two.store, consumer).unwrap();
     let (stop, stopped) = futures::channel::oneshot::channel::<()>();
     let first = run(one, stopped);

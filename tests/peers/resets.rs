@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{ByteConsumer, ByteSink, tokio_socket_write, tokio_write};
+use wasmtime_streams::{ByteConsumer, ByteSink, sockets, tokio_io};
+use wasmtime_streams_testing::Code;
 
 use super::with_guest;
 
@@ -49,7 +49,7 @@ fn a_tcp_connection_without_linger_is_reset_when_its_stream_is_cut() {
     // Rule "Truncated is never complete": with the default linger a drop looks like the end.
     let reset = Err(ErrorKind::ConnectionReset);
     for (cancel, end) in [(true, reset), (false, Ok(0))] {
-        assert_eq!(seen(tokio_write, cancel), (b"hello".to_vec(), end));
-        assert_eq!(seen(tokio_socket_write, cancel), (b"hello".to_vec(), end));
+        assert_eq!(seen(tokio_io::write, cancel), (b"hello".to_vec(), end));
+        assert_eq!(seen(sockets::write, cancel), (b"hello".to_vec(), end));
     }
 }

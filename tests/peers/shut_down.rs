@@ -5,12 +5,9 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::executor::{Stalled, idle};
-use wasmtime_streams::testing::{Code, Guest, Item, Setup};
-use wasmtime_streams::{
-    Completion, End, tokio_accept, tokio_datagrams, tokio_read, tokio_send_to, tokio_socket_read,
-    tokio_socket_write, tokio_write,
-};
+use wasmtime_streams::{Completion, End, sockets, tokio_io};
+use wasmtime_streams_testing::executor::{Stalled, idle};
+use wasmtime_streams_testing::{Code, Guest, Item, Setup};
 
 /// Runs `script` on this thread, which has no runtime.
 fn run<T: Item, R>(script: impl AsyncFnOnce(&Guest<'_, (), T>) -> R) -> R {
@@ -73,28 +70,28 @@ macro_rules! source_fails {
 #[test]
 fn a_read_of_a_socket_whose_runtime_goes_fails() {
     // Rule "Completion": parked or not; rule "No trap and no panic".
-    source_fails!("tokio_read", |runtime| {
+    source_fails!("tokio_io::read", |runtime| {
         let (socket, peer) = runtime.block_on(tcp());
-        (tokio_read(socket), peer)
+        (tokio_io::read(socket), peer)
     });
-    source_fails!("tokio_socket_read", |runtime| {
+    source_fails!("sockets::read", |runtime| {
         let (socket, peer) = runtime.block_on(tcp());
-        (tokio_socket_read(socket), peer)
+        (sockets::read(socket), peer)
     });
-    source_fails!("tokio_socket_read of a Unix socket", |runtime| {
+    source_fails!("sockets::read of a Unix socket", |runtime| {
         let (socket, peer) = runtime.block_on(async { UnixStream::pair() }).unwrap();
-        (tokio_socket_read(socket), peer)
+        (sockets::read(socket), peer)
     });
-    source_fails!("tokio_datagrams", |runtime| {
+    source_fails!("sockets::datagrams", |runtime| {
         let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0")).unwrap();
         let first = |_: StoreContextMut<'_, ()>, (data, _): (Vec<u8>, SocketAddr)| Ok(data[0]);
-        (tokio_datagrams(socket).deliver_with(first), ())
+        (sockets::datagrams(socket).deliver_with(first), ())
     });
-    source_fails!("tokio_accept", |runtime| {
+    source_fails!("sockets::accept", |runtime| {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let _entered = runtime.enter();
         let number = |_: StoreContextMut<'_, ()>, _: TcpStream| Ok(1);
-        (tokio_accept(listener).deliver_with(number), ())
+        (sockets::accept(listener).deliver_with(number), ())
     });
 }
 
@@ -105,7 +102,7 @@ fn a_question_to_a_socket_whose_runtime_goes_is_answered() {
         run::<u8, _>(async |guest| {
             let runtime = runtime();
             let (socket, _peer) = runtime.block_on(tcp());
-            let (producer, done) = tokio_socket_read(socket).with_completion();
+            let (producer, done) = sockets::read(socket).with_completion();
             let stream = guest.source(producer).await;
             let code = if parked {
                 assert_eq!(guest.read(stream, 0).await, Code::Blocked);
@@ -168,8 +165,8 @@ async fn fill_or_fail(guest: &Guest<'_, (), u8>, stream: u32) {
 #[test]
 fn a_write_into_a_socket_whose_runtime_goes_fails() {
     // Rule "Completion": parked or not; rule "No trap and no panic".
-    sink_fails!("tokio_write", |socket| tokio_write(socket));
-    sink_fails!("tokio_socket_write", |socket| tokio_socket_write(socket));
+    sink_fails!("tokio_io::write", |socket| tokio_io::write(socket));
+    sink_fails!("sockets::write", |socket| sockets::write(socket));
 }
 
 #[test]
@@ -180,7 +177,7 @@ fn a_datagram_into_a_socket_whose_runtime_is_gone_does_not_hang() {
         let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0")).unwrap();
         let to = socket.local_addr().unwrap();
         let datagram = move |_: StoreContextMut<'_, ()>, byte: u8| Ok((vec![byte], Some(to)));
-        let (consumer, done) = tokio_send_to(socket).receive_with(datagram).with_completion();
+        let (consumer, done) = sockets::send_to(socket).receive_with(datagram).with_completion();
         let stream = guest.sink(consumer).await;
         drop(runtime);
         let code = guest.send(stream, &[1]).await;

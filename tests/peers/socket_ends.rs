@@ -7,11 +7,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream, unix::pipe};
 use wasmtime::StoreContextMut;
 use wasmtime::component::ResourceTable;
-use wasmtime_streams::testing::Code;
 use wasmtime_streams::{
-    ByteProducer, ByteSource, SocketRead, tokio_accept, tokio_blocking_read, tokio_datagrams,
-    tokio_read, tokio_socket_read,
+    ByteProducer, ByteSource, blocking,
+    sockets::{self, SocketRead},
+    tokio_io,
 };
+use wasmtime_streams_testing::Code;
 
 use super::{Guest, with_guest};
 
@@ -56,8 +57,8 @@ where
     W: AsyncWrite + Unpin,
 {
     let [(socket, peer), (reader, other)] = pairs;
-    stream_ends(guest, tokio_socket_read(socket), peer, name).await;
-    stream_ends(guest, tokio_read(reader), other, name).await;
+    stream_ends(guest, sockets::read(socket), peer, name).await;
+    stream_ends(guest, tokio_io::read(reader), other, name).await;
 }
 
 #[test]
@@ -87,8 +88,8 @@ fn a_guest_that_asks_before_the_peer_leaves_waits_for_that() {
         for raw in [false, true] {
             let (socket, peer) = tcp().await;
             let stream = match raw {
-                false => guest.source(tokio_socket_read(socket)).await,
-                true => guest.source(tokio_read(socket)).await,
+                false => guest.source(sockets::read(socket)).await,
+                true => guest.source(tokio_io::read(socket)).await,
             };
             let mut code = guest.read(stream, 0).await;
             if raw {
@@ -116,7 +117,7 @@ fn a_guest_that_asks_gets_to_the_end_of_datagrams_and_connections() {
         let same = net::TcpStream::from(socket.as_fd().try_clone_to_owned().unwrap());
         let address = socket.local_addr().unwrap();
         let first = |_: StoreContextMut<'_, ResourceTable>, (data, _): (Vec<u8>, _)| Ok(data[0]);
-        let stream = guest.source(tokio_datagrams(socket).deliver_with(first)).await;
+        let stream = guest.source(sockets::datagrams(socket).deliver_with(first)).await;
         peer.send_to(&[7], address).await.unwrap();
         assert_eq!(guest.recv(stream, 1).await, (Code::Completed(1), vec![7]));
         same.shutdown(net::Shutdown::Read).unwrap();
@@ -124,7 +125,7 @@ fn a_guest_that_asks_gets_to_the_end_of_datagrams_and_connections() {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let number = |_: StoreContextMut<'_, ResourceTable>, _| Ok(1);
-        let stream = guest.source(tokio_accept(listener).limit(0).deliver_with(number)).await;
+        let stream = guest.source(sockets::accept(listener).limit(0).deliver_with(number)).await;
         ends(guest, stream, "connections").await;
     });
 }
@@ -133,7 +134,7 @@ fn a_guest_that_asks_gets_to_the_end_of_datagrams_and_connections() {
 fn a_guest_that_asks_gets_to_the_end_of_a_blocking_reader() {
     // Rule "Zero-length reads": on tokio's own threads.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(tokio_blocking_read(&b"ping"[..])).await;
+        let stream = guest.source(blocking::read(&b"ping"[..])).await;
         assert_eq!(guest.recv(stream, 4).await, (Code::Completed(4), b"ping".to_vec()));
         ends(guest, stream, "a blocking reader").await;
     });

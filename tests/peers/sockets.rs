@@ -6,8 +6,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream, unix::pipe};
 use wasmtime::component::{Component, Linker, StreamReader};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::testing::Code;
-use wasmtime_streams::{End, SocketRead, SocketWrite, tokio_socket_read, tokio_socket_write};
+use wasmtime_streams::{
+    End,
+    sockets::{self, SocketRead, SocketWrite},
+};
+use wasmtime_streams_testing::Code;
 
 use super::{DEADLINE, with_guest};
 
@@ -27,11 +30,11 @@ async fn serve(socket: TcpStream) -> (End<std::io::Error>, u64) {
         .get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")
         .unwrap();
     let (reads, writes) = socket.into_split();
-    let input = StreamReader::new(&mut store, tokio_socket_read(reads)).unwrap();
+    let input = StreamReader::new(&mut store, sockets::read(reads)).unwrap();
     let done = store
         .run_concurrent(async |accessor| {
             let (output,) = transform.call_concurrent(accessor, (input,)).await?;
-            let (consumer, done) = tokio_socket_write(writes).with_completion();
+            let (consumer, done) = sockets::write(writes).with_completion();
             accessor.with(|mut access| output.pipe(&mut access, consumer))?;
             wasmtime::error::Ok(done.await)
         })
@@ -74,7 +77,7 @@ where
     R: SocketRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin,
 {
-    let (producer, done) = tokio_socket_read(socket).with_completion();
+    let (producer, done) = sockets::read(socket).with_completion();
     let stream = guest.source(producer).await;
     // tokio learns that the socket is readable once the reactor turns.
     assert_eq!(guest.read(stream, 4).await, Code::Blocked);
@@ -127,7 +130,7 @@ where
     W: SocketWrite + Unpin + Send + 'static,
     R: AsyncRead + Unpin,
 {
-    let (consumer, done) = tokio_socket_write(socket).with_completion();
+    let (consumer, done) = sockets::write(socket).with_completion();
     let stream = guest.sink(consumer).await;
     // Not before the reactor has turned does tokio know that there is room.
     let mut sent = vec![1; room];
@@ -181,7 +184,7 @@ async fn fails<W, R>(guest: &super::Guest<'_, u8>, socket: W, peer: R)
 where
     W: SocketWrite + Unpin + Send + 'static,
 {
-    let (consumer, done) = tokio_socket_write(socket).with_completion();
+    let (consumer, done) = sockets::write(socket).with_completion();
     let stream = guest.sink(consumer).await;
     let large = vec![7; 1 << 20];
     guest.load(&large).await;
@@ -222,7 +225,7 @@ fn a_connection_that_is_reset_ends_the_stream_with_its_error() {
         // The peer leaves it unread when it closes: of that TCP makes a reset.
         socket.write_all(b"unread").await.unwrap();
         peer.readable().await.unwrap();
-        let (producer, done) = tokio_socket_read(socket).with_completion();
+        let (producer, done) = sockets::read(socket).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 8).await, Code::Blocked);
         peer.write_all(b"last").await.unwrap();
@@ -242,7 +245,7 @@ fn a_socket_that_the_guest_gives_up_is_handed_back_and_still_works() {
     // Rule "Completion": with all that nobody has read.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
-        let (producer, done) = tokio_socket_read(socket).with_completion();
+        let (producer, done) = sockets::read(socket).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 1).await, Code::Blocked);
         peer.write_all(b"abc").await.unwrap();
@@ -264,7 +267,7 @@ fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
     // Rule "The end belongs to the completion": the peer sees the end while the socket is still open.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
-        let (consumer, done) = tokio_socket_write(socket).with_completion();
+        let (consumer, done) = sockets::write(socket).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, b"question").await, Code::Completed(8));
         guest.drop_writable(stream).await;
@@ -286,7 +289,7 @@ fn a_write_half_without_a_completion_is_shut_down_by_its_drop() {
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
         let (_reads, writes) = socket.into_split();
-        let stream = guest.sink(tokio_socket_write(writes)).await;
+        let stream = guest.sink(sockets::write(writes)).await;
         assert_eq!(guest.send(stream, b"bye").await, Code::Completed(3));
         guest.drop_writable(stream).await;
         let mut received = Vec::new();

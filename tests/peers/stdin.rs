@@ -8,8 +8,11 @@ use std::thread;
 use tokio::net::unix::pipe;
 use tokio::runtime::Builder;
 use wasmtime::component::StreamProducer;
-use wasmtime_streams::testing::{Code, Guest, Setup};
-use wasmtime_streams::{Job, std_read, tokio_socket_read};
+use wasmtime_streams::{
+    blocking::{self, Job},
+    sockets,
+};
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 use crate::DEADLINE;
 
@@ -59,7 +62,7 @@ fn ends(name: &str, how: &str) {
 
 #[test]
 fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
-    // Rule "Finish is not the end": by `std_read` with a thread that is not the runtime's.
+    // Rule "Finish is not the end": by `blocking::read_on` with a thread that is not the runtime's.
     const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin";
     if std::env::var_os(HOW).is_none() {
         return ends(NAME, "a thread");
@@ -67,7 +70,7 @@ fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
     let (jobs, queue) = mpsc::channel::<Job>();
     thread::spawn(move || queue.into_iter().for_each(Job::run));
     leave(|| {
-        std_read(std::io::stdin(), move |job| {
+        blocking::read_on(std::io::stdin(), move |job| {
             let _ = jobs.send(job);
         })
     });
@@ -82,6 +85,6 @@ fn a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open() {
     }
     leave(|| {
         let stdin = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().unwrap();
-        tokio_socket_read(pipe::Receiver::from_file(std::fs::File::from(stdin)).unwrap())
+        sockets::read(pipe::Receiver::from_file(std::fs::File::from(stdin)).unwrap())
     });
 }

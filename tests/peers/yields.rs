@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 use wasmtime::component::{Component, Linker, StreamReader, TypedFunc};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{tokio_read, tokio_socket_read};
+use wasmtime_streams::{sockets, tokio_io};
 
 use super::DEADLINE;
 
@@ -32,8 +32,8 @@ impl Polling {
 
     async fn run(mut self, true_readiness: bool, socket: UnixStream) -> Answers {
         let input = match true_readiness {
-            true => StreamReader::new(&mut self.store, tokio_socket_read(socket)),
-            false => StreamReader::new(&mut self.store, tokio_read(socket)),
+            true => StreamReader::new(&mut self.store, sockets::read(socket)),
+            false => StreamReader::new(&mut self.store, tokio_io::read(socket)),
         };
         let (input, run) = (input.unwrap(), self.run);
         let ran = self

@@ -3,9 +3,9 @@
 use futures::future::pending;
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContext as _, Engine, Store};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::testing::{Guest, Setup};
-use wasmtime_streams::{Completion, End, StoreToken, collect, std_read, tokio_read, tokio_write};
+use wasmtime_streams::{Completion, End, StoreToken, blocking, iterators, tokio_io};
+use wasmtime_streams_testing::executor;
+use wasmtime_streams_testing::{Guest, Setup};
 
 use crate::support::guest::Code;
 use crate::support::script::{Script, Step, Writer};
@@ -27,7 +27,7 @@ fn a_sink_of_a_guest_that_traps_is_abandoned_and_not_closed() {
         let writer = Writer::new(Script::new([Step::Accept(2), Step::Hold]));
         let log = writer.log();
         let trapped = run(async |guest| {
-            let (consumer, done) = tokio_write(writer).with_completion();
+            let (consumer, done) = tokio_io::write(writer).with_completion();
             kept = Some(watch(guest, done));
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
@@ -52,7 +52,7 @@ fn a_source_of_a_guest_that_traps_is_abandoned() {
         let trapped = run(async |guest| {
             let (reader, mut writer) = tokio::io::simplex(8);
             tokio::io::AsyncWriteExt::write_all(&mut writer, &[1, 2]).await.unwrap();
-            let (producer, done) = tokio_read(reader).with_completion();
+            let (producer, done) = tokio_io::read(reader).with_completion();
             kept = Some((watch(guest, done), writer));
             let stream = guest.source(producer).await;
             assert_eq!(guest.recv(stream, 2).await.0, Code::Completed(2));
@@ -73,10 +73,11 @@ fn a_stream_that_is_forgotten_in_a_store_is_abandoned_with_it() {
     // Rule "Completion": items as well, and a consumer that the guest has never written to.
     let mut kept = None;
     run(async |guest| {
-        let (consumer, sink) = collect::<u8>(9).with_completion();
+        let (consumer, sink) = iterators::collect::<u8>(9).with_completion();
         let sink = watch(guest, sink);
         guest.sink(consumer).await;
-        let (producer, source) = std_read(std::io::repeat(1), |job| job.run()).with_completion();
+        let (producer, source) =
+            blocking::read_on(std::io::repeat(1), |job| job.run()).with_completion();
         let source = watch(guest, source);
         guest.source(producer).await;
         kept = Some((sink, source));
@@ -93,8 +94,8 @@ fn of_a_pipe_between_hosts_the_sink_is_abandoned_with_the_store() {
     for run in [false, true] {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         let (reader, _writer) = tokio::io::simplex(8);
-        let (producer, source) = tokio_read(reader).with_completion();
-        let (consumer, sink) = collect::<u8>(9).with_completion();
+        let (producer, source) = tokio_io::read(reader).with_completion();
+        let (consumer, sink) = iterators::collect::<u8>(9).with_completion();
         let source = source.watch_store(store.data());
         let sink = sink.watch_store(store.data());
         let stream = StreamReader::new(&mut store, producer).unwrap();
@@ -115,12 +116,12 @@ fn a_guest_that_drops_its_end_abandons_nothing() {
     let mut kept = None;
     run(async |guest| {
         let writer = Writer::new(Script::new([]));
-        let (consumer, sink) = tokio_write(writer).with_completion();
+        let (consumer, sink) = tokio_io::write(writer).with_completion();
         let sink = watch(guest, sink);
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2, 3]).await;
         guest.drop_writable(stream).await;
-        let (producer, source) = tokio_read(tokio::io::repeat(1)).with_completion();
+        let (producer, source) = tokio_io::read(tokio::io::repeat(1)).with_completion();
         let source = watch(guest, source);
         let stream = guest.source(producer).await;
         guest.drop_readable(stream).await;
@@ -139,10 +140,10 @@ fn without_a_token_a_store_that_goes_away_looks_like_the_guest() {
     // Rule "Completion": what cannot be told is the normal end of the data, as it always was.
     let mut kept = None;
     let trapped = run(async |guest| {
-        let (consumer, sink) = collect::<u8>(9).with_completion();
+        let (consumer, sink) = iterators::collect::<u8>(9).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2, 3]).await;
-        let (producer, source) = tokio_read(tokio::io::repeat(1)).with_completion();
+        let (producer, source) = tokio_io::read(tokio::io::repeat(1)).with_completion();
         guest.source(producer).await;
         kept = Some((sink, source));
         guest.trap().await;
@@ -161,7 +162,7 @@ fn a_completion_that_was_cancelled_stays_so_when_the_store_goes() {
     // Rule "Completion": it resolves with the end that came first.
     let mut kept = None;
     run(async |guest| {
-        let (consumer, done) = collect::<u8>(9).with_completion();
+        let (consumer, done) = iterators::collect::<u8>(9).with_completion();
         let done = watch(guest, done);
         guest.sink(consumer).await;
         done.cancel();

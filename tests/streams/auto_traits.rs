@@ -6,12 +6,14 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio_util::codec::LinesCodec;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, CancelHandle, Chunks, Collect, Completion, End, FramedReadItems,
-    FramedWriteItems, ItemConsumer, ItemProducer, IterItems, Job, PeekableItems, SinkItems,
-    StdRead, StdWrite, StreamItems, TokioAccept, TokioBroadcastReceiver, TokioBroadcastSender,
-    TokioDatagrams, TokioRead, TokioReceiver, TokioSendTo, TokioSender, TokioSocketRead,
-    TokioSocketWrite, TokioUnboundedReceiver, TokioUnboundedSender, TokioWatchReceiver,
-    TokioWatchSender, TokioWrite, TryIterItems, ValueConsumer, ValueProducer, lift, lower, relay,
+    ByteConsumer, ByteProducer, CancelHandle, Completion, End, ItemConsumer, ItemProducer,
+    ValueConsumer, ValueProducer,
+    blocking::{self, Job},
+    channels, codec, from_guest,
+    iterators::{self, Collect},
+    relay, sinks, sockets,
+    streams::{self, Chunks},
+    to_guest, tokio_io,
 };
 
 use crate::support::script::Writer;
@@ -26,47 +28,47 @@ struct Pinned(#[allow(dead_code)] PhantomPinned);
 
 #[test]
 fn producers_and_consumers_can_move_between_threads() {
-    send::<ByteProducer<TokioRead<tokio::fs::File>>>();
-    send::<ByteConsumer<TokioWrite<tokio::fs::File>>>();
-    send::<ByteProducer<TokioSocketRead<tokio::net::TcpStream>>>();
-    send::<ByteConsumer<TokioSocketWrite<tokio::net::TcpStream>>>();
-    send::<ItemProducer<TokioAccept<tokio::net::TcpListener>>>();
-    send::<ItemProducer<TokioDatagrams<tokio::net::UdpSocket>>>();
-    send::<ItemConsumer<TokioSendTo<tokio::net::UdpSocket>>>();
-    send::<ItemProducer<StreamItems<BoxStream<'static, u32>>>>();
-    send::<ItemConsumer<SinkItems<Writer<u32>, u32>>>();
-    send::<ItemProducer<PeekableItems<BoxStream<'static, u32>>>>();
-    send::<ItemProducer<FramedReadItems<tokio::fs::File, LinesCodec>>>();
-    send::<ItemConsumer<FramedWriteItems<tokio::fs::File, LinesCodec, String>>>();
-    send::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
-    send::<ByteProducer<StdRead<std::fs::File>>>();
-    send::<ByteConsumer<StdWrite<std::fs::File>>>();
+    send::<ByteProducer<tokio_io::Read<tokio::fs::File>>>();
+    send::<ByteConsumer<tokio_io::Write<tokio::fs::File>>>();
+    send::<ByteProducer<sockets::Read<tokio::net::TcpStream>>>();
+    send::<ByteConsumer<sockets::Write<tokio::net::TcpStream>>>();
+    send::<ItemProducer<sockets::Accept<tokio::net::TcpListener>>>();
+    send::<ItemProducer<sockets::Datagrams<tokio::net::UdpSocket>>>();
+    send::<ItemConsumer<sockets::SendTo<tokio::net::UdpSocket>>>();
+    send::<ItemProducer<streams::Items<BoxStream<'static, u32>>>>();
+    send::<ItemConsumer<sinks::Items<Writer<u32>, u32>>>();
+    send::<ItemProducer<streams::PeekableItems<BoxStream<'static, u32>>>>();
+    send::<ItemProducer<codec::Read<tokio::fs::File, LinesCodec>>>();
+    send::<ItemConsumer<codec::Write<tokio::fs::File, LinesCodec, String>>>();
+    send::<Completion<tokio_io::Read<tokio::fs::File>, std::io::Error>>();
+    send::<ByteProducer<blocking::Read<std::fs::File>>>();
+    send::<ByteConsumer<blocking::Write<std::fs::File>>>();
     send::<Job>();
-    send::<lift::GuestReader>();
-    send::<lift::GuestItems<String>>();
-    send::<lift::GuestValue<String>>();
-    send::<lower::HostWriter>();
-    send::<lower::HostSink<String>>();
-    send::<lower::HostValue<String>>();
-    sync::<lower::HostSink<String>>();
+    send::<from_guest::GuestReader>();
+    send::<from_guest::GuestItems<String>>();
+    send::<from_guest::GuestValue<String>>();
+    send::<to_guest::HostWriter>();
+    send::<to_guest::HostSink<String>>();
+    send::<to_guest::HostValue<String>>();
+    sync::<to_guest::HostSink<String>>();
     send::<relay::Relayed<String>>();
     send::<CancelHandle>();
     sync::<CancelHandle>();
-    sync::<Completion<TokioRead<tokio::fs::File>, std::io::Error>>();
+    sync::<Completion<tokio_io::Read<tokio::fs::File>, std::io::Error>>();
     send::<End<std::io::Error>>();
 }
 
 #[test]
 fn channels_are_unpin_whatever_their_items_are() {
     // `with_completion` and `spliceable` ask for it.
-    unpin::<TokioReceiver<Pinned>>();
-    unpin::<TokioUnboundedReceiver<Pinned>>();
-    unpin::<TokioBroadcastReceiver<Pinned>>();
-    unpin::<TokioWatchReceiver<Pinned>>();
-    unpin::<TokioSender<Pinned>>();
-    unpin::<TokioUnboundedSender<Pinned>>();
-    unpin::<TokioBroadcastSender<Pinned>>();
-    unpin::<TokioWatchSender<Pinned>>();
+    unpin::<channels::MpscReceiver<Pinned>>();
+    unpin::<channels::MpscUnboundedReceiver<Pinned>>();
+    unpin::<channels::BroadcastReceiver<Pinned>>();
+    unpin::<channels::WatchReceiver<Pinned>>();
+    unpin::<channels::MpscSender<Pinned>>();
+    unpin::<channels::MpscUnboundedSender<Pinned>>();
+    unpin::<channels::BroadcastSender<Pinned>>();
+    unpin::<channels::WatchSender<Pinned>>();
 }
 
 #[test]
@@ -75,20 +77,20 @@ fn what_is_never_pinned_inside_asks_for_no_unpin() {
     unpin::<ValueConsumer<u32, Pinned>>();
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();
-    unpin::<PeekableItems<BoxStream<'static, PhantomPinned>>>();
-    unpin::<FramedWriteItems<tokio::fs::File, LinesCodec, String>>();
+    unpin::<streams::PeekableItems<BoxStream<'static, PhantomPinned>>>();
+    unpin::<codec::Write<tokio::fs::File, LinesCodec, String>>();
     unpin::<Chunks<BoxStream<'static, Bytes>, Bytes>>();
-    unpin::<lift::GuestItems<Pinned>>();
-    unpin::<lift::GuestValue<Pinned>>();
-    unpin::<lift::ToHost<Pinned>>();
-    unpin::<lower::HostSink<Pinned>>();
-    unpin::<lower::FromHost<Pinned>>();
-    unpin::<IterItems<Pinned>>();
-    unpin::<TryIterItems<Pinned>>();
+    unpin::<from_guest::GuestItems<Pinned>>();
+    unpin::<from_guest::GuestValue<Pinned>>();
+    unpin::<from_guest::ToHost<Pinned>>();
+    unpin::<to_guest::HostSink<Pinned>>();
+    unpin::<to_guest::FromHost<Pinned>>();
+    unpin::<iterators::Items<Pinned>>();
+    unpin::<iterators::TryItems<Pinned>>();
     unpin::<Collect<Pinned>>();
-    unpin::<StdRead<Pinned>>();
-    unpin::<StdWrite<Pinned>>();
-    unpin::<TokioAccept<Pinned>>();
-    unpin::<TokioDatagrams<Pinned>>();
-    unpin::<TokioSendTo<Pinned>>();
+    unpin::<blocking::Read<Pinned>>();
+    unpin::<blocking::Write<Pinned>>();
+    unpin::<sockets::Accept<Pinned>>();
+    unpin::<sockets::Datagrams<Pinned>>();
+    unpin::<sockets::SendTo<Pinned>>();
 }

@@ -5,8 +5,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{End, Flush, Job, StdRead, StdWrite, std_read, std_write};
+use wasmtime_streams::{
+    End, Flush,
+    blocking::{self, Job},
+};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest, with_large_guest};
 
@@ -60,7 +63,7 @@ fn a_read_that_the_guest_cancels_is_for_its_next_one() {
         let jobs = Jobs::default();
         let reader = Counter::default();
         let calls = reader.calls.clone();
-        let stream = guest.source(std_read(reader, jobs.spawn())).await;
+        let stream = guest.source(blocking::read_on(reader, jobs.spawn())).await;
         assert_eq!(guest.read(stream, 4).await, Code::Blocked);
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
         jobs.run();
@@ -84,7 +87,7 @@ fn a_zero_length_read_waits_for_a_read_that_is_under_way_and_starts_none() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
-        let stream = guest.source(std_read(Counter::default(), jobs.spawn())).await;
+        let stream = guest.source(blocking::read_on(Counter::default(), jobs.spawn())).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert!(jobs.take().is_none());
         assert_eq!(guest.read(stream, 4).await, Code::Blocked);
@@ -104,10 +107,10 @@ fn a_reader_is_asked_for_no_more_than_the_buffer_holds() {
     with_large_guest::<u8, _>(1 << 24, async |guest| {
         let reader = Counter::default();
         let calls = reader.calls.clone();
-        let stream = guest.source(std_read(reader, |job| job.run())).await;
+        let stream = guest.source(blocking::read_on(reader, |job| job.run())).await;
         assert_eq!(guest.read(stream, 1 << 24).await, Code::Completed(65_536));
         let reader = Counter { next: 0, calls: calls.clone() };
-        let stream = guest.source(std_read(reader, |job| job.run()).buffer(0)).await;
+        let stream = guest.source(blocking::read_on(reader, |job| job.run()).buffer(0)).await;
         assert_eq!(guest.read(stream, 1 << 24).await, Code::Completed(1));
         assert_eq!(*calls.lock().unwrap(), [65_536, 1]);
     });
@@ -121,8 +124,8 @@ fn a_job_that_is_never_run_is_an_error_and_gives_the_reader_back() {
             let jobs = Jobs::default();
             let spawn = jobs.spawn();
             let (producer, done) = match parked {
-                true => std_read(Counter::default(), spawn).with_completion(),
-                false => std_read(Counter::default(), drop).with_completion(),
+                true => blocking::read_on(Counter::default(), spawn).with_completion(),
+                false => blocking::read_on(Counter::default(), drop).with_completion(),
             };
             let stream = guest.source(producer).await;
             if parked {
@@ -166,7 +169,7 @@ fn a_job_that_panics_is_an_error_and_not_a_hang() {
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let panics = || catch_unwind(AssertUnwindSafe(|| jobs.run())).unwrap_err();
-        let (producer, done) = std_read(Broken, jobs.spawn()).with_completion();
+        let (producer, done) = blocking::read_on(Broken, jobs.spawn()).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 4).await, Code::Blocked);
         idle().await;
@@ -177,7 +180,7 @@ fn a_job_that_panics_is_an_error_and_not_a_hang() {
         done.inner.settled().await;
         assert!(done.inner.into_inner().is_none());
 
-        let (consumer, done) = std_write(Broken, jobs.spawn()).with_completion();
+        let (consumer, done) = blocking::write_on(Broken, jobs.spawn()).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2]).await;
         assert_eq!(guest.write(stream, 2).await, Code::Blocked);
@@ -195,13 +198,14 @@ fn a_reader_that_is_away_comes_back_with_what_it_has_read() {
     // Rule "Completion": nothing that was taken is lost to the host.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
-        let (producer, done) = std_read(Counter::default(), jobs.spawn()).with_completion();
+        let (producer, done) =
+            blocking::read_on(Counter::default(), jobs.spawn()).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 3).await, Code::Blocked);
         idle().await;
         done.cancel();
         assert_eq!(guest.wait(stream).await, Code::Dropped(0));
-        let mut source: StdRead<Counter> = done.await.inner;
+        let mut source: blocking::Read<Counter> = done.await.inner;
         assert!(source.get_ref().is_none() && source.get_mut().is_none());
         let mut settled = Box::pin(source.settled());
         assert!(futures::poll!(&mut settled).is_pending());
@@ -252,7 +256,7 @@ fn a_write_is_done_and_flushed_by_one_job() {
         let jobs = Jobs::default();
         let writer = Small::new(3, 99);
         let calls = writer.calls.clone();
-        let stream = guest.sink(std_write(writer, jobs.spawn())).await;
+        let stream = guest.sink(blocking::write_on(writer, jobs.spawn())).await;
         guest.load(&[1, 2, 3, 4, 5]).await;
         assert_eq!(guest.write(stream, 5).await, Code::Blocked);
         idle().await;
@@ -269,7 +273,7 @@ fn without_a_flush_a_write_completes_at_once_and_the_next_one_waits() {
         let jobs = Jobs::default();
         let writer = Small::new(99, 99);
         let calls = writer.calls.clone();
-        let consumer = std_write(writer, jobs.spawn()).flush(Flush::OnClose).buffer(4);
+        let consumer = blocking::write_on(writer, jobs.spawn()).flush(Flush::OnClose).buffer(4);
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3, 4, 5]).await;
@@ -295,7 +299,8 @@ fn a_write_that_the_guest_cancels_goes_on() {
     // Rule "Finish is not the end": what was accepted is written, once.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
-        let (consumer, done) = std_write(Small::new(2, 99), jobs.spawn()).with_completion();
+        let (consumer, done) =
+            blocking::write_on(Small::new(2, 99), jobs.spawn()).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3]).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -317,7 +322,7 @@ fn what_could_not_be_written_is_handed_back_with_the_writer() {
     // Rule "Completion": the error is told by the next operation, and by the completion.
     for policy in [Flush::EachOp, Flush::OnClose] {
         with_guest::<u8, _>(async |guest| {
-            let consumer = std_write(Small::new(2, 3), |job| job.run()).flush(policy);
+            let consumer = blocking::write_on(Small::new(2, 3), |job| job.run()).flush(policy);
             let (consumer, done) = consumer.with_completion();
             let stream = guest.sink(consumer).await;
             let code = guest.send(stream, &[1, 2, 3, 4, 5]).await;
@@ -341,7 +346,8 @@ fn what_could_not_be_written_is_handed_back_with_the_writer() {
 fn a_writer_that_takes_nothing_fails_with_write_zero() {
     // Rule "Write zero".
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = std_write(Small::new(0, 9), |job| job.run()).with_completion();
+        let (consumer, done) =
+            blocking::write_on(Small::new(0, 9), |job| job.run()).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(1));
         let done = done.await;
@@ -352,6 +358,6 @@ fn a_writer_that_takes_nothing_fails_with_write_zero() {
 #[test]
 fn a_blocking_stream_that_is_idle_is_small() {
     // Rule "Bounded": a buffer is there only while it is in use.
-    assert!(size_of::<StdRead<std::fs::File>>() < 128);
-    assert!(size_of::<StdWrite<std::fs::File>>() < 128);
+    assert!(size_of::<blocking::Read<std::fs::File>>() < 128);
+    assert!(size_of::<blocking::Write<std::fs::File>>() < 128);
 }

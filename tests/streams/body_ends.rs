@@ -16,8 +16,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::{
-    ByteProducer, ByteSource, CancelHandle, End, EndReason, TrailersError, guest_body, http_body,
-    lift,
+    ByteProducer, ByteSource, CancelHandle, End, EndReason,
+    body::{self, TrailersError},
+    from_guest,
 };
 
 use crate::support::guest::{Code, Guest, with_guest};
@@ -34,7 +35,7 @@ fn a_body_ends_with_the_guests_stream_before_the_completion_is_awaited() {
     for (length, with_trailers) in [(None, false), (Some(5), false), (None, true), (Some(5), true)]
     {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, body) = guest_body(64, length);
+            let (consumer, body) = body::from_guest(64, length);
             let (consumer, done) = consumer.with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, b"hello").await;
@@ -57,7 +58,7 @@ fn a_body_ends_with_the_guests_stream_before_the_completion_is_awaited() {
 fn a_body_that_is_too_short_fails_before_the_completion_is_awaited() {
     // Rule "Truncated is never complete": the guest wrote less than the declared length.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, body) = guest_body(64, Some(9));
+        let (consumer, body) = body::from_guest(64, Some(9));
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, b"hello").await;
@@ -73,10 +74,10 @@ fn a_cancel_after_the_guests_end_does_not_truncate_what_is_still_unread() {
     // Rule "Completion": the end came first; the completion and the receiver both report the end.
     for polled in [false, true] {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, body) = guest_body(64, None);
+            let (consumer, body) = body::from_guest(64, None);
             let (consumer, mut of_body) = consumer.with_completion();
             let to_body = guest.sink(consumer).await;
-            let (consumer, mut reader) = lift::consumer(64);
+            let (consumer, mut reader) = from_guest::consumer(64);
             let (consumer, mut of_reader) = consumer.with_completion();
             let to_reader = guest.sink(consumer).await;
             if polled {
@@ -144,7 +145,7 @@ fn trailers_resolve_when_a_guest_reads_exactly_the_known_length() {
     for reads in [&[5][..], &[2, 3]] {
         for completion in [false, true] {
             with_guest::<u8, _>(async |guest| {
-                let (producer, given) = http_body(Frames::new(Some(5))).with_trailers();
+                let (producer, given) = body::read(Frames::new(Some(5))).with_trailers();
                 let mut kept = None;
                 let stream = if completion {
                     let (producer, done) = producer.with_completion();
@@ -193,7 +194,7 @@ where
 /// Lets a guest read `read` bytes of a body with trailers, ends the stream, and awaits the completion and the trailers
 /// together: the body is kept until the trailers have resolved.
 async fn ended(guest: &Guest<'_, u8>, by: By, read: u32) {
-    let (producer, trailers) = http_body(Frames::new(None)).with_trailers();
+    let (producer, trailers) = body::read(Frames::new(None)).with_trailers();
     let token = CancellationToken::new();
     let (until, ending) = oneshot::channel::<()>();
     let (stream, done, handle) = if by == By::Limit {
@@ -244,7 +245,7 @@ fn trailers_of_an_unread_body_are_abandoned_while_the_host_keeps_the_body() {
 fn trailers_of_a_body_that_has_ended_are_not_abandoned() {
     // Rule "Completion": the end came before the guest's drop.
     with_guest::<u8, _>(async |guest| {
-        let (producer, given) = http_body(Frames::new(None)).with_trailers();
+        let (producer, given) = body::read(Frames::new(None)).with_trailers();
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.0, Code::Dropped(5));

@@ -10,8 +10,8 @@ use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::lift::{self, GuestItems};
-use wasmtime_streams::{iter, lower};
+use wasmtime_streams::from_guest::{self, GuestItems};
+use wasmtime_streams::{iterators, to_guest};
 
 const COUNT: usize = 10_000;
 
@@ -37,8 +37,9 @@ fn turns_during<R>(work: impl Future<Output = R>) -> usize {
 /// A guest's items, all of which have arrived before they are read.
 fn waiting() -> GuestItems<u32> {
     let mut store = Store::new(&Engine::default(), ());
-    let stream = StreamReader::new(&mut store, iter(0..COUNT as u32).batch(COUNT)).unwrap();
-    let items = lift::items(&mut store, stream, 4 * COUNT).unwrap();
+    let stream =
+        StreamReader::new(&mut store, iterators::items(0..COUNT as u32).batch(COUNT)).unwrap();
+    let items = from_guest::items(&mut store, stream, 4 * COUNT).unwrap();
     let mut left = 100;
     let run = store.run_concurrent(async |_| {
         std::future::poll_fn(|cx| {
@@ -82,7 +83,7 @@ fn a_task_that_takes_ready_items_lets_other_tasks_run() {
 fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
     // Rule "Fill the operation": as a task that writes bytes does.
     let mut all = Vec::new();
-    let (mut sink, _producer) = lower::item_producer::<u32>(4 * COUNT);
+    let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((
         "send_item",
         turns_during(async {
@@ -91,7 +92,7 @@ fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
             }
         }),
     ));
-    let (mut sink, _producer) = lower::item_producer::<u32>(4 * COUNT);
+    let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((
         "send_batch",
         turns_during(async {
@@ -100,7 +101,7 @@ fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
             }
         }),
     ));
-    let (mut sink, _producer) = lower::item_producer::<u32>(4 * COUNT);
+    let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((
         "Sink::feed",
         turns_during(async {
@@ -109,7 +110,7 @@ fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
             }
         }),
     ));
-    let (mut sink, _producer) = lower::item_producer::<u32>(4 * COUNT);
+    let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((
         "Sink::send_all",
         turns_during(async {

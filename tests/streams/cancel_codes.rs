@@ -1,7 +1,7 @@
 //! How a cancelled operation is answered, over every source and sink: before anything is there, and at the moment when it is.
 
 use futures::FutureExt as _;
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::executor::idle;
 
 use crate::read_to_end;
 use crate::support::adapters::sinks;

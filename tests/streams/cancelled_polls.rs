@@ -12,7 +12,7 @@ use std::thread;
 use futures::executor::block_on;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::{End, tokio_read, tokio_write};
+use wasmtime_streams::{End, tokio_io};
 
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, with_guest};
@@ -128,14 +128,14 @@ fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled()
     // Rule "Completion": it is woken when the poll is over, and then has the object.
     for by in [By::Handle, By::Token] {
         no_deadlock(move || {
-            cut_while_polled!(by, tokio_read, |guest, producer| {
+            cut_while_polled!(by, tokio_io::read, |guest, producer| {
                 let stream = guest.source(producer).await;
                 assert_eq!(guest.recv(stream, 9).await.0, Code::Completed(1));
                 assert_eq!(guest.recv(stream, 9).await.0, Code::Dropped(0));
             });
         });
         no_deadlock(move || {
-            cut_while_polled!(by, tokio_write, |guest, consumer| {
+            cut_while_polled!(by, tokio_io::write, |guest, consumer| {
                 let stream = guest.sink(consumer).await;
                 // The cancel may be seen before the flush.
                 match guest.send(stream, &[1]).await {

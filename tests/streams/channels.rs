@@ -2,11 +2,8 @@
 
 use tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{
-    End, TokioReceiver, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_receiver,
-    tokio_sender, tokio_unbounded_receiver, tokio_unbounded_sender, tokio_watch_sender,
-};
+use wasmtime_streams::{End, channels};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, Guest, World, with_guest};
 
@@ -39,19 +36,19 @@ fn a_read_takes_a_whole_channel_at_once() {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = mpsc::channel(1000);
             (0..1000).for_each(|n| tx.try_send(n).unwrap());
-            let stream = guest.source(tokio_receiver(rx)).await;
+            let stream = guest.source(channels::mpsc_receiver(rx)).await;
             let (code, got) = recv(guest, stream, 1000).await;
             assert!(code == Code::Completed(1000) && got.into_iter().eq(0..1000));
 
             let (tx, rx) = mpsc::unbounded_channel();
             (0..1000).for_each(|n| tx.send(n).unwrap());
-            let stream = guest.source(tokio_unbounded_receiver(rx)).await;
+            let stream = guest.source(channels::mpsc_unbounded_receiver(rx)).await;
             let (code, got) = recv(guest, stream, 1000).await;
             assert!(code == Code::Completed(1000) && got.into_iter().eq(0..1000));
 
             let (tx, rx) = broadcast::channel(1024);
             (0..1000).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
-            let stream = guest.source(tokio_broadcast_receiver(rx)).await;
+            let stream = guest.source(channels::broadcast_receiver(rx)).await;
             let (code, got) = recv(guest, stream, 1000).await;
             assert!(code == Code::Completed(1000) && got.into_iter().eq(0..1000));
         });
@@ -64,17 +61,17 @@ fn a_write_is_taken_whole_where_the_channel_has_room() {
     on_tokio(|| {
         with_guest::<u32, _>(async |guest| {
             let (tx, mut rx) = mpsc::channel(1000);
-            let stream = guest.sink(tokio_sender(tx)).await;
+            let stream = guest.sink(channels::mpsc_sender(tx)).await;
             assert_eq!(guest.send(stream, &bytes(0..1001)).await, Code::Completed(1000));
             assert!((0..1000).all(|n| rx.try_recv() == Ok(n)) && rx.is_empty());
 
             let (tx, mut rx) = mpsc::unbounded_channel();
-            let stream = guest.sink(tokio_unbounded_sender(tx)).await;
+            let stream = guest.sink(channels::mpsc_unbounded_sender(tx)).await;
             assert_eq!(guest.send(stream, &bytes(0..1000)).await, Code::Completed(1000));
             assert!((0..1000).all(|n| rx.try_recv() == Ok(n)) && rx.is_empty());
 
             let (tx, mut rx) = broadcast::channel(1024);
-            let stream = guest.sink(tokio_broadcast_sender(tx)).await;
+            let stream = guest.sink(channels::broadcast_sender(tx)).await;
             assert_eq!(guest.send(stream, &bytes(0..1000)).await, Code::Completed(1000));
             assert!((0..1000).all(|n| rx.try_recv() == Ok(n)) && rx.is_empty());
         });
@@ -90,21 +87,21 @@ fn the_end_of_a_channel_goes_with_its_last_items() {
             (0..3).for_each(|n| tx.try_send(n).unwrap());
             let other = left.then(|| tx.clone());
             drop(tx);
-            let stream = guest.source(tokio_receiver(rx)).await;
+            let stream = guest.source(channels::mpsc_receiver(rx)).await;
             last(guest, stream, other).await;
 
             let (tx, rx) = mpsc::unbounded_channel();
             (0..3).for_each(|n| tx.send(n).unwrap());
             let other = left.then(|| tx.clone());
             drop(tx);
-            let stream = guest.source(tokio_unbounded_receiver(rx)).await;
+            let stream = guest.source(channels::mpsc_unbounded_receiver(rx)).await;
             last(guest, stream, other).await;
 
             let (tx, rx) = broadcast::channel(3);
             (0..3).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
             let other = left.then(|| tx.clone());
             drop(tx);
-            let stream = guest.source(tokio_broadcast_receiver(rx)).await;
+            let stream = guest.source(channels::broadcast_receiver(rx)).await;
             last(guest, stream, other).await;
         }
     });
@@ -128,7 +125,7 @@ fn a_guest_fills_a_channel_of_one_item_by_item() {
     // Rule "No outrunning".
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         assert_eq!(guest.send(stream, &bytes(0..3)).await, Code::Completed(1));
         for n in 1..3 {
             guest.load(&bytes(n..3)).await;
@@ -145,7 +142,7 @@ fn a_write_goes_on_with_all_the_room_that_there_is_when_it_is_woken() {
     // Rule "Fill the operation": it waited for one item's.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(4);
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         assert_eq!(guest.send(stream, &bytes(0..4)).await, Code::Completed(4));
         guest.load(&bytes(4..9)).await;
         park(guest.write(stream, 5).await).await;
@@ -162,7 +159,7 @@ fn batches_of_strings_are_sent_one_after_another_while_there_is_room() {
         let names: Vec<_> = (0..200).map(|n| format!("item {n}")).collect();
         let (tx, mut rx) = mpsc::channel(150);
         let other = tx.clone();
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         guest.load_items(&names).await;
         assert_eq!(guest.write(stream, 200).await, Code::Completed(150));
         assert!(names[..150].iter().all(|name| rx.try_recv().as_ref() == Ok(name)));
@@ -177,7 +174,7 @@ fn a_write_takes_what_other_senders_leave() {
         let (tx, mut rx) = mpsc::channel(5);
         let other = tx.clone();
         let taken = other.try_reserve_many(3).unwrap();
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         assert_eq!(guest.send(stream, &bytes(0..9)).await, Code::Completed(2));
         guest.load(&bytes(2..9)).await;
         park(guest.write(stream, 7).await).await;
@@ -195,7 +192,7 @@ fn a_cancelled_write_leaves_the_line() {
         with_guest::<u32, _>(async |guest| {
             let (tx, mut rx) = mpsc::channel(1);
             let other = tx.clone();
-            let stream = guest.sink(tokio_sender(tx)).await;
+            let stream = guest.sink(channels::mpsc_sender(tx)).await;
             other.try_send(7).unwrap();
             guest.load(&bytes([8])).await;
             park(guest.write(stream, len).await).await;
@@ -215,7 +212,7 @@ fn a_zero_length_write_waits_for_room_and_does_not_keep_it() {
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
         let other = tx.clone();
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
         other.try_send(7).unwrap();
         park(guest.write(stream, 0).await).await;
@@ -247,15 +244,20 @@ fn a_sender_is_dropped_at_the_end_and_its_clones_keep_the_channel_open() {
     // Rule "The end belongs to the completion".
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel::<u32>(4);
-        dropped_at_the_end!(guest, tx, tokio_sender, mpsc::Sender::strong_count);
+        dropped_at_the_end!(guest, tx, channels::mpsc_sender, mpsc::Sender::strong_count);
         assert_eq!((rx.recv().await, rx.recv().await), (Some(1), None));
 
         let (tx, _rx) = mpsc::unbounded_channel::<u32>();
-        dropped_at_the_end!(guest, tx, tokio_unbounded_sender, mpsc::UnboundedSender::strong_count);
+        dropped_at_the_end!(
+            guest,
+            tx,
+            channels::mpsc_unbounded_sender,
+            mpsc::UnboundedSender::strong_count
+        );
         let (tx, _rx) = broadcast::channel::<u32>(4);
-        dropped_at_the_end!(guest, tx, tokio_broadcast_sender, broadcast::Sender::strong_count);
+        dropped_at_the_end!(guest, tx, channels::broadcast_sender, broadcast::Sender::strong_count);
         let (tx, _rx) = watch::channel(0_u32);
-        dropped_at_the_end!(guest, tx, tokio_watch_sender, watch::Sender::sender_count);
+        dropped_at_the_end!(guest, tx, channels::watch_sender, watch::Sender::sender_count);
     });
 }
 
@@ -265,7 +267,7 @@ fn a_sender_that_the_host_cancels_is_handed_back() {
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
         tx.try_send(7).unwrap();
-        let (consumer, done) = tokio_sender(tx).with_completion();
+        let (consumer, done) = channels::mpsc_sender(tx).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&bytes([8])).await;
         park(guest.write(stream, 1).await).await;
@@ -286,7 +288,7 @@ fn a_receiver_that_is_gone_ends_the_stream() {
         with_guest::<u32, _>(async |guest| {
             guest.load(&bytes([8])).await;
             let (tx, rx) = mpsc::channel::<u32>(1);
-            let (consumer, done) = tokio_sender(tx).with_completion();
+            let (consumer, done) = channels::mpsc_sender(tx).with_completion();
             let stream = guest.sink(consumer).await;
             drop(rx);
             assert_eq!(guest.write(stream, u32::from(!zero)).await, Code::Dropped(0));
@@ -295,7 +297,7 @@ fn a_receiver_that_is_gone_ends_the_stream() {
             assert!(done.moved == 0 && done.inner.into_inner().unwrap().is_closed());
 
             let (tx, rx) = mpsc::unbounded_channel::<u32>();
-            let (consumer, done) = tokio_unbounded_sender(tx).with_completion();
+            let (consumer, done) = channels::mpsc_unbounded_sender(tx).with_completion();
             let stream = guest.sink(consumer).await;
             drop(rx);
             assert_eq!(guest.write(stream, u32::from(!zero)).await, Code::Dropped(0));
@@ -312,7 +314,7 @@ fn a_write_that_waits_hears_that_the_receiver_is_gone() {
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = mpsc::channel(1);
         tx.try_send(7).unwrap();
-        let stream = guest.sink(tokio_sender(tx)).await;
+        let stream = guest.sink(channels::mpsc_sender(tx)).await;
         guest.load(&bytes([8])).await;
         park(guest.write(stream, 1).await).await;
         drop(rx);
@@ -331,7 +333,8 @@ fn what_an_unbounded_channel_gives_back_is_handed_back() {
                 drop(rx.take());
                 Ok(item)
             };
-            let (consumer, done) = tokio_unbounded_sender(tx).receive_with(close).with_completion();
+            let (consumer, done) =
+                channels::mpsc_unbounded_sender(tx).receive_with(close).with_completion();
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.send(stream, &bytes(0..len)).await, Code::Dropped(len));
             let done = done.await;
@@ -347,11 +350,12 @@ fn a_channel_that_the_guest_passed_along_is_given_back_with_what_is_in_it() {
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = mpsc::channel(4);
         (0..4).for_each(|n| tx.try_send(n).unwrap());
-        let stream = guest.source(tokio_receiver(rx).spliceable()).await;
+        let stream = guest.source(channels::mpsc_receiver(rx).spliceable()).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(recv(guest, stream, 2).await, (Code::Completed(2), vec![0, 1]));
         let reader = guest.give(stream).await;
-        let source = guest.with(|store| reader.try_into::<TokioReceiver<u32>>(store)).unwrap();
+        let source =
+            guest.with(|store| reader.try_into::<channels::MpscReceiver<u32>>(store)).unwrap();
         let mut rx = source.into_inner();
         assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(2), Ok(3)));
     });

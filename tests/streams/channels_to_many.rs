@@ -2,10 +2,7 @@
 
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, watch};
-use wasmtime_streams::{
-    TokioBroadcastReceiver, tokio_broadcast_receiver, tokio_broadcast_sender, tokio_watch_receiver,
-    tokio_watch_sender,
-};
+use wasmtime_streams::channels;
 
 use crate::channels::{bytes, park, recv};
 use crate::support::guest::{Code, with_guest};
@@ -15,7 +12,7 @@ fn a_lag_is_counted_and_the_stream_goes_on() {
     // Rule "Once and in order": what a broadcast channel has overwritten is no error.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
-        let (producer, done) = tokio_broadcast_receiver(rx).with_completion();
+        let (producer, done) = channels::broadcast_receiver(rx).with_completion();
         let stream = guest.source(producer).await;
         for start in [0, 100] {
             (start..start + 7).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
@@ -37,7 +34,7 @@ fn a_lag_may_become_an_item() {
     // Rule "Once and in order": at the place of what was lost.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(2);
-        let producer = tokio_broadcast_receiver(rx).on_lag(|lost| Some(1000 + lost as u32));
+        let producer = channels::broadcast_receiver(rx).on_lag(|lost| Some(1000 + lost as u32));
         let stream = guest.source(producer).await;
         tx.send(0).unwrap();
         assert_eq!(recv(guest, stream, 9).await, (Code::Completed(1), vec![0]));
@@ -52,7 +49,7 @@ fn a_zero_length_read_of_a_broadcast_waits_and_takes_nothing() {
     // Rule "Zero-length reads".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
-        let stream = guest.source(tokio_broadcast_receiver(rx).spliceable()).await;
+        let stream = guest.source(channels::broadcast_receiver(rx).spliceable()).await;
         park(guest.read(stream, 0).await).await;
         // The second one waits.
         assert_eq!(tx.send(5).unwrap(), 2);
@@ -61,7 +58,7 @@ fn a_zero_length_read_of_a_broadcast_waits_and_takes_nothing() {
         // Rule "Splice".
         let reader = guest.give(stream).await;
         let source =
-            guest.with(|store| reader.try_into::<TokioBroadcastReceiver<u32>>(store)).unwrap();
+            guest.with(|store| reader.try_into::<channels::BroadcastReceiver<u32>>(store)).unwrap();
         let mut rx = source.into_inner();
         assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(5), Err(TryRecvError::Empty)));
     });
@@ -72,7 +69,7 @@ fn a_cancelled_read_of_a_broadcast_loses_nothing() {
     // Rule "Finish is not the end": the second receiver that waited had its own copy.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
-        let stream = guest.source(tokio_broadcast_receiver(rx)).await;
+        let stream = guest.source(channels::broadcast_receiver(rx)).await;
         park(guest.read(stream, 9).await).await;
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
         tx.send(5).unwrap();
@@ -91,7 +88,7 @@ fn a_broadcast_that_nobody_hears_is_counted_and_no_error() {
     with_guest::<u32, _>(async |guest| {
         let tx = broadcast::Sender::new(8);
         let other = tx.clone();
-        let (consumer, done) = tokio_broadcast_sender(tx).with_completion();
+        let (consumer, done) = channels::broadcast_sender(tx).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &bytes(0..3)).await, Code::Completed(3));
         assert_eq!(guest.send(stream, &bytes([3])).await, Code::Completed(1));
@@ -112,7 +109,7 @@ fn a_watch_skips_what_the_guest_was_too_late_for() {
     // Rule "Once and in order": each value that a read can see, once, and the last one always.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
-        let stream = guest.source(tokio_watch_receiver(rx)).await;
+        let stream = guest.source(channels::watch_receiver(rx)).await;
         assert_eq!(recv(guest, stream, 9).await, (Code::Completed(1), vec![1]));
         (2..5).for_each(|n| tx.send(n).unwrap());
         assert_eq!(recv(guest, stream, 9).await, (Code::Completed(1), vec![4]));
@@ -132,7 +129,7 @@ fn a_watch_that_was_read_ends_when_its_senders_are_gone() {
     with_guest::<u32, _>(async |guest| {
         for len in [0, 9] {
             let (tx, rx) = watch::channel(1);
-            let stream = guest.source(tokio_watch_receiver(rx).changes_only()).await;
+            let stream = guest.source(channels::watch_receiver(rx).changes_only()).await;
             park(guest.read(stream, len).await).await;
             drop(tx);
             assert_eq!(guest.wait(stream).await, Code::Dropped(0));
@@ -146,11 +143,11 @@ fn changes_only_starts_with_what_the_receiver_has_not_seen() {
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
         let unseen = rx.clone();
-        let stream = guest.source(tokio_watch_receiver(rx).changes_only()).await;
+        let stream = guest.source(channels::watch_receiver(rx).changes_only()).await;
         park(guest.read(stream, 1).await).await;
         tx.send_replace(2);
         assert_eq!(guest.wait(stream).await, Code::Completed(1));
-        let stream = guest.source(tokio_watch_receiver(unseen).changes_only()).await;
+        let stream = guest.source(channels::watch_receiver(unseen).changes_only()).await;
         assert_eq!(recv(guest, stream, 1).await, (Code::Completed(1), vec![2]));
     });
 }
@@ -160,7 +157,7 @@ fn a_zero_length_read_of_a_watch_waits_and_takes_nothing() {
     // Rule "Zero-length reads".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
-        let stream = guest.source(tokio_watch_receiver(rx)).await;
+        let stream = guest.source(channels::watch_receiver(rx)).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(recv(guest, stream, 1).await, (Code::Completed(1), vec![1]));
         park(guest.read(stream, 0).await).await;
@@ -177,7 +174,7 @@ fn the_last_item_of_a_batch_is_what_a_watch_keeps() {
         let (tx, rx) = watch::channel(0);
         drop(rx);
         let other = tx.clone();
-        let (consumer, done) = tokio_watch_sender(tx).batch(2).with_completion();
+        let (consumer, done) = channels::watch_sender(tx).batch(2).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
         for (from, to) in [(1, 2), (2, 4), (4, 9)] {

@@ -2,12 +2,12 @@
 
 use wasmtime::component::Resource;
 use wasmtime::{StoreContextMut, bail};
-use wasmtime_streams::{End, for_each, for_each_batch, iter};
+use wasmtime_streams::{End, iterators};
 
 use crate::support::guest::{
     Code, Connection, World, with_guest, with_large_guest, with_trapping_guest,
 };
-use wasmtime_streams::testing::{Guest, Setup};
+use wasmtime_streams_testing::{Guest, Setup};
 
 /// Runs `script` against a guest in a store that holds what was received, and returns it.
 fn received<T: Send + 'static>(script: impl AsyncFnOnce(&Guest<'_, Vec<T>, u32>)) -> Vec<T> {
@@ -26,7 +26,7 @@ fn words(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
 fn a_closure_gets_each_item_once_and_in_order_with_the_store() {
     // Rule "Once and in order".
     let got = received(async |guest| {
-        let consumer = for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
+        let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
             Ok(())
         });
@@ -47,7 +47,7 @@ fn a_closure_gets_a_guests_write_whole_or_in_batches() {
                 store.data_mut().push(batch.len());
                 Ok(())
             };
-            let consumer = for_each_batch(call);
+            let consumer = iterators::for_each_batch(call);
             let consumer = match batch {
                 Some(items) => consumer.batch(items),
                 None => consumer,
@@ -66,10 +66,11 @@ fn a_batch_holds_no_more_than_64_kib_by_default() {
     let most = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let seen = most.clone();
     with_large_guest::<u32, _>(1 << 20, async |guest| {
-        let consumer = for_each_batch(move |_: StoreContextMut<'_, World>, batch: Vec<u32>| {
-            seen.fetch_max(batch.capacity(), std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        });
+        let consumer =
+            iterators::for_each_batch(move |_: StoreContextMut<'_, World>, batch: Vec<u32>| {
+                seen.fetch_max(batch.capacity(), std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            });
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 1 << 20).await, Code::Completed(1 << 16));
     });
@@ -80,7 +81,7 @@ fn a_batch_holds_no_more_than_64_kib_by_default() {
 fn a_closure_that_fails_is_not_called_again() {
     // Rule "Items before the error": what it did with an item after the one that failed could not be undone.
     let got = received(async |guest| {
-        let consumer = for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
+        let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
             if n == 2 {
                 bail!("no two");
@@ -101,7 +102,7 @@ fn a_closure_that_fails_is_not_called_again() {
 fn a_batch_of_one_takes_nothing_behind_the_item_that_fails() {
     // Rule "Exact count": for a guest that has to know how far it came.
     let got = received(async |guest| {
-        let consumer = for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
+        let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
             if n == 2 { Err(wasmtime::Error::msg("no two")) } else { Ok(()) }
         })
@@ -118,7 +119,7 @@ fn a_batch_that_is_refused_ends_the_stream() {
     with_guest::<u8, _>(async |guest| {
         let refuse =
             |_: StoreContextMut<'_, World>, batch: Vec<u8>| bail!("{} of them", batch.len());
-        let (consumer, done) = for_each_batch(refuse).batch(2).with_completion();
+        let (consumer, done) = iterators::for_each_batch(refuse).batch(2).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Dropped(2));
         let End::Undeliverable(error) = done.await.end else { panic!("no error") };
@@ -131,7 +132,7 @@ fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
     // Rule "No trap and no panic": the trap is the guest's own doing, and there is no empty batch.
     let error = with_trapping_guest::<String, _>(async |guest| {
         let call = |_: StoreContextMut<'_, World>, batch: Vec<String>| panic!("{batch:?}");
-        let stream = guest.sink(for_each_batch(call)).await;
+        let stream = guest.sink(iterators::for_each_batch(call)).await;
         // One string, which ends outside of the guest's memory.
         guest.send(stream, &[0, 0, 0, 0, 0, 0, 0, 0x40]).await;
     });
@@ -142,7 +143,7 @@ fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
 fn a_closure_is_given_what_handles_stand_for() {
     // Rule "Created when delivered", the other way round: no handle is kept raw.
     with_guest::<Resource<Connection>, _>(async |guest| {
-        let source = iter([Connection(7), Connection(8)]).deliver_with(
+        let source = iterators::items([Connection(7), Connection(8)]).deliver_with(
             |mut store: StoreContextMut<'_, World>, c| Ok(store.data_mut().table.push(c)?),
         );
         let stream = guest.source(source).await;
@@ -150,7 +151,7 @@ fn a_closure_is_given_what_handles_stand_for() {
         assert_eq!(code, Code::Dropped(2));
         // In this program a handle becomes its connection: see `handles_resources`.
         let (tx, rx) = std::sync::mpsc::channel();
-        let consumer = for_each(move |_: StoreContextMut<'_, World>, c: Connection| {
+        let consumer = iterators::for_each(move |_: StoreContextMut<'_, World>, c: Connection| {
             tx.send(c).map_err(wasmtime::Error::msg)
         });
         let sink = guest.sink(consumer.nested()).await;

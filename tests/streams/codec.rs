@@ -9,8 +9,8 @@ use tokio_util::codec::{
 };
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_streams::testing::executor::{self, idle};
-use wasmtime_streams::{End, Flush, FramedReadItems, framed_read, framed_write, try_peekable};
+use wasmtime_streams::{End, Flush, codec, streams};
+use wasmtime_streams_testing::executor::{self, idle};
 
 use crate::support::codec::ByteCodec;
 use crate::support::guest::{Code, Guest, World, with_guest, with_trapping_guest};
@@ -45,7 +45,7 @@ fn a_frame_may_be_split_over_reads_anywhere() {
         with_guest::<String, _>(async |guest| {
             let (a, b) = text.split_at(split);
             let steps = [data(a), Step::Pending, data(b), Step::Pending];
-            let stream = guest.source(framed_read(lines(steps).0)).await;
+            let stream = guest.source(codec::read(lines(steps).0)).await;
             let mut got = Vec::new();
             loop {
                 let (code, lines) = recv(guest, stream, 2).await;
@@ -65,7 +65,7 @@ fn a_cancel_in_the_middle_of_a_frame_loses_nothing() {
     with_guest::<String, _>(async |guest| {
         let steps = [data("he"), Step::Hold, data("llo\nwor"), Step::Hold, data("ld\n")];
         let (lines, control) = lines(steps);
-        let stream = guest.source(framed_read(lines)).await;
+        let stream = guest.source(codec::read(lines)).await;
         for line in ["hello", "world"] {
             assert_eq!(guest.read(stream, 1).await, Code::Blocked);
             idle().await;
@@ -81,7 +81,7 @@ fn a_part_of_a_frame_is_handed_back() {
     // Rule "Completion": the host cancels; rule "Splice": the guest passes the stream along.
     with_guest::<String, _>(async |guest| {
         let (frames, _) = lines([data("one\nhe"), Step::Hold]);
-        let (producer, done) = framed_read(frames).with_completion();
+        let (producer, done) = codec::read(frames).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(recv(guest, stream, 1).await.1, ["one"]);
         assert_eq!(guest.read(stream, 1).await, Code::Blocked);
@@ -91,10 +91,10 @@ fn a_part_of_a_frame_is_handed_back() {
         assert_eq!(&done.await.inner.into_inner().into_parts().read_buf[..], b"he");
 
         let (frames, _) = lines([data("one\ntwo\nhe"), Step::Hold]);
-        let stream = guest.source(framed_read(frames).spliceable()).await;
+        let stream = guest.source(codec::read(frames).spliceable()).await;
         assert_eq!(recv(guest, stream, 1).await.1, ["one"]);
         let reader = guest.give(stream).await;
-        type Source = FramedReadItems<Reader, LinesCodec>;
+        type Source = codec::Read<Reader, LinesCodec>;
         let source = guest.with(|store| reader.try_into::<Source>(store)).unwrap();
         assert_eq!(&source.get_ref().read_buffer()[..], b"two\nhe");
     });
@@ -105,7 +105,7 @@ fn all_frames_in_memory_are_taken_and_the_reader_is_not_asked_for_more() {
     // Rule "Fill the operation".
     with_guest::<String, _>(async |guest| {
         let (lines, control) = lines([data("1\n2\n3\n"), data("4\n")]);
-        let stream = guest.source(framed_read(lines)).await;
+        let stream = guest.source(codec::read(lines)).await;
         assert_eq!(
             recv(guest, stream, 9).await,
             (Code::Completed(3), ["1", "2", "3"].map(String::from).to_vec())
@@ -123,7 +123,7 @@ fn a_decoder_that_fails_ends_the_stream_after_the_frames_before() {
     with_guest::<String, _>(async |guest| {
         let long = "x".repeat(20);
         let (lines, control) = lines([data(&format!("1\n2\n{long}\n3\n")), data("4\n")]);
-        let (producer, done) = framed_read(lines).with_completion();
+        let (producer, done) = codec::read(lines).with_completion();
         let stream = guest.source(producer).await;
         let (code, lines) = recv(guest, stream, 9).await;
         assert_eq!((code, lines.concat()), (Code::Dropped(2), "12".to_owned()));
@@ -142,7 +142,7 @@ fn what_is_left_at_the_end_of_the_data_is_the_decoders_error() {
         let reader = Reader::new(Script::new([Step::Data(bytes)]));
         let frames = FramedRead::new(reader, LengthDelimitedCodec::new());
         let producer =
-            framed_read(frames).deliver_with(|_: StoreContextMut<'_, World>, frame: BytesMut| {
+            codec::read(frames).deliver_with(|_: StoreContextMut<'_, World>, frame: BytesMut| {
                 Ok(String::from_utf8(frame.to_vec())?)
             });
         let (producer, done) = producer.with_completion();
@@ -177,7 +177,7 @@ fn a_framed_reader_is_not_polled_after_its_error() {
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let reader = Reader::new(Script::new([Step::Data(vec![1, 2, 0, 3])]));
         let stream =
-            guest.source(framed_read(FramedRead::new(reader, Fragile(false))).trap_on_error());
+            guest.source(codec::read(FramedRead::new(reader, Fragile(false))).trap_on_error());
         let stream = stream.await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(2), vec![1, 2]));
         guest.read(stream, 9).await;
@@ -191,7 +191,7 @@ fn frames_that_can_be_peeked_at_answer_zero_length_reads_truly() {
     use futures::StreamExt as _;
     with_guest::<String, _>(async |guest| {
         let (lines, control) = lines([data("he"), Step::Hold, data("llo\n")]);
-        let stream = guest.source(try_peekable(lines.peekable())).await;
+        let stream = guest.source(streams::try_peekable(lines.peekable())).await;
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(stream));
         assert_eq!(guest.parked(&mut wait).await, None);
@@ -211,7 +211,7 @@ fn a_write_is_held_until_its_frames_are_written_and_flushed() {
         let writer = Writer::with_flush(script, flush);
         let log = writer.log();
         let frames = FramedWrite::new(writer, LinesCodec::new());
-        let stream = guest.sink(framed_write::<_, _, String>(frames)).await;
+        let stream = guest.sink(codec::write::<_, _, String>(frames)).await;
         assert_eq!(write(guest, stream, &["ab", "cd"]).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(stream));
         assert_eq!(guest.parked(&mut wait).await, None);
@@ -237,7 +237,7 @@ fn a_full_write_buffer_holds_the_guest() {
         let writer = Writer::new(script);
         let log = writer.log();
         let frames = FramedWrite::with_capacity(writer, ByteCodec(|byte| byte), 4);
-        let consumer = framed_write::<_, _, u8>(frames).batch(1).flush(Flush::OnClose);
+        let consumer = codec::write::<_, _, u8>(frames).batch(1).flush(Flush::OnClose);
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3, 4, 5, 6]).await, Code::Completed(4));
@@ -278,7 +278,7 @@ fn frames_before_the_one_that_cannot_be_encoded_are_sent() {
             let writer = Writer::with_flush(Script::new([]), flush);
             let log = writer.log();
             let (consumer, mut done) =
-                framed_write(short_frames(writer)).receive_with(frame).with_completion();
+                codec::write(short_frames(writer)).receive_with(frame).with_completion();
             let stream = guest.sink(consumer).await;
             assert_eq!(write(guest, stream, items).await, Code::Blocked);
             let mut wait = Box::pin(guest.wait(stream));
@@ -306,7 +306,7 @@ fn an_encoders_error_is_told_after_a_cancel_too() {
             let writer = Writer::with_flush(Script::new([]), flush);
             let log = writer.log();
             let (consumer, done) =
-                framed_write(short_frames(writer)).receive_with(frame).with_completion();
+                codec::write(short_frames(writer)).receive_with(frame).with_completion();
             let stream = guest.sink(consumer).await;
             // A single item goes another way than a batch.
             assert_eq!(write(guest, stream, &["eleven"]).await, Code::Blocked);
@@ -329,7 +329,7 @@ fn what_a_failed_writer_did_not_accept_is_handed_back() {
         let writer = Writer::new(Script::new([Step::Accept(4), Step::Fail]));
         let log = writer.log();
         let frames = FramedWrite::with_capacity(writer, LinesCodec::new(), 6);
-        let (consumer, done) = framed_write::<_, _, String>(frames).with_completion();
+        let (consumer, done) = codec::write::<_, _, String>(frames).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(write(guest, stream, &["ab", "cd", "ef", "gh"]).await, Code::Dropped(4));
         let done = done.await;
@@ -346,12 +346,12 @@ fn frames_of_bytes_become_lists_at_their_delivery() {
     let mut store = Store::new(&Engine::default(), ());
     let input: &[u8] = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three";
     let frames = FramedRead::new(input, LengthDelimitedCodec::new());
-    let (producer, source) = framed_read(frames)
+    let (producer, source) = codec::read(frames)
         .deliver_with(|_: StoreContextMut<'_, ()>, frame: BytesMut| Ok(frame.to_vec()))
         .with_completion();
     let reader = StreamReader::new(&mut store, producer).unwrap();
     let frames = FramedWrite::new(Vec::new(), BytesCodec::new());
-    let (consumer, sink) = framed_write(frames)
+    let (consumer, sink) = codec::write(frames)
         .receive_with(|_: StoreContextMut<'_, ()>, frame: Vec<u8>| Ok(Bytes::from(frame)))
         .with_completion();
     reader.pipe(&mut store, consumer).unwrap();

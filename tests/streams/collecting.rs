@@ -1,6 +1,6 @@
 //! Collectors with a limit.
 
-use wasmtime_streams::{End, collect, collect_bytes};
+use wasmtime_streams::{End, iterators};
 
 use crate::pattern;
 use crate::support::guest::{Code, with_guest, with_large_guest};
@@ -9,7 +9,7 @@ use crate::support::guest::{Code, with_guest, with_large_guest};
 fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
     // Rule "Exact count": the guest is told how much went, and that there is no more to it.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = collect_bytes(5).with_completion();
+        let (consumer, done) = iterators::collect_bytes(5).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         assert_eq!(guest.send(stream, &[4, 5, 6]).await, Code::Dropped(2));
@@ -17,7 +17,7 @@ fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
         assert!(matches!(done.end, End::LimitReached));
         assert_eq!((done.moved, done.inner.into_inner()), (5, vec![1, 2, 3, 4, 5]));
 
-        let (consumer, done) = collect::<u8>(5).with_completion();
+        let (consumer, done) = iterators::collect::<u8>(5).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         assert_eq!(guest.send(stream, &[4, 5, 6]).await, Code::Dropped(2));
@@ -31,8 +31,8 @@ fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
 fn as_much_as_the_limit_is_not_too_much() {
     // Rule "Completion": a limit on a sink ends it only when more arrives, and to ask is not to write.
     with_guest::<u8, _>(async |guest| {
-        let (bytes, bytes_done) = collect_bytes(3).with_completion();
-        let (items, items_done) = collect::<u8>(3).with_completion();
+        let (bytes, bytes_done) = iterators::collect_bytes(3).with_completion();
+        let (items, items_done) = iterators::collect::<u8>(3).with_completion();
         for stream in [guest.sink(bytes).await, guest.sink(items).await] {
             assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
             assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
@@ -49,8 +49,8 @@ fn as_much_as_the_limit_is_not_too_much() {
 fn a_limit_of_nothing_takes_nothing() {
     // Rule "Exact count".
     with_guest::<u8, _>(async |guest| {
-        let (bytes, bytes_done) = collect_bytes(0).with_completion();
-        let (items, items_done) = collect::<u8>(0).with_completion();
+        let (bytes, bytes_done) = iterators::collect_bytes(0).with_completion();
+        let (items, items_done) = iterators::collect::<u8>(0).with_completion();
         for stream in [guest.sink(bytes).await, guest.sink(items).await] {
             assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(0));
         }
@@ -63,7 +63,7 @@ fn a_limit_of_nothing_takes_nothing() {
 fn a_cancel_gives_what_was_collected_so_far() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = collect_bytes(9).with_completion();
+        let (consumer, done) = iterators::collect_bytes(9).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2]).await;
         done.cancel();
@@ -81,7 +81,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
     let data = pattern(3 * MIB);
     with_large_guest::<u8, _>(4 << 20, async |guest| {
         for limit in [usize::MAX, 5 * MIB / 2] {
-            let (consumer, done) = collect_bytes(limit).with_completion();
+            let (consumer, done) = iterators::collect_bytes(limit).with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &data[..10]).await;
             guest.send_all(stream, &data[10..]).await;
@@ -90,7 +90,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
             assert!(bytes == data[..data.len().min(limit)]);
             assert!(bytes.capacity() <= limit.min(2 * bytes.len()), "{}", bytes.capacity());
         }
-        let (consumer, done) = collect_bytes(usize::MAX).with_completion();
+        let (consumer, done) = iterators::collect_bytes(usize::MAX).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &data[..10]).await;
         done.cancel();
@@ -98,7 +98,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
     });
     with_large_guest::<u32, _>(MIB as u32, async |guest| {
         let limit = 100_000;
-        let (consumer, done) = collect::<u32>(limit).with_completion();
+        let (consumer, done) = iterators::collect::<u32>(limit).with_completion();
         let stream = guest.sink(consumer).await;
         // More than an operation may take, and then more than the limit.
         assert_eq!(guest.write(stream, MIB as u32).await, Code::Completed(65_536));
@@ -112,7 +112,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
 fn strings_are_collected_in_batches_that_grow_with_them() {
     // Rule "Bounded": a limit is not reserved.
     with_guest::<String, _>(async |guest| {
-        let (consumer, done) = collect::<String>(1 << 40).with_completion();
+        let (consumer, done) = iterators::collect::<String>(1 << 40).with_completion();
         let stream = guest.sink(consumer).await;
         let items: Vec<_> = (0..200).map(|n| n.to_string()).collect();
         guest.load_items(&items).await;

@@ -10,19 +10,17 @@ use futures::channel::oneshot;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, BufWriter, ReadBuf};
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{
-    CancelHandle, End, Flush, collect_bytes, tokio_read, tokio_write, try_chunks,
-};
+use wasmtime_streams::{CancelHandle, End, Flush, iterators, streams, tokio_io};
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{ChunkStream, FAILURE, Reader, Script, Step, Writer};
-use wasmtime_streams::testing::executor::{self, idle};
+use wasmtime_streams_testing::executor::{self, idle};
 
 #[test]
 fn the_completion_resolves_as_soon_as_the_end_is_known() {
     // Rule "Completion": not only when the guest drops its end.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(&b"ab"[..]).with_completion();
+        let (producer, done) = tokio_io::read(&b"ab"[..]).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 2).await.0, Code::Completed(2));
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0));
@@ -36,10 +34,10 @@ fn the_completion_resolves_as_soon_as_the_end_is_known() {
 #[test]
 fn the_end_itself_wakes_the_completion() {
     // Rule "Completion": while the stream is still there, too.
-    let (producer, mut done) = tokio_read(&b""[..]).with_completion();
+    let (producer, mut done) = tokio_io::read(&b""[..]).with_completion();
     let mut store = Store::new(&Engine::default(), ());
     let stream = StreamReader::new(&mut store, producer).unwrap();
-    let (consumer, read) = collect_bytes(9).with_completion();
+    let (consumer, read) = iterators::collect_bytes(9).with_completion();
     stream.pipe(&mut store, consumer).unwrap();
     let end =
         async { assert_eq!(store.run_concurrent(async |_| read.await).await.unwrap().moved, 0) };
@@ -57,7 +55,7 @@ fn nothing_is_lost_when_the_guest_drops_its_end_right_after_its_last_write() {
             let inner = Writer::with_flush(script, flush);
             let log = inner.log();
             let writer = BufWriter::with_capacity(64, inner);
-            let (consumer, done) = tokio_write(writer).flush(policy).with_completion();
+            let (consumer, done) = tokio_io::write(writer).flush(policy).with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &[1, 2, 3, 4, 5]).await;
             guest.drop_writable(stream).await;
@@ -75,7 +73,7 @@ fn a_close_that_fails_is_how_the_stream_ended() {
     // Rule "The end belongs to the completion".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Fail]));
-        let (consumer, done) = tokio_write(writer).flush(Flush::OnClose).with_completion();
+        let (consumer, done) = tokio_io::write(writer).flush(Flush::OnClose).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1]).await;
         guest.drop_writable(stream).await;
@@ -90,7 +88,7 @@ fn without_a_completion_the_writer_is_dropped_as_it_is() {
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let stream = guest.sink(tokio_write(writer)).await;
+        let stream = guest.sink(tokio_io::write(writer)).await;
         guest.send_all(stream, &[1, 2]).await;
         guest.drop_writable(stream).await;
         log.look(|written| {
@@ -104,7 +102,7 @@ fn a_cancel_wakes_a_parked_read_and_hands_the_source_back() {
     // Rule "Completion": who owns the object is decided by the slot.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1]), Step::Hold, Step::Data(vec![2])]);
-        let (producer, done) = try_chunks(ChunkStream(script)).with_completion();
+        let (producer, done) = streams::try_chunks(ChunkStream(script)).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         assert_eq!(guest.read(stream, 1).await, Code::Blocked);
@@ -127,7 +125,7 @@ fn a_cancel_works_at_once_while_no_operation_is_under_way() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1, 2, 3])]);
-        let (producer, done) = try_chunks(ChunkStream(script)).with_completion();
+        let (producer, done) = streams::try_chunks(ChunkStream(script)).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         done.cancel();
@@ -146,7 +144,7 @@ fn a_cancel_of_a_sink_hands_it_back_open() {
             let script = Script::new([Step::Accept(1), Step::Hold]);
             let writer = Writer::new(script);
             let log = writer.log();
-            let (consumer, done) = tokio_write(writer).with_completion();
+            let (consumer, done) = tokio_io::write(writer).with_completion();
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.send(stream, &[1]).await, Code::Completed(1));
             if parked {
@@ -188,7 +186,7 @@ fn user_code_may_cancel_its_own_stream_while_it_is_polled() {
     // Rule "Completion": no lock is held over it, and what it gave in that poll arrives.
     with_guest::<u8, _>(async |guest| {
         let handle = Arc::new(Mutex::new(None));
-        let (producer, done) = tokio_read(Suicidal(handle.clone())).with_completion();
+        let (producer, done) = tokio_io::read(Suicidal(handle.clone())).with_completion();
         *handle.lock().unwrap() = Some(done.cancel_handle());
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(2), vec![1, 2]));
@@ -203,7 +201,7 @@ fn user_code_may_cancel_its_own_stream_while_it_is_polled() {
 fn a_cancel_after_the_end_changes_nothing() {
     // Rule "Completion": it resolves once, with the end that came first.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(&b""[..]).with_completion();
+        let (producer, done) = tokio_io::read(&b""[..]).with_completion();
         let handle = done.cancel_handle();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 1).await, Code::Dropped(0));
@@ -234,22 +232,22 @@ pub(crate) async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Outp
 fn whoever_awaits_a_completion_is_woken_by_every_end() {
     // Rule "Completion": it may be awaited in a task of its own, long before.
     with_guest::<u8, _>(async |guest| {
-        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let (producer, mut done) = tokio_io::read(&b"ab"[..]).with_completion();
         let stream = guest.source(producer).await;
         assert!(wakes(&mut done, guest.drop_readable(stream)).await, "the guest drops its end");
 
-        let (producer, mut done) = tokio_read(&b""[..]).with_completion();
+        let (producer, mut done) = tokio_io::read(&b""[..]).with_completion();
         let stream = guest.source(producer).await;
         let read = async { assert_eq!(guest.read(stream, 1).await, Code::Dropped(0)) };
         assert!(wakes(&mut done, read).await, "the end");
 
-        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let (producer, mut done) = tokio_io::read(&b"ab"[..]).with_completion();
         let handle = done.cancel_handle();
         let stream = guest.source(producer).await;
         assert!(wakes(&mut done, async { handle.cancel() }).await, "a cancel");
         guest.drop_readable(stream).await;
 
-        let (consumer, mut done) = tokio_write(Vec::new()).with_completion();
+        let (consumer, mut done) = tokio_io::write(Vec::new()).with_completion();
         let stream = guest.sink(consumer).await;
         assert!(wakes(&mut done, guest.drop_writable(stream)).await, "the guest drops its end");
     });
@@ -260,7 +258,7 @@ fn a_completion_resolves_on_another_thread() {
     // Rule "Completion": any task and any executor; the store runs here.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
-        let (consumer, done) = tokio_write(writer).with_completion();
+        let (consumer, done) = tokio_io::write(writer).with_completion();
         let (tx, rx) = oneshot::channel();
         let waiting = thread::spawn(move || {
             let done = futures::executor::block_on(done);
@@ -283,7 +281,7 @@ fn an_error_gives_the_reader_back() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Fail]);
-        let (producer, done) = tokio_read(Reader::new(script)).with_completion();
+        let (producer, done) = tokio_io::read(Reader::new(script)).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 1).await, Code::Dropped(0));
         let done = done.await;
@@ -296,7 +294,7 @@ fn an_error_gives_the_reader_back() {
 fn the_writer_that_is_handed_back_can_be_used_on() {
     // Rule "Completion": cancelled, so that it was not shut down.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = tokio_write(Vec::new()).with_completion();
+        let (consumer, done) = tokio_io::write(Vec::new()).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, b"guest").await;
         done.cancel();
@@ -311,7 +309,7 @@ fn a_completion_outlives_its_store() {
     // Rule "Completion": dropping the store ends the streams in it.
     let mut kept = None;
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(tokio::io::repeat(1)).with_completion();
+        let (producer, done) = tokio_io::read(tokio::io::repeat(1)).with_completion();
         kept = Some(done);
         let stream = guest.source(producer).await;
         guest.recv(stream, 4).await;

@@ -6,24 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Waker};
 
-use wasmtime_streams::{lift, lower, tokio_read, tokio_write};
+use wasmtime_streams::{from_guest, to_guest, tokio_io};
 
 use crate::completion::{Woken, wakes};
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::executor::idle;
 
 #[test]
 fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(&b"ab"[..]).with_completion();
+        let (producer, done) = tokio_io::read(&b"ab"[..]).with_completion();
         drop(done);
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.1, b"ab");
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
 
-        let (producer, done) = tokio_read(Reader::new(Script::new([Step::Fail]))).with_completion();
+        let (producer, done) =
+            tokio_io::read(Reader::new(Script::new([Step::Fail]))).with_completion();
         drop(done);
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
@@ -31,7 +32,7 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
         // A flush that fails is not tried again.
         let flush = Script::new([Step::Fail, Step::Accept(0)]);
         let (consumer, done) =
-            tokio_write(Writer::with_flush(Script::new([]), flush)).with_completion();
+            tokio_io::write(Writer::with_flush(Script::new([]), flush)).with_completion();
         drop(done);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1]).await, Code::Dropped(1));
@@ -42,7 +43,7 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
 fn a_completion_that_was_dropped_keeps_no_task_in_memory() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
-        let (producer, mut done) = tokio_read(&b"ab"[..]).with_completion();
+        let (producer, mut done) = tokio_io::read(&b"ab"[..]).with_completion();
         let task = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(task.clone());
         assert!(Pin::new(&mut done).poll(&mut Context::from_waker(&waker)).is_pending());
@@ -58,7 +59,7 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
     // Rule "Completion". What the host has lifted or lowered passes it on to its other end.
     with_guest::<u8, _>(async |guest| {
         for after in [0, 1, 2] {
-            let (consumer, mut reader) = lift::consumer(8);
+            let (consumer, mut reader) = from_guest::consumer(8);
             let (consumer, done) = consumer.with_completion();
             let mut done = Some(done);
             let stream = guest.sink(consumer).await;
@@ -75,7 +76,7 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
             assert!(wakes(&mut end, guest.drop_writable(stream)).await);
             assert_eq!(end.await, Ok(0));
 
-            let (mut writer, producer) = lower::producer(2);
+            let (mut writer, producer) = to_guest::producer(2);
             let (producer, done) = producer.with_completion();
             let mut done = Some(done);
             let stream = guest.source(producer).await;
@@ -90,7 +91,7 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
             assert_eq!(poll_fn(|cx| writer.poll_write(cx, &[8, 9])).await, Ok(1));
             let mut room = poll_fn(|cx| writer.poll_room(cx));
             assert!(wakes(&mut room, guest.drop_readable(stream)).await);
-            assert_eq!(room.await, Err(lower::PeerDropped));
+            assert_eq!(room.await, Err(to_guest::PeerDropped));
         }
     });
 }
@@ -101,7 +102,7 @@ fn a_handle_that_outlives_its_completion_cancels() {
     with_guest::<u8, _>(async |guest| {
         for parked in [false, true] {
             let script = Script::new([Step::Data(vec![1]), Step::Hold]);
-            let (producer, done) = tokio_read(Reader::new(script)).with_completion();
+            let (producer, done) = tokio_io::read(Reader::new(script)).with_completion();
             let handle = done.cancel_handle();
             drop(done);
             let stream = guest.source(producer).await;

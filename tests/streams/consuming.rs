@@ -4,15 +4,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use wasmtime_streams::{
-    ByteConsumer, ByteSink, End, EndReason, Flush, Halt, chunk_sink, tokio_write,
-};
+use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, Flush, Halt, sinks, tokio_io};
 
 use crate::support::adapters::{Sink, sinks};
 use crate::support::guest::{Code, Guest, with_guest, with_large_guest, with_trapping_guest};
 use crate::support::script::{ChunkWriter, FAILURE, Script, Step, Writer};
 use crate::{BUFFERS, pattern};
-use wasmtime_streams::testing::executor::{self, idle};
+use wasmtime_streams_testing::executor::{self, idle};
 
 #[test]
 fn every_sink_takes_every_write_size_and_loses_nothing() {
@@ -47,7 +45,7 @@ fn partial_writes_of_every_size_are_counted_exactly() {
             let steps = [Step::Accept(accept), Step::Hold];
             let writer = Writer::new(Script::new(steps));
             let log = writer.log();
-            let stream = guest.sink(tokio_write(writer)).await;
+            let stream = guest.sink(tokio_io::write(writer)).await;
             let data = pattern(8);
             let code = guest.send(stream, &data).await;
             assert_eq!(code, Code::Completed(accept as u32));
@@ -164,7 +162,7 @@ fn a_writer_that_accepts_nothing_is_an_error_and_no_spin() {
     // Rule "Write zero".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([Step::Accept(2), Step::Accept(0)]));
-        let (consumer, done) = tokio_write(writer).with_completion();
+        let (consumer, done) = tokio_io::write(writer).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Dropped(2));
         let done = done.await;
@@ -254,7 +252,7 @@ fn flushing_on_close_leaves_it_to_the_completion() {
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = tokio_write(writer).flush(Flush::OnClose).with_completion();
+        let (consumer, done) = tokio_io::write(writer).flush(Flush::OnClose).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
         assert_eq!(log.look(|written| written.flushed), 0);
@@ -310,7 +308,7 @@ fn an_error_is_a_trap_only_where_the_host_asks_for_it() {
     // Rule "Items before the error".
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let writer = Writer::<u8>::new(Script::new([Step::Fail]));
-        let stream = guest.sink(tokio_write(writer).trap_on_error()).await;
+        let stream = guest.sink(tokio_io::write(writer).trap_on_error()).await;
         guest.send(stream, &[1]).await;
     });
     assert!(format!("{error:?}").contains(FAILURE), "{error:?}");
@@ -348,7 +346,7 @@ fn a_write_of_any_length_is_taken_in_bounded_parts() {
     with_large_guest::<u8, _>(LEN, async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let consumer = chunk_sink(ChunkWriter(writer)).max_chunk(1 << 16);
+        let consumer = sinks::chunks(ChunkWriter(writer)).max_chunk(1 << 16);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, LEN).await, Code::Completed(1 << 20));
         log.look(|written| {

@@ -7,14 +7,16 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use wasmtime_streams::{End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Plain, Take, sink};
+use wasmtime_streams::{
+    End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Take, items::Plain, sinks,
+};
 
 use crate::support::guest::{
     BUFFER, Code, Guest, with_guest, with_large_guest, with_trapping_guest,
 };
 use crate::support::script::{Script, Step, Writer};
-use wasmtime_streams::testing::Item;
-use wasmtime_streams::testing::executor::{self, idle};
+use wasmtime_streams_testing::Item;
+use wasmtime_streams_testing::executor::{self, idle};
 
 fn bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_le_bytes).collect()
@@ -41,7 +43,7 @@ fn a_write_is_taken_whole_where_there_is_room() {
         with_guest::<u32, _>(async |guest| {
             let writer = Writer::<u32>::new(Script::new([]));
             let log = writer.log();
-            let stream = guest.sink(sink(writer)).await;
+            let stream = guest.sink(sinks::items(writer)).await;
             assert_eq!(guest.send(stream, &bytes(0..len)).await, Code::Completed(len));
             assert!(log.accepted().into_iter().eq(0..len));
         });
@@ -54,7 +56,7 @@ fn strings_arrive_whole_and_in_order() {
     with_guest::<String, _>(async |guest| {
         let writer = Writer::<String>::new(Script::new([]));
         let log = writer.log();
-        let stream = guest.sink(sink(writer)).await;
+        let stream = guest.sink(sinks::items(writer)).await;
         let len = strings(guest, &["", "a", "bc", "déf"]).await;
         assert_eq!(guest.write(stream, len).await, Code::Completed(4));
         assert_eq!(log.accepted(), ["", "a", "bc", "déf"]);
@@ -66,7 +68,7 @@ fn a_strict_sink_takes_no_item_without_room() {
     // Rule "Exact count": with a batch of 1 what was taken was sent.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel::<u32>(1);
-        let consumer = sink(tx).batch(1).flush(Flush::OnClose);
+        let consumer = sinks::items(tx).batch(1).flush(Flush::OnClose);
         let stream = guest.sink(consumer).await;
         // One slot of the channel's own, and one for its one sender.
         assert_eq!(guest.send(stream, &bytes(0..5)).await, Code::Completed(2));
@@ -88,7 +90,7 @@ fn a_batch_that_was_taken_is_held_until_it_is_sent() {
         let control = script.control();
         let writer = Writer::<u32>::new(script);
         let log = writer.log();
-        let stream = guest.sink(sink(writer)).await;
+        let stream = guest.sink(sinks::items(writer)).await;
         guest.load(&bytes(0..3)).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(stream));
@@ -111,7 +113,7 @@ fn a_batch_that_was_taken_survives_a_cancel_and_goes_first() {
         let control = script.control();
         let writer = Writer::<u32>::new(script);
         let log = writer.log();
-        let (consumer, done) = sink(writer).with_completion();
+        let (consumer, done) = sinks::items(writer).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&bytes(0..3)).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -132,7 +134,7 @@ fn what_was_taken_but_not_sent_is_sent_by_the_completion() {
         let control = script.control();
         let writer = Writer::<u32>::new(script);
         let log = writer.log();
-        let (consumer, done) = sink(writer).with_completion();
+        let (consumer, done) = sinks::items(writer).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&bytes(0..3)).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -151,7 +153,7 @@ fn what_could_not_be_sent_is_handed_back() {
     // Rule "Completion": with the sink, first one first. The item that the sink refused room for is still there.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Accept(1), Step::Fail]);
-        let (consumer, done) = sink(Writer::<u32>::new(script)).with_completion();
+        let (consumer, done) = sinks::items(Writer::<u32>::new(script)).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &bytes(0..5)).await, Code::Dropped(5));
         let done = done.await;
@@ -168,7 +170,7 @@ fn a_flush_that_waits_is_told_from_a_zero_length_write() {
         let flush = Script::new([Step::Hold, Step::Accept(0)]);
         let control = flush.control();
         let writer = Writer::<u32>::with_flush(Script::new([]), flush);
-        let stream = guest.sink(sink(writer)).await;
+        let stream = guest.sink(sinks::items(writer)).await;
         guest.load(&bytes(0..3)).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(stream));
@@ -240,7 +242,7 @@ fn items_that_are_too_large_for_one_batch_pass_one_by_one() {
         guest.with(|mut store| store.set_hostcall_fuel(150));
         let writer = Writer::<String>::new(Script::new([]));
         let log = writer.log();
-        let stream = guest.sink(sink(writer)).await;
+        let stream = guest.sink(sinks::items(writer)).await;
         let large = "x".repeat(80);
         let len = strings(guest, &["a", &large, &large, "b"]).await;
         assert_eq!(guest.write(stream, len).await, Code::Completed(4));
@@ -255,7 +257,7 @@ fn an_item_that_cannot_be_lifted_traps_after_those_before_it() {
     let error = with_trapping_guest::<String, _>(async |guest| {
         let writer = Writer::<String>::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = sink(writer).with_completion();
+        let (consumer, done) = sinks::items(writer).with_completion();
         kept = Some((done, log));
         let stream = guest.sink(consumer).await;
         // The second string lies outside of the guest's memory.

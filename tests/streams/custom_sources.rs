@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::{Deliver, EndReason, ItemProducer, ItemSource, Then};
+use wasmtime_streams::{EndReason, ItemProducer, ItemSource, Then, items::Deliver};
 
 use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 
@@ -193,7 +193,7 @@ fn a_source_that_shortens_the_vector_does_not_make_the_count_wrap() {
         })
     });
     assert!(std::panic::catch_unwind(run).is_ok(), "a panic");
-    let done = wasmtime_streams::testing::executor::run(kept.unwrap());
+    let done = wasmtime_streams_testing::executor::run(kept.unwrap());
     assert!(done.moved <= 6, "{} moved", done.moved);
     assert!(!done.end.is_finished(), "{:?}", done.end);
 }

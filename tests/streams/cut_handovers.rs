@@ -13,10 +13,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_streams::lift::{self, Cut, GuestItems, GuestReader};
+use wasmtime_streams::from_guest::{self, Cut, GuestItems, GuestReader};
 use wasmtime_streams::{
-    BodyError, ByteConsumer, ByteProducer, ByteSink, EndReason, Flush, Meter, StoreToken,
-    collect_bytes, guest_body, lower, relay,
+    ByteConsumer, ByteProducer, ByteSink, EndReason, Flush, Meter, StoreToken,
+    body::{self, BodyError},
+    iterators, relay, to_guest,
 };
 
 use crate::support::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
@@ -73,10 +74,10 @@ async fn read_items(mut items: GuestItems<u8>) -> Seen {
 }
 
 /// The data that arrives in the second store of a relay, and what the completion there says.
-async fn read_relayed(producer: ByteProducer<lower::FromHost<u8>>) -> Seen {
+async fn read_relayed(producer: ByteProducer<to_guest::FromHost<u8>>) -> Seen {
     let mut store = Store::new(&Engine::default(), ());
     let (producer, done) = producer.with_completion();
-    let (sink, data) = collect_bytes(1 << 20).with_completion();
+    let (sink, data) = iterators::collect_bytes(1 << 20).with_completion();
     let stream = StreamReader::new(&mut store, producer).unwrap();
     stream.pipe(&mut store, sink).unwrap();
     let both = store.run_concurrent(async |_| (done.await.end, data.await.inner.into_inner()));
@@ -101,7 +102,7 @@ where
 }
 
 fn body(capacity: usize, length: Option<u64>, trailers: bool) -> HandOver {
-    let (consumer, body) = guest_body(capacity, length);
+    let (consumer, body) = body::from_guest(capacity, length);
     if trailers {
         let trailers = ready(Ok(Some(HeaderMap::new())));
         bytes(consumer, read_body(body.with_trailers(trailers)))
@@ -119,11 +120,11 @@ const BODIES: [Row; 4] = [
 
 const LIFTED: [Row; 2] = [
     ("a reader", |capacity| {
-        let (consumer, reader) = lift::consumer(capacity);
+        let (consumer, reader) = from_guest::consumer(capacity);
         bytes(consumer, read_bytes(reader))
     }),
     ("items", |capacity| {
-        let (consumer, items) = lift::item_consumer(capacity);
+        let (consumer, items) = from_guest::item_consumer(capacity);
         let read = read_items(items).boxed();
         (Box::new(|cutting, store, stream| cutting.pipe_items(store, stream, consumer)), read)
     }),
@@ -186,7 +187,7 @@ fn a_body_over_its_limit_fails_whatever_else_is_configured() {
         ($($name:literal: |$consumer:ident| $limited:expr;)*) => { $(
             for completion in [false, true] {
                 with_guest::<u8, _>(async |guest| {
-                    let ($consumer, body) = guest_body(64, None);
+                    let ($consumer, body) = body::from_guest(64, None);
                     let stream = if completion {
                         let (consumer, done) = $limited.with_completion();
                         drop(done);

@@ -9,9 +9,11 @@ use tokio::sync::mpsc;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
 use wasmtime_streams::{
-    BodyError, ByteConsumer, ByteProducer, Completion, End, EndReason, GuestBodySink, Shared,
-    StoreToken, TokioRead, TokioWrite, guest_body, tokio_read, tokio_receiver, tokio_sender,
-    tokio_write,
+    ByteConsumer, ByteProducer, Completion, End, EndReason, StoreToken,
+    body::{self, BodyError, GuestBodySink},
+    channels,
+    completion::Shared,
+    tokio_io,
 };
 
 type Body = Result<Vec<u8>, BodyError>;
@@ -21,8 +23,8 @@ async fn body(
     cut: impl AsyncFnOnce(ByteConsumer<GuestBodySink>, StreamReader<u8>, &mut Store<()>),
 ) -> Body {
     let mut store = Store::new(&Engine::default(), ());
-    let stream = StreamReader::new(&mut store, tokio_read(&b"hello world"[..])).unwrap();
-    let (consumer, body) = guest_body(1024, None);
+    let stream = StreamReader::new(&mut store, tokio_io::read(&b"hello world"[..])).unwrap();
+    let (consumer, body) = body::from_guest(1024, None);
     cut(consumer, stream, &mut store).await;
     let read = body.collect();
     store.run_concurrent(async |_| read.await).await.unwrap().map(|body| body.to_bytes().to_vec())
@@ -61,8 +63,8 @@ async fn nor_with_a_completion() {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         // Never ends by itself.
         let (_tx, rx) = mpsc::channel::<u8>(9);
-        let stream = StreamReader::new(&mut store, tokio_receiver(rx)).unwrap();
-        let (consumer, body) = guest_body(1024, None);
+        let stream = StreamReader::new(&mut store, channels::mpsc_receiver(rx)).unwrap();
+        let (consumer, body) = body::from_guest(1024, None);
         let limit = if end == "limit" { 0 } else { 9 };
         let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
         let (consumer, done) = consumer.limit(limit).deadline(deadline).with_completion();
@@ -91,16 +93,16 @@ async fn nor_with_a_completion() {
 
 /// What a user writes to keep them in a struct.
 struct Kept {
-    producer: ByteProducer<TokioRead<&'static [u8]>, Shared>,
-    consumer: ByteConsumer<TokioWrite<Vec<u8>>, Shared>,
-    read: Completion<TokioRead<&'static [u8]>, std::io::Error>,
-    written: Completion<TokioWrite<Vec<u8>>, std::io::Error>,
+    producer: ByteProducer<tokio_io::Read<&'static [u8]>, Shared>,
+    consumer: ByteConsumer<tokio_io::Write<Vec<u8>>, Shared>,
+    read: Completion<tokio_io::Read<&'static [u8]>, std::io::Error>,
+    written: Completion<tokio_io::Write<Vec<u8>>, std::io::Error>,
 }
 
 #[tokio::test]
 async fn the_object_comes_back_in_one_step() {
-    let (producer, read) = tokio_read(&b"hello world"[..]).with_completion();
-    let (consumer, written) = tokio_write(Vec::new()).with_completion();
+    let (producer, read) = tokio_io::read(&b"hello world"[..]).with_completion();
+    let (consumer, written) = tokio_io::write(Vec::new()).with_completion();
     let kept = Kept { producer, consumer, read, written };
     let mut store = Store::new(&Engine::default(), ());
     let stream = StreamReader::new(&mut store, kept.producer).unwrap();
@@ -113,13 +115,17 @@ async fn the_object_comes_back_in_one_step() {
     // Layers do not change the completion's type.
     let seen = Arc::new(Mutex::new(Vec::new()));
     let look = seen.clone();
-    let (producer, read): (_, Completion<TokioRead<&[u8]>, _>) = tokio_read(&b"hello world"[..])
-        .inspect(move |bytes| look.lock().unwrap().extend_from_slice(bytes))
-        .limit(5)
-        .until(EndReason::Cancelled, pending())
-        .with_completion();
-    let (consumer, written): (_, Completion<TokioWrite<Vec<u8>>, _>) =
-        tokio_write(Vec::new()).until(EndReason::Cancelled, pending()).limit(7).with_completion();
+    let (producer, read): (_, Completion<tokio_io::Read<&[u8]>, _>) =
+        tokio_io::read(&b"hello world"[..])
+            .inspect(move |bytes| look.lock().unwrap().extend_from_slice(bytes))
+            .limit(5)
+            .until(EndReason::Cancelled, pending())
+            .with_completion();
+    let (consumer, written): (_, Completion<tokio_io::Write<Vec<u8>>, _>) =
+        tokio_io::write(Vec::new())
+            .until(EndReason::Cancelled, pending())
+            .limit(7)
+            .with_completion();
     let stream = StreamReader::new(&mut store, producer).unwrap();
     stream.pipe(&mut store, consumer).unwrap();
     let (read, written) =
@@ -142,9 +148,11 @@ async fn items_through_channels_with_layers() {
     let (to, mut from) = mpsc::channel(8);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let look = seen.clone();
-    let (producer, read) = tokio_receiver(rx).limit(4).with_completion();
-    let (consumer, written) =
-        tokio_sender(to).inspect(move |n| look.lock().unwrap().push(*n)).limit(3).with_completion();
+    let (producer, read) = channels::mpsc_receiver(rx).limit(4).with_completion();
+    let (consumer, written) = channels::mpsc_sender(to)
+        .inspect(move |n| look.lock().unwrap().push(*n))
+        .limit(3)
+        .with_completion();
     let stream = StreamReader::new(&mut store, producer).unwrap();
     stream.pipe(&mut store, consumer).unwrap();
     let (read, written) =

@@ -7,8 +7,8 @@ use futures::stream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 use wasmtime::component::{StreamConsumer, StreamProducer};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, sink, stream as items, tokio_read, tokio_write};
+use wasmtime_streams::{End, sinks, streams, tokio_io};
+use wasmtime_streams_testing::executor;
 
 use crate::completion::wakes;
 use crate::support::guest::{Code, World, with_guest};
@@ -99,17 +99,17 @@ fn held() -> Script {
 #[test]
 fn a_deadline_whose_runtime_is_gone_ends_its_stream() {
     // Rule "No trap and no panic": nobody waits for a timer that can no longer fire.
-    check!(reads, tokio_read(Reader::new(held())).deadline(Instant::now() + HOUR));
-    check!(reads, items(stream::pending::<u8>()).deadline(Instant::now() + HOUR));
-    check!(writes, tokio_write(Writer::new(held())).deadline(Instant::now() + HOUR));
-    check!(writes, sink::<_, u8>(Writer::new(held())).deadline(Instant::now() + HOUR));
+    check!(reads, tokio_io::read(Reader::new(held())).deadline(Instant::now() + HOUR));
+    check!(reads, streams::items(stream::pending::<u8>()).deadline(Instant::now() + HOUR));
+    check!(writes, tokio_io::write(Writer::new(held())).deadline(Instant::now() + HOUR));
+    check!(writes, sinks::items::<_, u8>(Writer::new(held())).deadline(Instant::now() + HOUR));
 }
 
 #[test]
 fn an_idle_timeout_whose_runtime_is_gone_ends_its_stream() {
     // Rule "No trap and no panic".
-    check!(reads, tokio_read(Reader::new(held())).idle_timeout(HOUR));
-    check!(reads, items(stream::pending::<u8>()).idle_timeout(HOUR));
-    check!(writes, tokio_write(Writer::new(held())).idle_timeout(HOUR));
-    check!(writes, sink::<_, u8>(Writer::new(held())).idle_timeout(HOUR));
+    check!(reads, tokio_io::read(Reader::new(held())).idle_timeout(HOUR));
+    check!(reads, streams::items(stream::pending::<u8>()).idle_timeout(HOUR));
+    check!(writes, tokio_io::write(Writer::new(held())).idle_timeout(HOUR));
+    check!(writes, sinks::items::<_, u8>(Writer::new(held())).idle_timeout(HOUR));
 }

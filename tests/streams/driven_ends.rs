@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::{AsyncReadExt as _, FutureExt as _};
 use http_body_util::BodyExt as _;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{Drive, guest_body, lift, sink, tokio_buf_read, tokio_read, tokio_write};
+use wasmtime_streams::{body, completion::Drive, from_guest, sinks, tokio_io};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -33,7 +33,7 @@ fn a_sink_whose_task_is_dropped_takes_no_more() {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([]));
             let log = writer.log();
-            let (consumer, done) = tokio_write(writer).with_completion();
+            let (consumer, done) = tokio_io::write(writer).with_completion();
             let (task, spawn) = executor();
             let driven = done.driven_by(spawn);
             let stream = guest.sink(consumer).await;
@@ -59,23 +59,23 @@ fn a_sink_whose_task_is_dropped_takes_no_more() {
 fn an_executor_that_drops_the_task_at_once_cuts_the_stream_at_once() {
     // Rule "The end belongs to the completion": sinks and sources, of bytes and of items.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = tokio_write(Writer::new(Script::new([]))).with_completion();
+        let (consumer, done) = tokio_io::write(Writer::new(Script::new([]))).with_completion();
         let bytes = done.driven_by(drop);
         let stream = guest.sink(consumer).await;
-        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0), "tokio_write");
+        assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0), "tokio_io::write");
         assert!(bytes.await.is_err());
 
         let writer = Writer::<u8>::new(Script::new([]));
-        let (consumer, done) = sink::<_, u8>(writer).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(writer).with_completion();
         let items = done.driven_by(drop);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0), "sink");
         assert!(items.await.is_err());
 
-        let (producer, done) = tokio_read(&b"123"[..]).with_completion();
+        let (producer, done) = tokio_io::read(&b"123"[..]).with_completion();
         let source = done.driven_by(drop);
         let stream = guest.source(producer).await;
-        assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0), "tokio_read");
+        assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0), "tokio_io::read");
         assert!(source.await.is_err());
     });
 }
@@ -86,7 +86,7 @@ fn an_operation_that_is_parked_is_woken_when_the_task_is_dropped() {
     for len in [0, 9] {
         with_guest::<u8, _>(async |guest| {
             let reader = Reader::new(Script::new([Step::Hold]));
-            let (producer, done) = tokio_buf_read(reader).with_completion();
+            let (producer, done) = tokio_io::buf_read(reader).with_completion();
             let (task, spawn) = executor();
             let driven = done.driven_by(spawn);
             let stream = guest.source(producer).await;
@@ -99,7 +99,7 @@ fn an_operation_that_is_parked_is_woken_when_the_task_is_dropped() {
     }
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
-        let (consumer, done) = tokio_write(writer).with_completion();
+        let (consumer, done) = tokio_io::write(writer).with_completion();
         let (task, spawn) = executor();
         let _driven = done.driven_by(spawn);
         let stream = guest.sink(consumer).await;
@@ -114,7 +114,7 @@ fn an_operation_that_is_parked_is_woken_when_the_task_is_dropped() {
 fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
     // Rule "Completion": half of the data is not all of it.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut reader) = lift::consumer(64);
+        let (consumer, mut reader) = from_guest::consumer(64);
         let (consumer, done) = consumer.with_completion();
         let (task, spawn) = executor();
         let _driven = done.driven_by(spawn);
@@ -126,7 +126,7 @@ fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
         assert!(read.is_err() && all == [1, 2], "{read:?} after {all:?}");
         assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
 
-        let (consumer, mut items) = lift::item_consumer(64);
+        let (consumer, mut items) = from_guest::item_consumer(64);
         let (consumer, done) = consumer.with_completion();
         let (task, spawn) = executor();
         let _driven = done.driven_by(spawn);
@@ -138,7 +138,7 @@ fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
         assert!(items.cut().is_some());
         assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
 
-        let (consumer, body) = guest_body(64, None);
+        let (consumer, body) = body::from_guest(64, None);
         let (consumer, done) = consumer.with_completion();
         let (task, spawn) = executor();
         let _driven = done.driven_by(spawn);
@@ -155,7 +155,7 @@ fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
         let log = writer.log();
-        let consumer = tokio_write(writer).flush(wasmtime_streams::Flush::OnClose);
+        let consumer = tokio_io::write(writer).flush(wasmtime_streams::Flush::OnClose);
         let (consumer, done) = consumer.with_completion();
         let (task, spawn) = executor();
         let driven = done.driven_by(spawn);
@@ -176,7 +176,7 @@ fn a_task_that_has_run_says_the_end_though_it_is_dropped_then() {
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = tokio_write(writer).with_completion();
+        let (consumer, done) = tokio_io::write(writer).with_completion();
         let (task, spawn) = executor();
         let driven = done.driven_by(spawn);
         let stream = guest.sink(consumer).await;

@@ -10,8 +10,8 @@ use tokio_util::codec::FramedWrite;
 use wasmtime::StoreContextMut;
 use wasmtime::component::StreamReader;
 use wasmtime_streams::{
-    ByteConsumer, ByteSink, Drive, End, ItemConsumer, ItemSink, chunk_sink, framed_write,
-    futures_write, sink, std_write, tokio_write,
+    ByteConsumer, ByteSink, End, ItemConsumer, ItemSink, blocking, codec, completion::Drive,
+    futures_io, sinks, tokio_io,
 };
 
 use crate::support::codec::ByteCodec;
@@ -72,13 +72,15 @@ impl io::Write for Blocking {
 type Row = (&'static str, fn(Writer<u8>, &Slot) -> (Pipe, Driven));
 
 const SINKS: [Row; 6] = [
-    ("tokio_write", |writer, slot| bytes(tokio_write(writer), slot)),
-    ("futures_write", |writer, slot| bytes(futures_write(writer), slot)),
-    ("chunk_sink", |writer, slot| bytes(chunk_sink(ChunkWriter(writer)), slot)),
-    ("std_write", |writer, slot| bytes(std_write(Blocking(writer), |job| job.run()), slot)),
-    ("sink", |writer, slot| items(sink(writer), slot)),
-    ("framed_write", |writer, slot| {
-        items(framed_write(FramedWrite::new(writer, ByteCodec(|byte| byte))), slot)
+    ("tokio_io::write", |writer, slot| bytes(tokio_io::write(writer), slot)),
+    ("futures_io::write", |writer, slot| bytes(futures_io::write(writer), slot)),
+    ("sinks::chunks", |writer, slot| bytes(sinks::chunks(ChunkWriter(writer)), slot)),
+    ("blocking::write_on", |writer, slot| {
+        bytes(blocking::write_on(Blocking(writer), |job| job.run()), slot)
+    }),
+    ("sink", |writer, slot| items(sinks::items(writer), slot)),
+    ("codec::write", |writer, slot| {
+        items(codec::write(FramedWrite::new(writer, ByteCodec(|byte| byte))), slot)
     }),
 ];
 
@@ -120,9 +122,9 @@ fn a_driven_sink_is_dropped_while_the_guest_has_not_read_its_result_future() {
             let ended = guest.with(|store| {
                 let map = |_: Result<End<io::Error>, _>| Ok::<(), u32>(());
                 if items {
-                    sink(writer).pipe_wit_on(store, stream, slot.keep(), map)
+                    sinks::items(writer).pipe_wit_on(store, stream, slot.keep(), map)
                 } else {
-                    tokio_write(writer).pipe_wit_on(store, stream, slot.keep(), map)
+                    tokio_io::write(writer).pipe_wit_on(store, stream, slot.keep(), map)
                 }
             });
             let mut ended = ended.unwrap();

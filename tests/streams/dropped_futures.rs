@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 use futures::FutureExt as _;
 use wasmtime::component::FutureReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{future, lift, lower, tokio_read};
+use wasmtime_streams::{from_guest, to_guest, tokio_io, values};
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Reader, Script, Step};
@@ -44,7 +44,7 @@ fn kept_of<F: Future + Unpin>(future: &mut F) -> usize {
 fn waits_for_items_that_are_given_up_take_none() {
     // Rule "Bounded", rule "Once and in order": the newest waker is kept, and no other.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
         assert!(kept(async || _ = items.next_item().await) <= 1);
         assert!(kept(async || _ = items.next_batch().await) <= 1);
@@ -58,7 +58,7 @@ fn waits_for_items_that_are_given_up_take_none() {
 fn sends_that_are_given_up_send_nothing() {
     // Rule "Once and in order": a send that waits for room is cancel safe.
     with_guest::<u8, _>(async |guest| {
-        let (mut sink, producer) = lower::item_producer(2);
+        let (mut sink, producer) = to_guest::item_producer(2);
         let stream = guest.source(producer).await;
         sink.send_item(1).await.unwrap();
         sink.send_item(2).await.unwrap();
@@ -74,11 +74,11 @@ fn completions_and_values_that_are_polled_over_and_over_keep_one_waker() {
     // Rule "Bounded".
     with_guest::<u8, _>(async |guest| {
         let reader = Reader::new(Script::new([Step::Hold]));
-        let (producer, mut done) = tokio_read(reader).with_completion();
+        let (producer, mut done) = tokio_io::read(reader).with_completion();
         guest.source(producer).await;
         assert!(kept_of(&mut done) <= 1);
 
-        let (consumer, mut value) = lift::value_consumer::<u8>();
+        let (consumer, mut value) = from_guest::value_consumer::<u8>();
         let future = guest.future_sink(consumer).await;
         assert!(kept_of(&mut value) <= 1);
         guest.load(&[7]).await;
@@ -99,7 +99,7 @@ fn futures_that_the_guest_drops_unread_leave_no_place_taken() {
                 let _held = held;
                 std::future::pending::<u8>().await
             };
-            let handle = guest.future_source(future(never)).await;
+            let handle = guest.future_source(values::future(never)).await;
             if n % 2 == 0 {
                 assert_eq!(guest.future_read(handle).await, Code::Blocked);
                 assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
@@ -122,9 +122,9 @@ fn futures_that_the_host_closes_unread_leave_no_place_taken() {
             let _held = held;
             std::future::pending::<u8>().await
         };
-        let mut reader = FutureReader::new(&mut store, future(never)).unwrap();
+        let mut reader = FutureReader::new(&mut store, values::future(never)).unwrap();
         reader.close(&mut store).unwrap();
-        let (value, mut reader) = lower::value::<u8>(&mut store).unwrap();
+        let (value, mut reader) = to_guest::value::<u8>(&mut store).unwrap();
         reader.close(&mut store).unwrap();
         assert_eq!(value.send(1), Err(1));
     }

@@ -4,13 +4,13 @@ use std::task::{Context, Waker};
 
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt as _, pending};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, future, lift, lower, relay};
+use wasmtime_streams::{End, from_guest, relay, to_guest, values};
+use wasmtime_streams_testing::executor;
 
 use crate::support::adapters::{Done, sinks, sources};
 use crate::support::guest::{Code, Guest, World};
 use crate::support::script::{Script, Step, Writer};
-use wasmtime_streams::testing::Setup;
+use wasmtime_streams_testing::Setup;
 
 /// How the store goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ type Waiting = BoxFuture<'static, &'static str>;
 /// Gives its other end to the guest, or takes it from there.
 async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
     let (stream, writable) = guest.stream().await;
-    let mut reader = guest.with(|store| lift::reader(store, stream, 4)).unwrap();
+    let mut reader = guest.with(|store| from_guest::reader(store, stream, 4)).unwrap();
     assert_eq!(guest.send(writable, &[1, 2]).await, Code::Completed(2));
     let read = async move {
         let mut all = Vec::new();
@@ -158,7 +158,7 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
     };
 
     let (stream, writable) = guest.stream().await;
-    let mut items = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+    let mut items = guest.with(|store| from_guest::items(store, stream, 4)).unwrap();
     assert_eq!(guest.send(writable, &[1, 2]).await, Code::Completed(2));
     let take = async move {
         let mut all = Vec::new();
@@ -168,7 +168,7 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
         if all == [1, 2] { "the end" } else { "wrong" }
     };
 
-    let (mut writer, stream) = guest.with(|store| lower::writer(store, 2)).unwrap();
+    let (mut writer, stream) = guest.with(|store| to_guest::writer(store, 2)).unwrap();
     guest.take(stream).await;
     let write = async move {
         match futures::AsyncWriteExt::write_all(&mut writer, &[0; 9]).await {
@@ -177,7 +177,7 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
         }
     };
 
-    let (mut sink, stream) = guest.with(|store| lower::sink::<u8>(store, 2)).unwrap();
+    let (mut sink, stream) = guest.with(|store| to_guest::sink::<u8>(store, 2)).unwrap();
     guest.take(stream).await;
     let send = async move {
         match sink.send_batch(vec![0; 9]).await {
@@ -186,12 +186,12 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
         }
     };
 
-    let (value, reader) = guest.with(|store| lower::value::<u8>(store)).unwrap();
+    let (value, reader) = guest.with(|store| to_guest::value::<u8>(store)).unwrap();
     guest.take_future(reader).await;
     let offer = async move { if value.send(5) == Err(5) { "gone" } else { "wrong" } };
 
     let (tx, rx) = oneshot::channel::<()>();
-    let never = future(rx.map(|_| 0_u8));
+    let never = values::future(rx.map(|_| 0_u8));
     guest.future_source(never).await;
     let cancelled = async move {
         let mut tx = tx;
@@ -199,7 +199,7 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
         "gone"
     };
 
-    let (consumer, value) = lift::value_consumer::<u8>();
+    let (consumer, value) = from_guest::value_consumer::<u8>();
     guest.future_sink(consumer).await;
     let wait = async move { if value.await.is_err() { "no value" } else { "wrong" } };
 
@@ -216,13 +216,13 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
     };
 
     vec![
-        ("lift::reader", read.boxed()),
-        ("lift::items", take.boxed()),
-        ("lower::writer", write.boxed()),
-        ("lower::sink", send.boxed()),
-        ("lower::value", offer.boxed()),
+        ("from_guest::reader", read.boxed()),
+        ("from_guest::items", take.boxed()),
+        ("to_guest::writer", write.boxed()),
+        ("to_guest::sink", send.boxed()),
+        ("to_guest::value", offer.boxed()),
         ("a Rust future", cancelled.boxed()),
-        ("lift::value", wait.boxed()),
+        ("from_guest::value", wait.boxed()),
         ("relay", relayed.boxed()),
     ]
 }
@@ -235,7 +235,7 @@ fn a_host_object_is_told_that_its_other_end_is_gone() {
             let objects = lost(goes, async |guest| {
                 let mut objects = host_objects(guest).await;
                 for (name, object) in
-                    objects.iter_mut().filter(|(name, _)| waits && *name != "lower::value")
+                    objects.iter_mut().filter(|(name, _)| waits && *name != "to_guest::value")
                 {
                     let mut cx = Context::from_waker(Waker::noop());
                     assert!(object.poll_unpin(&mut cx).is_pending(), "{name}");
@@ -244,8 +244,8 @@ fn a_host_object_is_told_that_its_other_end_is_gone() {
             });
             for (name, object) in objects {
                 let expected = match name {
-                    "lift::reader" | "lift::items" => "the end",
-                    "lift::value" => "no value",
+                    "from_guest::reader" | "from_guest::items" => "the end",
+                    "from_guest::value" => "no value",
                     "relay" => "both",
                     _ => "gone",
                 };

@@ -2,8 +2,8 @@
 
 use futures::SinkExt;
 use tokio::io::AsyncWriteExt as _;
-use wasmtime_streams::lower::{self, HostSink, HostWriter};
-use wasmtime_streams::{End, EndError, lift};
+use wasmtime_streams::to_guest::{self, HostSink, HostWriter};
+use wasmtime_streams::{End, EndError, from_guest};
 
 use crate::read_to_end;
 use crate::support::guest::with_guest;
@@ -83,7 +83,7 @@ fn a_host_writer_that_is_dropped_without_a_close_is_a_cut() {
     // Rule "Truncated is never complete": the guest gets the data, and the completion reports a cut.
     for ends in Ends::ALL {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(64);
+            let (mut writer, producer) = to_guest::producer(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             writer.write_all(b"hello").await.unwrap();
@@ -101,7 +101,7 @@ fn a_host_sink_that_is_dropped_without_a_close_is_a_cut() {
     // Rule "Truncated is never complete": the same for items.
     for ends in Ends::ALL {
         with_guest::<u8, _>(async |guest| {
-            let (mut sink, producer) = lower::item_producer::<u8>(64);
+            let (mut sink, producer) = to_guest::item_producer::<u8>(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             sink.send_item(b'h').await.unwrap();
@@ -120,7 +120,7 @@ fn dropping_the_writer_wakes_a_parked_read() {
     // Rule "A fresh waker", and "Truncated is never complete".
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
-            let (writer, producer) = lower::producer(64);
+            let (writer, producer) = to_guest::producer(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             assert_eq!(guest.read(stream, 9).await, crate::Code::Blocked);
@@ -138,8 +138,8 @@ fn the_result_future_of_a_guest_says_that_the_writer_was_dropped() {
     // Rule "Truncated is never complete": the guest's stream only ends; its result future says how.
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, bytes) = lower::producer(64);
-            let (mut sink, items) = lower::item_producer::<u8>(64);
+            let (mut writer, bytes) = to_guest::producer(64);
+            let (mut sink, items) = to_guest::item_producer::<u8>(64);
             writer.write_all(b"hello").await.unwrap();
             sink.send_batch(b"hello".to_vec()).await.unwrap();
             let parts = guest.with(|mut store| {
@@ -151,7 +151,7 @@ fn the_result_future_of_a_guest_says_that_the_writer_was_dropped() {
             });
             let _kept = (end_writer(writer, ends).await, end_sink(sink, ends).await);
             for (stream, ended) in parts {
-                let ended = guest.with(|store| lift::value(store, ended)).unwrap();
+                let ended = guest.with(|store| from_guest::value(store, ended)).unwrap();
                 let stream = guest.take(stream).await;
                 assert_eq!(read_to_end(guest, stream, 9).await, b"hello");
                 let expected = if ends.in_order() { Ok(()) } else { Err(1) };

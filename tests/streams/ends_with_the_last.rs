@@ -13,9 +13,8 @@ use http_body_util::{Full, StreamBody};
 use tokio::sync::{broadcast, mpsc as tokio_mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams::{
-    ByteProducer, ByteSource, End, ItemProducer, ItemSource, chunks, http_body, iter, lower,
-    peekable, stream as items, tokio_broadcast_receiver, tokio_receiver, tokio_unbounded_receiver,
-    tokio_watch_receiver, try_chunks, try_iter, try_peekable, try_stream,
+    ByteProducer, ByteSource, End, ItemProducer, ItemSource, body, channels, iterators, streams,
+    to_guest,
 };
 
 use crate::support::guest::{Code, Guest, World, with_guest};
@@ -115,29 +114,37 @@ fn items_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
     let mut wrong = Wrong::new();
     with_guest::<u8, _>(async |guest| {
         let wrong = &mut wrong;
-        item_fits(guest, wrong, "stream", || items(stream::iter(DATA))).await;
-        item_fits(guest, wrong, "stream, boxed", || items(stream::iter(DATA).boxed())).await;
-        item_fits(guest, wrong, "stream, not asked again", || items(Exact(0))).await;
-        item_fits(guest, wrong, "stream, chained", || {
-            items(stream::once(ready(1)).chain(stream::iter([2, 3])))
-        })
-        .await;
-        item_fits(guest, wrong, "try_stream", || try_stream(stream::iter(DATA.map(ok)))).await;
-        item_fits(guest, wrong, "peekable", || peekable(stream::iter(DATA).peekable())).await;
-        item_fits(guest, wrong, "try_peekable", || {
-            try_peekable(stream::iter(DATA.map(ok)).peekable())
-        })
-        .await;
-        item_fits(guest, wrong, "iter", || iter(DATA)).await;
-        item_fits(guest, wrong, "iter, not asked again", || iter(Exact(0))).await;
-        item_fits(guest, wrong, "iter of a range", || iter(1..=3_u8)).await;
-        item_fits(guest, wrong, "iter of a map", || iter(vec![0, 1, 2].into_iter().map(|n| n + 1)))
+        item_fits(guest, wrong, "stream", || streams::items(stream::iter(DATA))).await;
+        item_fits(guest, wrong, "stream, boxed", || streams::items(stream::iter(DATA).boxed()))
             .await;
-        item_fits(guest, wrong, "try_iter", || try_iter(DATA.map(ok))).await;
+        item_fits(guest, wrong, "stream, not asked again", || streams::items(Exact(0))).await;
+        item_fits(guest, wrong, "stream, chained", || {
+            streams::items(stream::once(ready(1)).chain(stream::iter([2, 3])))
+        })
+        .await;
+        item_fits(guest, wrong, "streams::try_items", || {
+            streams::try_items(stream::iter(DATA.map(ok)))
+        })
+        .await;
+        item_fits(guest, wrong, "peekable", || streams::peekable(stream::iter(DATA).peekable()))
+            .await;
+        item_fits(guest, wrong, "streams::try_peekable", || {
+            streams::try_peekable(stream::iter(DATA.map(ok)).peekable())
+        })
+        .await;
+        item_fits(guest, wrong, "iter", || iterators::items(DATA)).await;
+        item_fits(guest, wrong, "iter, not asked again", || iterators::items(Exact(0))).await;
+        item_fits(guest, wrong, "iter of a range", || iterators::items(1..=3_u8)).await;
+        item_fits(guest, wrong, "iter of a map", || {
+            iterators::items(vec![0, 1, 2].into_iter().map(|n| n + 1))
+        })
+        .await;
+        item_fits(guest, wrong, "iterators::try_items", || iterators::try_items(DATA.map(ok)))
+            .await;
         item_fits(guest, wrong, "a closed channel of the futures crate", || {
             let (tx, rx) = mpsc::unbounded();
             DATA.iter().for_each(|item| tx.unbounded_send(*item).unwrap());
-            items(rx)
+            streams::items(rx)
         })
         .await;
     });
@@ -150,34 +157,40 @@ fn channels_that_are_closed_give_their_last_items_with_the_end() {
     let mut wrong = Wrong::new();
     with_guest::<u8, _>(async |guest| {
         let wrong = &mut wrong;
-        item_fits(guest, wrong, "tokio_receiver", || {
+        item_fits(guest, wrong, "channels::mpsc_receiver", || {
             let (tx, rx) = tokio_mpsc::channel(3);
             DATA.iter().for_each(|item| tx.try_send(*item).unwrap());
-            tokio_receiver(rx)
+            channels::mpsc_receiver(rx)
         })
         .await;
-        item_fits(guest, wrong, "tokio_unbounded_receiver", || {
+        item_fits(guest, wrong, "channels::mpsc_unbounded_receiver", || {
             let (tx, rx) = tokio_mpsc::unbounded_channel();
             DATA.iter().for_each(|item| tx.send(*item).unwrap());
-            tokio_unbounded_receiver(rx)
+            channels::mpsc_unbounded_receiver(rx)
         })
         .await;
-        item_fits(guest, wrong, "tokio_broadcast_receiver", || {
+        item_fits(guest, wrong, "channels::broadcast_receiver", || {
             let (tx, rx) = broadcast::channel(3);
             for item in DATA {
                 tx.send(item).unwrap();
             }
-            tokio_broadcast_receiver(rx)
+            channels::broadcast_receiver(rx)
         })
         .await;
-        item_fits(guest, wrong, "lower::sink", || {
-            let (mut sink, producer) = lower::item_producer(64);
+        item_fits(guest, wrong, "to_guest::sink", || {
+            let (mut sink, producer) = to_guest::item_producer(64);
             DATA.iter().for_each(|item| sink.try_send(*item).unwrap());
             sink.close();
             producer
         })
         .await;
-        fits!(guest, wrong, "tokio_watch_receiver", 1, tokio_watch_receiver(watch::channel(3).1));
+        fits!(
+            guest,
+            wrong,
+            "channels::watch_receiver",
+            1,
+            channels::watch_receiver(watch::channel(3).1)
+        );
     });
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -189,13 +202,15 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
     with_guest::<u8, _>(async |guest| {
         let wrong = &mut wrong;
         let parts = || stream::iter([&DATA[..2], &DATA[2..]]);
-        bytes_fit(guest, wrong, "chunks", || chunks(parts())).await;
-        bytes_fit(guest, wrong, "chunks, one", || chunks(stream::iter([&DATA[..]]))).await;
-        bytes_fit(guest, wrong, "try_chunks", || try_chunks(parts().map(Ok::<_, Infallible>)))
-            .await;
-        bytes_fit(guest, wrong, "http_body", || http_body(Full::new(&DATA[..]))).await;
-        bytes_fit(guest, wrong, "lower::writer", || {
-            let (mut writer, producer) = lower::producer(64);
+        bytes_fit(guest, wrong, "chunks", || streams::chunks(parts())).await;
+        bytes_fit(guest, wrong, "chunks, one", || streams::chunks(stream::iter([&DATA[..]]))).await;
+        bytes_fit(guest, wrong, "streams::try_chunks", || {
+            streams::try_chunks(parts().map(Ok::<_, Infallible>))
+        })
+        .await;
+        bytes_fit(guest, wrong, "http_body", || body::read(Full::new(&DATA[..]))).await;
+        bytes_fit(guest, wrong, "to_guest::writer", || {
+            let (mut writer, producer) = to_guest::producer(64);
             let mut cx = Context::from_waker(Waker::noop());
             assert!(writer.poll_write(&mut cx, &DATA).is_ready());
             writer.close();
@@ -204,8 +219,8 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
         .await;
         // Read in two parts: the rest of a chunk is the last of it.
         for (name, stream) in [
-            ("chunks", guest.source(chunks(stream::iter([&DATA[..]]))).await),
-            ("http_body", guest.source(http_body(Full::new(&DATA[..]))).await),
+            ("chunks", guest.source(streams::chunks(stream::iter([&DATA[..]]))).await),
+            ("http_body", guest.source(body::read(Full::new(&DATA[..]))).await),
         ] {
             assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 2]), "{name}");
             let last = guest.recv(stream, 1).await;
@@ -221,11 +236,11 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
 fn the_end_comes_with_the_last_batch_too() {
     // Rule "The end goes with the last items": not only the guest's wish bounds a read. Also where a step makes the items.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(iter(0..6_u8).batch(3)).await;
+        let stream = guest.source(iterators::items(0..6_u8).batch(3)).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(3), vec![0, 1, 2]));
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(3), vec![3, 4, 5]));
         let double = |_: StoreContextMut<'_, World>, item: u8| Ok(2 * item);
-        let stream = guest.source(items(stream::iter(DATA)).deliver_with(double)).await;
+        let stream = guest.source(streams::items(stream::iter(DATA)).deliver_with(double)).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Dropped(3), vec![2, 4, 6]));
     });
 }
@@ -235,18 +250,18 @@ fn a_source_that_cannot_say_it_is_not_asked_for_more_than_fits() {
     // Rule "Fill the operation": its end comes one read later, and costs no item.
     with_guest::<u8, _>(async |guest| {
         let odd = |item: &u8| item % 2 == 1;
-        let stream = guest.source(iter([1_u8, 3, 4].into_iter().filter(odd))).await;
+        let stream = guest.source(iterators::items([1_u8, 3, 4].into_iter().filter(odd))).await;
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 3]));
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0));
 
         let odd = |item: &u8| ready(item % 2 == 1);
-        let stream = guest.source(items(stream::iter([1_u8, 3, 4]).filter(odd))).await;
+        let stream = guest.source(streams::items(stream::iter([1_u8, 3, 4]).filter(odd))).await;
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 3]));
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0));
 
         // A body of frames does not say that it is at its end: trailers may follow.
         let frames = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(&DATA)))]);
-        let stream = guest.source(http_body(StreamBody::new(frames))).await;
+        let stream = guest.source(body::read(StreamBody::new(frames))).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), DATA.to_vec()));
         assert_eq!(guest.recv(stream, 3).await.0, Code::Dropped(0));
     });
@@ -257,14 +272,14 @@ fn an_error_behind_items_that_fit_exactly_is_not_taken_for_the_end() {
     // Rule "Items before the error": something is left, and it is told by the next read.
     with_guest::<u8, _>(async |guest| {
         let failing = stream::iter([Ok(1_u8), Ok(2), Err("broken")]);
-        let (producer, done) = try_stream(failing).with_completion();
+        let (producer, done) = streams::try_items(failing).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 2]));
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0));
         assert!(matches!(done.await.end, End::Failed("broken")));
 
         let failing = stream::iter([Ok(&DATA[..]), Err("broken")]);
-        let (producer, done) = try_chunks(failing).with_completion();
+        let (producer, done) = streams::try_chunks(failing).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), DATA.to_vec()));
         assert_eq!(guest.recv(stream, 3).await.0, Code::Dropped(0));

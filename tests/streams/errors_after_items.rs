@@ -6,8 +6,7 @@ use futures::stream;
 use tokio::sync::mpsc;
 use wasmtime::{Error, Result, StoreContextMut};
 use wasmtime_streams::{
-    End, ItemConsumer, ItemProducer, ItemSink, ItemSource, collect, for_each, for_each_batch, iter,
-    sink, stream as items, tokio_receiver, tokio_sender,
+    End, ItemConsumer, ItemProducer, ItemSink, ItemSource, channels, iterators, sinks, streams,
 };
 
 use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
@@ -38,7 +37,7 @@ fn a_closure_that_fails_is_a_trap_where_the_host_asks_for_it() {
                 called.lock().unwrap().push(item);
                 if item == 3 { Err(Error::msg("refused")) } else { Ok(()) }
             };
-            let stream = guest.sink(for_each(call).batch(batch).trap_on_error()).await;
+            let stream = guest.sink(iterators::for_each(call).batch(batch).trap_on_error()).await;
             let code = guest.send(stream, &[1, 2, 3, 4]).await;
             panic!("no trap, but {code:?}");
         });
@@ -58,7 +57,7 @@ fn a_closure_that_fails_for_a_batch_is_a_trap_where_the_host_asks_for_it() {
             called.lock().unwrap().extend(batch);
             if fails { Err(Error::msg("refused")) } else { Ok(()) }
         };
-        let stream = guest.sink(for_each_batch(call).batch(2).trap_on_error()).await;
+        let stream = guest.sink(iterators::for_each_batch(call).batch(2).trap_on_error()).await;
         let code = guest.send(stream, &[1, 2, 3, 4, 5]).await;
         panic!("no trap, but {code:?}");
     });
@@ -94,12 +93,12 @@ where
 #[test]
 fn a_delivery_that_fails_is_a_trap_where_the_host_asks_for_it() {
     // Rule "Items before the error": also where the source itself ends with the very same batch.
-    delivery_traps(|| items(stream::iter([1, 2, 3])));
-    delivery_traps(|| iter([1, 2, 3, 4, 5]));
+    delivery_traps(|| streams::items(stream::iter([1, 2, 3])));
+    delivery_traps(|| iterators::items([1, 2, 3, 4, 5]));
     delivery_traps(|| {
         let (tx, rx) = mpsc::channel(3);
         (1..=3).for_each(|item| tx.try_send(item).unwrap());
-        tokio_receiver(rx)
+        channels::mpsc_receiver(rx)
     });
 }
 
@@ -133,7 +132,7 @@ fn a_receipt_that_fails_is_a_trap_where_the_host_asks_for_it() {
         if let Some(log) = log.lock().unwrap().replace(writer.log()) {
             assert_eq!(log.accepted(), [1, 2]);
         }
-        sink(writer)
+        sinks::items(writer)
     });
     assert_eq!(log.lock().unwrap().take().unwrap().accepted(), [1, 2]);
 
@@ -144,21 +143,21 @@ fn a_receipt_that_fails_is_a_trap_where_the_host_asks_for_it() {
         if let Some(rx) = received.lock().unwrap().replace(rx) {
             assert_eq!(all(rx).collect::<Vec<_>>(), [1, 2]);
         }
-        tokio_sender(tx)
+        channels::mpsc_sender(tx)
     });
     assert_eq!(all(received.lock().unwrap().take().unwrap()).collect::<Vec<_>>(), [1, 2]);
-    receipt_traps(|| collect(9));
+    receipt_traps(|| iterators::collect(9));
 }
 
 #[test]
 fn steps_that_fail_without_a_trap_end_the_stream() {
     // Rule "Items before the error": the choice is the host's.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(iter([1, 2, 3]).deliver_with(refusing(3))).await;
+        let stream = guest.source(iterators::items([1, 2, 3]).deliver_with(refusing(3))).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
         let writer = Writer::<u8>::new(Script::new([]));
         let log = writer.log();
-        let stream = guest.sink(sink(writer).receive_with(refusing(3))).await;
+        let stream = guest.sink(sinks::items(writer).receive_with(refusing(3))).await;
         assert!(matches!(guest.send(stream, &[1, 2, 3]).await, Code::Dropped(_)));
         assert_eq!(log.accepted(), [1, 2]);
     });
@@ -168,20 +167,20 @@ fn steps_that_fail_without_a_trap_end_the_stream() {
 fn a_completion_takes_the_errors_instead_of_a_trap() {
     // Rule "Items before the error": `trap_on_error` is for streams without one, as its documentation says.
     with_guest::<u8, _>(async |guest| {
-        let producer = iter([1, 2, 3]).trap_on_error().deliver_with(refusing(3));
+        let producer = iterators::items([1, 2, 3]).trap_on_error().deliver_with(refusing(3));
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
         assert!(matches!(done.await.end, End::Undeliverable(error) if is_refusal(&error)));
 
         let call = |_: StoreContextMut<'_, World>, _: u8| Err(Error::msg("refused"));
-        let (consumer, done) = for_each(call).trap_on_error().with_completion();
+        let (consumer, done) = iterators::for_each(call).trap_on_error().with_completion();
         let stream = guest.sink(consumer).await;
         assert!(matches!(guest.send(stream, &[1]).await, Code::Dropped(_)));
         assert!(matches!(done.await.end, End::Undeliverable(error) if is_refusal(&error)));
 
         let failing = stream::iter([Ok(1), Err(Error::msg("refused"))]);
-        let producer = wasmtime_streams::try_stream(failing).trap_on_error();
+        let producer = wasmtime_streams::streams::try_items(failing).trap_on_error();
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(1), vec![1]));

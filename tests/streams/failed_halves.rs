@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut as _, Engine, Result, Store, StoreContextMut};
-use wasmtime_streams::{Drive, End, iter, relay, sink, tokio_duplex, tokio_read, tokio_write};
+use wasmtime_streams::{End, completion::Drive, iterators, relay, sinks, tokio_io};
 
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{Log, Script, Writer};
@@ -20,10 +20,10 @@ fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
     // Rule "Bounded": the new reader of the second store is closed, not only dropped.
     let (mut one, mut two) = (store(), store());
     for _ in 0..3 {
-        let mut stream = StreamReader::new(&mut one, iter([1_u8])).unwrap();
+        let mut stream = StreamReader::new(&mut one, iterators::items([1_u8])).unwrap();
         stream.close(&mut one).unwrap();
         assert!(relay::bytes(&mut one, stream, &mut two, 64, |_| {}).is_err());
-        let mut stream = StreamReader::new(&mut one, iter([1_u32])).unwrap();
+        let mut stream = StreamReader::new(&mut one, iterators::items([1_u32])).unwrap();
         stream.close(&mut one).unwrap();
         assert!(relay::items(&mut one, stream, &mut two, 64, |item: u32| item).is_err());
     }
@@ -92,8 +92,9 @@ fn a_duplex_in_a_store_that_is_full_ends_the_guests_stream() {
     // Rule "Completion".
     let mut failed = 0;
     for room in 0..ROOM {
-        let code =
-            answered(|store, stream| in_full(store, room, |store| tokio_duplex(store, stream, 64)));
+        let code = answered(|store, stream| {
+            in_full(store, room, |store| tokio_io::duplex(store, stream, 64))
+        });
         if let Some(code) = code {
             assert_eq!(code, Code::Dropped(0), "room for {room}");
             failed += 1;
@@ -106,7 +107,7 @@ fn map<E>(_: End<E>) -> Result<(), u32> {
     Ok(())
 }
 
-fn map_driven<E>(_: Result<End<E>, wasmtime_streams::DriveError>) -> Result<(), u32> {
+fn map_driven<E>(_: Result<End<E>, wasmtime_streams::completion::DriveError>) -> Result<(), u32> {
     Ok(())
 }
 
@@ -121,14 +122,16 @@ fn a_sink_whose_result_future_cannot_be_made_ends_the_guests_stream() {
     type Fails = fn(StoreContextMut<'_, World>, StreamReader<u8>, Writer<u8>) -> Result<()>;
     let rows: [(&str, Fails); 4] = [
         ("bytes", |store, stream, writer| {
-            tokio_write(writer).pipe_wit(store, stream, map).map(drop)
+            tokio_io::write(writer).pipe_wit(store, stream, map).map(drop)
         }),
-        ("items", |store, stream, writer| sink(writer).pipe_wit(store, stream, map).map(drop)),
+        ("items", |store, stream, writer| {
+            sinks::items(writer).pipe_wit(store, stream, map).map(drop)
+        }),
         ("bytes, driven", |store, stream, writer| {
-            tokio_write(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
+            tokio_io::write(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
         }),
         ("items, driven", |store, stream, writer| {
-            sink(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
+            sinks::items(writer).pipe_wit_on(store, stream, drive, map_driven).map(drop)
         }),
     ];
     let mut wrong = Vec::new();
@@ -158,8 +161,8 @@ fn a_splice_into_a_store_that_is_full_drops_the_source() {
     let (mut one, mut two) = (store(), store());
     two.concurrent_resource_table().unwrap().set_max_capacity(0);
     let (near, mut far) = tokio::io::duplex(8);
-    let stream = StreamReader::new(&mut one, tokio_read(near).spliceable()).unwrap();
-    let spliced = relay::splice::<wasmtime_streams::TokioRead<tokio::io::DuplexStream>>(
+    let stream = StreamReader::new(&mut one, tokio_io::read(near).spliceable()).unwrap();
+    let spliced = relay::splice::<wasmtime_streams::tokio_io::Read<tokio::io::DuplexStream>>(
         &mut one, stream, &mut two,
     );
     assert!(spliced.expect("it is such a stream").is_err());

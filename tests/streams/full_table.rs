@@ -3,14 +3,11 @@
 use futures::stream;
 use wasmtime::component::{Resource, StreamReader};
 use wasmtime::{Engine, Result, Store, StoreContextMut};
-use wasmtime_streams::{
-    End, IterItems, TokioRead, collect, collect_bytes, iter, lift, lower, relay, stream as items,
-    tokio_duplex, tokio_read,
-};
+use wasmtime_streams::{End, from_guest, iterators, relay, streams, to_guest, tokio_io};
 
 use crate::support::guest::{Code, Connection, World, with_guest};
 
-type Items = IterItems<std::array::IntoIter<u8, 3>>;
+type Items = iterators::Items<std::array::IntoIter<u8, 3>>;
 
 /// How many places a stream takes.
 const STREAM: usize = 3;
@@ -29,11 +26,11 @@ impl Stores {
     }
 
     fn bytes(store: &mut Store<()>) -> StreamReader<u8> {
-        StreamReader::new(store, tokio_read(&b"123"[..]).spliceable()).unwrap()
+        StreamReader::new(store, tokio_io::read(&b"123"[..]).spliceable()).unwrap()
     }
 
     fn items(store: &mut Store<()>) -> StreamReader<u8> {
-        StreamReader::new(store, iter([1_u8, 2, 3]).spliceable()).unwrap()
+        StreamReader::new(store, iterators::items([1_u8, 2, 3]).spliceable()).unwrap()
     }
 }
 
@@ -54,19 +51,19 @@ fn a_call_that_makes_a_stream_or_a_future_fails_where_the_table_is_full() {
     // Rule "No trap and no panic", rule "Bounded".
     fails("StreamReader::new", 3, |stores, room| {
         stores.room(0, room);
-        StreamReader::new(&mut stores.full, items(stream::iter([1_u8]))).map(drop)
+        StreamReader::new(&mut stores.full, streams::items(stream::iter([1_u8]))).map(drop)
     });
-    fails("lower::writer", 3, |stores, room| {
+    fails("to_guest::writer", 3, |stores, room| {
         stores.room(0, room);
-        lower::writer(&mut stores.full, 64).map(drop)
+        to_guest::writer(&mut stores.full, 64).map(drop)
     });
-    fails("lower::sink", 3, |stores, room| {
+    fails("to_guest::sink", 3, |stores, room| {
         stores.room(0, room);
-        lower::sink::<u8>(&mut stores.full, 64).map(drop)
+        to_guest::sink::<u8>(&mut stores.full, 64).map(drop)
     });
-    fails("lower::value", 3, |stores, room| {
+    fails("to_guest::value", 3, |stores, room| {
         stores.room(0, room);
-        lower::value::<u8>(&mut stores.full).map(drop)
+        to_guest::value::<u8>(&mut stores.full).map(drop)
     });
 }
 
@@ -75,12 +72,12 @@ fn a_call_that_makes_two_of_them_fails_where_there_is_room_for_one() {
     // Rule "No trap and no panic", rule "Bounded".
     fails("into_wit of bytes", 6, |stores, room| {
         stores.room(0, room);
-        let source = tokio_read(&b"123"[..]);
+        let source = tokio_io::read(&b"123"[..]);
         source.into_wit(&mut stores.full, |_| Ok::<(), u32>(())).map(drop)
     });
     fails("into_wit of items", 6, |stores, room| {
         stores.room(0, room);
-        iter([1_u8, 2]).into_wit(&mut stores.full, |_| Ok::<(), u32>(())).map(drop)
+        iterators::items([1_u8, 2]).into_wit(&mut stores.full, |_| Ok::<(), u32>(())).map(drop)
     });
 }
 
@@ -90,29 +87,33 @@ fn a_call_that_answers_a_guests_stream_by_a_future_fails_where_the_table_is_full
     fails("pipe_wit of bytes", 3, |stores, room| {
         let stream = Stores::bytes(&mut stores.full);
         stores.room(STREAM, room);
-        collect_bytes(9).pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(())).map(drop)
+        iterators::collect_bytes(9)
+            .pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(()))
+            .map(drop)
     });
     fails("pipe_wit of items", 3, |stores, room| {
         let stream = Stores::items(&mut stores.full);
         stores.room(STREAM, room);
-        collect::<u8>(9).pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(())).map(drop)
+        iterators::collect::<u8>(9)
+            .pipe_wit(&mut stores.full, stream, |_| Ok::<(), u32>(()))
+            .map(drop)
     });
     fails("pipe_wit_on of bytes", 3, |stores, room| {
         let stream = Stores::bytes(&mut stores.full);
         stores.room(STREAM, room);
         let map = |_| Ok::<(), u32>(());
-        collect_bytes(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
+        iterators::collect_bytes(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
     });
     fails("pipe_wit_on of items", 3, |stores, room| {
         let stream = Stores::items(&mut stores.full);
         stores.room(STREAM, room);
         let map = |_| Ok::<(), u32>(());
-        collect::<u8>(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
+        iterators::collect::<u8>(9).pipe_wit_on(&mut stores.full, stream, drop, map).map(drop)
     });
-    fails("tokio_duplex", 3, |stores, room| {
+    fails("tokio_io::duplex", 3, |stores, room| {
         let output = Stores::bytes(&mut stores.full);
         stores.room(STREAM, room);
-        tokio_duplex(&mut stores.full, output, 64).map(drop)
+        tokio_io::duplex(&mut stores.full, output, 64).map(drop)
     });
 }
 
@@ -132,7 +133,8 @@ fn a_relay_into_a_store_that_is_full_fails() {
     fails("relay::splice", 3, |stores, room| {
         let stream = Stores::bytes(&mut stores.from);
         stores.room(0, room);
-        let spliced = relay::splice::<TokioRead<&[u8]>>(&mut stores.from, stream, &mut stores.full);
+        let spliced =
+            relay::splice::<tokio_io::Read<&[u8]>>(&mut stores.from, stream, &mut stores.full);
         spliced.expect("a source that can be spliced").map(drop)
     });
     fails("relay::splice_items", 3, |stores, room| {
@@ -146,15 +148,15 @@ fn a_relay_into_a_store_that_is_full_fails() {
 #[test]
 fn a_pipe_needs_no_place() {
     // Rule "Bounded": to take a guest's stream, which has its places already, goes on in a full store.
-    fails("lift::reader", 0, |stores, _| {
+    fails("from_guest::reader", 0, |stores, _| {
         let stream = Stores::bytes(&mut stores.full);
         stores.room(STREAM, 0);
-        lift::reader(&mut stores.full, stream, 64).map(drop)
+        from_guest::reader(&mut stores.full, stream, 64).map(drop)
     });
-    fails("lift::items", 0, |stores, _| {
+    fails("from_guest::items", 0, |stores, _| {
         let stream = Stores::items(&mut stores.full);
         stores.room(STREAM, 0);
-        lift::items(&mut stores.full, stream, 64).map(drop)
+        from_guest::items(&mut stores.full, stream, 64).map(drop)
     });
 }
 
@@ -166,7 +168,7 @@ fn a_resource_that_finds_no_place_ends_its_stream() {
         let push = |mut store: StoreContextMut<'_, World>, connection| {
             Ok(store.data_mut().table.push(connection)?)
         };
-        let connections = items(stream::iter((1..=3).map(Connection))).deliver_with(push);
+        let connections = streams::items(stream::iter((1..=3).map(Connection))).deliver_with(push);
         let (producer, done) = connections.with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(2));

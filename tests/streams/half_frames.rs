@@ -4,8 +4,8 @@ use std::io;
 
 use bytes::{BufMut as _, BytesMut};
 use tokio_util::codec::{Encoder, FramedWrite};
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{End, Flush, framed_write};
+use wasmtime_streams::{End, Flush, codec};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Script, Step, Writer};
@@ -38,7 +38,7 @@ fn nothing_of_an_item_that_cannot_be_encoded_goes_out() {
                     let writer = Writer::new(Script::new([]));
                     let log = writer.log();
                     let frames = FramedWrite::new(writer, Halving);
-                    let consumer = framed_write::<_, _, u8>(frames).batch(batch);
+                    let consumer = codec::write::<_, _, u8>(frames).batch(batch);
                     if completion {
                         let (consumer, done) = consumer.with_completion();
                         let stream = guest.sink(consumer).await;
@@ -68,7 +68,7 @@ fn nothing_of_it_goes_out_after_a_cancel_either() {
         let control = script.control();
         let writer = Writer::new(script);
         let log = writer.log();
-        let consumer = framed_write::<_, _, u8>(FramedWrite::new(writer, Halving));
+        let consumer = codec::write::<_, _, u8>(FramedWrite::new(writer, Halving));
         let (consumer, done) = consumer.flush(Flush::OnClose).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 9, 3]).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{lower, relay};
+use wasmtime_streams::{relay, to_guest};
 
 use crate::support::guest::{Code, World, with_guest};
 
@@ -53,7 +53,7 @@ fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() 
 fn what_was_acknowledged_is_handed_back_whenever_the_source_is_taken_apart() {
     // Rule "Once and in order": the host's own writer, on a thread of its own, at many moments.
     for round in 0..2000_usize {
-        let (mut sink, producer) = lower::item_producer::<usize>(1 << 20);
+        let (mut sink, producer) = to_guest::item_producer::<usize>(1 << 20);
         let sent = Arc::new(AtomicUsize::new(0));
         let counts = sent.clone();
         let writes = thread::spawn(move || {

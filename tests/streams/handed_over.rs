@@ -5,9 +5,9 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use wasmtime_streams::lower::{self, FromHost};
-use wasmtime_streams::testing::executor;
+use wasmtime_streams::to_guest::{self, FromHost};
 use wasmtime_streams::{ByteSource as _, Completion, End, ItemSource as _, relay};
+use wasmtime_streams_testing::executor;
 
 use crate::pattern;
 use crate::support::guest::{Code, with_guest};
@@ -60,7 +60,7 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
     const CAPACITY: usize = 200_000;
     let data = Arc::new(pattern(CAPACITY + 10_000));
     for round in 0..400 {
-        let (mut writer, producer) = lower::producer(CAPACITY);
+        let (mut writer, producer) = to_guest::producer(CAPACITY);
         let mut source = producer.into_inner();
         let (started, starts) = mpsc::channel();
         let all = data.clone();
@@ -97,7 +97,7 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
 fn every_item_that_a_sink_was_told_is_sent_is_read_or_comes_back() {
     // Rule "Exact count": the same for items, and what was not sent is with its sender.
     for round in 0..400 {
-        let (mut sink, producer) = lower::item_producer::<u32>(200_000);
+        let (mut sink, producer) = to_guest::item_producer::<u32>(200_000);
         let mut source = producer.into_inner();
         let (started, starts) = mpsc::channel();
         let sends = thread::spawn(move || {
@@ -130,7 +130,7 @@ fn a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole() {
     // Rule "Once and in order": chunks are filled to their end, and no write is shorter for that.
     let data = pattern(100);
     for piece in 1..=20 {
-        let (mut writer, producer) = lower::producer(40);
+        let (mut writer, producer) = to_guest::producer(40);
         let mut source = producer.into_inner();
         let (mut written, mut got) = (0, Vec::new());
         while got.len() < data.len() {

@@ -11,12 +11,14 @@ use futures::future::LocalBoxFuture;
 use futures::stream::StreamExt as _;
 use http::HeaderMap;
 use http_body::Body;
-use wasmtime_streams::lift::{Cut, GuestItems, GuestReader, ToHost};
-use wasmtime_streams::testing::{Guest, Setup, executor};
+use wasmtime_streams::from_guest::{Cut, GuestItems, GuestReader, ToHost};
 use wasmtime_streams::{
-    BodyError, BoxConsumer, ByteConsumer, ByteSink, CancelHandle, End, EndReason, GuestBody, Halt,
-    ItemConsumer, ItemSink, StoreToken, Take, guest_body, lift, relay,
+    BoxConsumer, ByteConsumer, ByteSink, CancelHandle, End, EndReason, Halt, ItemConsumer,
+    ItemSink, StoreToken, Take,
+    body::{self, BodyError, GuestBody},
+    from_guest, relay,
 };
+use wasmtime_streams_testing::{Guest, Setup, executor};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -189,24 +191,24 @@ macro_rules! every_end {
 #[test]
 fn a_cut_comes_after_all_bytes_and_stays_and_the_end_does_not_look_like_it() {
     // Rule "Truncated is never complete": of a reader.
-    every_end!(lift::consumer(64), read);
+    every_end!(from_guest::consumer(64), read);
 }
 
 #[test]
 fn a_cut_of_items_is_told_in_both_forms() {
     // Rule "Truncated is never complete": of items, plain and as `Result`s.
-    every_end!(lift::item_consumer(64), items);
-    every_end!(lift::item_consumer(64), try_items);
+    every_end!(from_guest::item_consumer(64), items);
+    every_end!(from_guest::item_consumer(64), try_items);
 }
 
 #[test]
 fn a_body_that_was_cut_short_fails_and_one_whose_completion_is_kept_ends() {
     // Rule "Truncated is never complete": of a body, also one with trailers, which do not make up for it.
-    every_end!(guest_body(64, None), body);
+    every_end!(body::from_guest(64, None), body);
     let trailers = |(consumer, body): (_, GuestBody)| {
         (consumer, body.with_trailers(std::future::ready(Ok(Some(HeaderMap::new())))))
     };
-    every_end!(trailers(guest_body(64, None)), body);
+    every_end!(trailers(body::from_guest(64, None)), body);
 }
 
 /// A sink of a user's around another one: it hands on all but the reason of the end.
@@ -290,20 +292,20 @@ impl ItemSink for Forgets<ToHost<String>> {
 fn a_wrapper_that_forgets_to_hand_on_the_end_cuts_every_stream() {
     // Rule "Truncated is never complete": the first test of such a wrapper finds it, and nobody gets half of the data as all.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, reader) = lift::consumer(64);
+        let (consumer, reader) = from_guest::consumer(64);
         let stream = guest.sink(ByteConsumer::new(Forgets(consumer.into_inner()))).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         guest.drop_writable(stream).await;
         assert_eq!(read(reader).await, (vec![1, 2, 3], Some(EndReason::Abandoned)));
 
-        let (consumer, receiver) = guest_body(64, None);
+        let (consumer, receiver) = body::from_guest(64, None);
         let stream = guest.sink(ByteConsumer::new(Forgets(consumer.into_inner()))).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         guest.drop_writable(stream).await;
         assert_eq!(body(receiver).await, (vec![1, 2, 3], Some(EndReason::Abandoned)));
     });
     with_guest::<String, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(64);
+        let (consumer, mut items) = from_guest::item_consumer(64);
         let stream = guest.sink(ItemConsumer::new(Forgets(consumer.into_inner()))).await;
         guest.load_items(&["one".to_owned()]).await;
         assert_eq!(guest.write(stream, 1).await, Code::Completed(1));
@@ -317,13 +319,13 @@ fn a_wrapper_that_forgets_to_hand_on_the_end_cuts_every_stream() {
 #[test]
 fn a_sink_of_a_hand_over_that_no_stream_was_given_to_is_a_cut() {
     // Rule "Truncated is never complete": to drop it says nothing of an end.
-    let (consumer, reader) = lift::consumer(64);
+    let (consumer, reader) = from_guest::consumer(64);
     drop(consumer.into_inner());
     assert_eq!(executor::run(read(reader)), (vec![], Some(EndReason::Abandoned)));
-    let (consumer, receiver) = guest_body(64, None);
+    let (consumer, receiver) = body::from_guest(64, None);
     drop(consumer.into_inner());
     assert_eq!(executor::run(body(receiver)), (vec![], Some(EndReason::Abandoned)));
-    let (consumer, receiver) = guest_body(64, None);
+    let (consumer, receiver) = body::from_guest(64, None);
     consumer.abort(EndReason::TimedOut);
     assert_eq!(executor::run(body(receiver)), (vec![], Some(EndReason::TimedOut)));
     with_guest::<u8, _>(async |guest| {

@@ -3,8 +3,12 @@
 use futures::stream::{FusedStream, StreamExt as _, TryStreamExt as _};
 use futures::{AsyncWriteExt as _, SinkExt, select};
 use http_body_util::BodyExt as _;
-use wasmtime_streams::lift::Cut;
-use wasmtime_streams::{BodyError, End, EndReason, guest_body, lift, lower, relay};
+use wasmtime_streams::from_guest::Cut;
+use wasmtime_streams::{
+    End, EndReason,
+    body::{self, BodyError},
+    from_guest, relay, to_guest,
+};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -33,7 +37,7 @@ fn only_a_host_writer_that_is_closed_has_come_to_the_end_of_its_data() {
     // Rule "Truncated is never complete": what was written before is delivered, and the completion says why it ended.
     for (host, reason) in HOSTS {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(64);
+            let (mut writer, producer) = to_guest::producer(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             writer.write_all(&[1, 2, 3]).await.unwrap();
@@ -65,7 +69,7 @@ fn only_a_host_sink_that_is_closed_has_come_to_the_end_of_its_data() {
     // Rule "Truncated is never complete": the same for items.
     for (host, reason) in HOSTS {
         with_guest::<u8, _>(async |guest| {
-            let (mut sink, producer) = lower::item_producer(64);
+            let (mut sink, producer) = to_guest::item_producer(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             sink.send_batch(vec![1, 2, 3]).await.unwrap();
@@ -95,7 +99,7 @@ fn a_parked_read_is_woken_by_a_host_writer_that_is_dropped_or_aborted() {
     // Rule "A fresh waker".
     for aborts in [false, true] {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(64);
+            let (mut writer, producer) = to_guest::producer(64);
             let (producer, done) = producer.with_completion();
             let stream = guest.source(producer).await;
             assert_eq!(guest.read(stream, 9).await, Code::Blocked);
@@ -140,9 +144,9 @@ macro_rules! left {
 #[test]
 fn a_sink_whose_reader_has_left_says_so_and_that_is_an_error() {
     // Rule "Completion": what the guest wrote last has reached nobody, also if it then ends its stream in order.
-    left!(lift::consumer(64), read);
-    left!(lift::item_consumer(64), items);
-    left!(guest_body(64, None), body);
+    left!(from_guest::consumer(64), read);
+    left!(from_guest::item_consumer(64), items);
+    left!(body::from_guest(64, None), body);
     left!(relay::byte_parts(64), drop);
 }
 
@@ -150,7 +154,7 @@ fn a_sink_whose_reader_has_left_says_so_and_that_is_an_error() {
 fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion_either() {
     // Rule "Truncated is never complete": whoever gets the body and whoever gave the stream are told the same.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, body) = guest_body(64, Some(5));
+        let (consumer, body) = body::from_guest(64, Some(5));
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
@@ -166,7 +170,7 @@ fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion_either() {
 fn a_fused_stream_is_terminated_only_after_none() {
     // Rule "A fresh waker": a `select!` skips what is terminated, and would wait for ever for the end.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         guest.drop_writable(stream).await;
@@ -185,7 +189,7 @@ fn a_fused_stream_is_terminated_only_after_none() {
         assert!(items.is_terminated());
 
         for fallible in [false, true] {
-            let (consumer, mut items) = lift::item_consumer(8);
+            let (consumer, mut items) = from_guest::item_consumer(8);
             let stream = guest.sink(consumer.limit(1)).await;
             assert_eq!(guest.send(stream, &[1, 2]).await, Code::Dropped(1));
             if fallible {

@@ -1,8 +1,8 @@
 //! Items with handles in them, in batches: nothing is lifted twice, and nothing is forgotten.
 
 use wasmtime::{Error, StoreContextMut};
-use wasmtime_streams::lift::GuestReader;
-use wasmtime_streams::{End, IntoHost, collect, for_each, for_each_batch};
+use wasmtime_streams::from_guest::GuestReader;
+use wasmtime_streams::{End, items::IntoHost, iterators};
 
 use crate::handles_guest::{Bytes, Guest, Of, Wire, try_with_guest, with_guest};
 use crate::support::guest::{Code, World};
@@ -45,7 +45,7 @@ fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
     with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
         for batch in [None, Some(64), Some(7)] {
             let before = guest.entries();
-            let mut consumer = collect::<(GuestReader, Vec<u64>)>(100).nested();
+            let mut consumer = iterators::collect::<(GuestReader, Vec<u64>)>(100).nested();
             if let Some(batch) = batch {
                 consumer = consumer.batch(batch);
             }
@@ -76,7 +76,7 @@ fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
             stream.close(store)?;
             Ok(large.len())
         };
-        let (consumer, done) = collect(100).receive_with(close).with_completion();
+        let (consumer, done) = iterators::collect(100).receive_with(close).with_completion();
         let items = guest.sink(consumer).await;
         let (code, _) = write_large(guest, items).await;
         assert_eq!(code, Code::Completed(60));
@@ -94,10 +94,11 @@ fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
     {
         guest.load(words).await;
         let (tx, rx) = std::sync::mpsc::channel();
-        let consumer = for_each_batch(move |_: StoreContextMut<'_, World>, batch: Vec<T::Host>| {
-            tx.send(batch.len()).unwrap();
-            Ok(())
-        });
+        let consumer =
+            iterators::for_each_batch(move |_: StoreContextMut<'_, World>, batch: Vec<T::Host>| {
+                tx.send(batch.len()).unwrap();
+                Ok(())
+            });
         let stream = guest.sink(consumer.nested()).await;
         guest.send(Of::Items, stream, items).await;
         rx.try_iter().collect()
@@ -121,7 +122,7 @@ fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
     // Rule "No trap and no panic": what is no valid item traps, and nothing else does.
     let (tx, mut rx) = futures::channel::mpsc::unbounded::<GuestReader>();
     let trapped = try_with_guest::<Bytes, _>(async |guest| {
-        let items = guest.sink(wasmtime_streams::sink(tx).nested()).await;
+        let items = guest.sink(wasmtime_streams::sinks::items(tx).nested()).await;
         let (readable, _) = streams(guest, 2).await;
         guest.load(&[readable[0], readable[1], 77, readable[0]]).await;
         guest.send(Of::Items, items, 4).await
@@ -132,7 +133,7 @@ fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
     assert_eq!(got, 2);
 
     let trapped = try_with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
-        let consumer = collect::<(GuestReader, Vec<u64>)>(9).nested().batch(9);
+        let consumer = iterators::collect::<(GuestReader, Vec<u64>)>(9).nested().batch(9);
         let items = guest.sink(consumer).await;
         let (readable, _) = streams(guest, 2).await;
         guest.load(&[readable[0], 0, 0, readable[1], 0, 0, 77, 0, 0]).await;
@@ -148,12 +149,13 @@ fn a_closure_that_fails_in_the_midst_of_a_batch_leaves_no_handle_open() {
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let mut calls = 0;
-        let (consumer, done) = for_each(move |_: StoreContextMut<'_, World>, _: GuestReader| {
-            calls += 1;
-            if calls == 2 { Err(Error::msg("not this one")) } else { Ok(()) }
-        })
-        .nested()
-        .with_completion();
+        let (consumer, done) =
+            iterators::for_each(move |_: StoreContextMut<'_, World>, _: GuestReader| {
+                calls += 1;
+                if calls == 2 { Err(Error::msg("not this one")) } else { Ok(()) }
+            })
+            .nested()
+            .with_completion();
         let items = guest.sink(consumer).await;
         let (readable, writable) = streams(guest, 5).await;
         guest.load(&readable).await;

@@ -15,7 +15,7 @@ use wasmtime::component::{
     StreamProducer, StreamReader,
 };
 use wasmtime::{AsContextMut as _, Engine, Result, Store, StoreContextMut};
-use wasmtime_streams::testing::executor::{self, Stalled};
+use wasmtime_streams_testing::executor::{self, Stalled};
 
 use crate::handles_wire::wat;
 pub use crate::handles_wire::{Bytes, Of, Record, Wire};

@@ -2,7 +2,7 @@
 
 use wasmtime::Store;
 use wasmtime::component::{FutureReader, StreamReader};
-use wasmtime_streams::{future, iter, lift, tokio_read};
+use wasmtime_streams::{from_guest, iterators, tokio_io, values};
 
 use crate::handles_guest::{Bytes, ENGINE, Of, with_guest};
 use crate::support::guest::World;
@@ -21,27 +21,31 @@ fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else
     with_guest::<u32, _>(async |guest| {
         // The guest's own streams are known by their types.
         let (stream, _) = guest.stream().await;
-        assert!(lift::items(&mut empty, stream, 8).is_err());
+        assert!(from_guest::items(&mut empty, stream, 8).is_err());
         let (stream, _) = guest.stream().await;
-        let (mut futures, _made) = other(|store| FutureReader::new(store, future(async { 1_u32 })));
-        assert!(lift::items(&mut futures, stream, 8).is_err());
+        let (mut futures, _made) =
+            other(|store| FutureReader::new(store, values::future(async { 1_u32 })));
+        assert!(from_guest::items(&mut futures, stream, 8).is_err());
         let (value, _) = guest.future().await;
-        let (mut streams, _made) = other(|store| StreamReader::new(store, iter([1_u32])));
-        assert!(lift::value(&mut streams, value).is_err());
+        let (mut streams, _made) =
+            other(|store| StreamReader::new(store, iterators::items([1_u32])));
+        assert!(from_guest::value(&mut streams, value).is_err());
         let (value, _) = guest.future().await;
-        assert!(lift::value(&mut empty, value).is_err());
+        assert!(from_guest::value(&mut empty, value).is_err());
     });
-    let reader = |store: &mut Store<World>| StreamReader::new(store, tokio_read(&b"theirs"[..]));
+    let reader =
+        |store: &mut Store<World>| StreamReader::new(store, tokio_io::read(&b"theirs"[..]));
     let (_one, theirs) = other(reader);
     for theirs in theirs {
-        assert!(lift::reader(&mut empty, theirs.unwrap(), 64).is_err());
+        assert!(from_guest::reader(&mut empty, theirs.unwrap(), 64).is_err());
     }
 }
 
 #[test]
 fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
     // Rule "Created when delivered".
-    let reader = |store: &mut Store<World>| StreamReader::new(store, tokio_read(&b"theirs"[..]));
+    let reader =
+        |store: &mut Store<World>| StreamReader::new(store, tokio_io::read(&b"theirs"[..]));
     let (_one, theirs) = other(reader);
     with_guest::<Bytes, _>(async |guest| {
         let mut streams = Vec::new();
@@ -50,7 +54,8 @@ fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
         }
         let mut refused = 0;
         for theirs in theirs {
-            refused += usize::from(guest.with(|s| lift::reader(s, theirs.unwrap(), 64)).is_err());
+            refused +=
+                usize::from(guest.with(|s| from_guest::reader(s, theirs.unwrap(), 64)).is_err());
         }
         assert_eq!(refused, 20);
         // And the guest's streams are untouched.

@@ -5,8 +5,12 @@ use futures::channel::mpsc;
 use futures::{StreamExt as _, stream};
 use wasmtime::Result;
 use wasmtime::component::{Resource, StreamReader};
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{Crossing, End, IntoGuest, IntoHost, iter, lift, lower, sink};
+use wasmtime_streams::{
+    End, from_guest,
+    items::{Crossing, IntoGuest, IntoHost},
+    iterators, sinks, to_guest,
+};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::handles_guest::{Guest, Of, Wire, with_guest};
 use crate::support::guest::{Code, Connection, World};
@@ -15,7 +19,7 @@ type Handle = Resource<Connection>;
 
 impl IntoHost<World> for Handle {
     type Host = Connection;
-    type Stream = lift::GuestItems<Connection>;
+    type Stream = from_guest::GuestItems<Connection>;
 
     fn into_host(self, at: &mut Crossing<'_, World>) -> Result<Connection> {
         Ok(at.store().data_mut().table.delete(self)?)
@@ -43,13 +47,14 @@ fn resources_become_objects_and_objects_resources() {
     // Rule "Created when delivered".
     with_guest::<Handle, _>(async |guest| {
         let before = (guest.entries(), guest.resources());
-        let source =
-            guest.with(|store| StreamReader::new(store, iter([1, 2, 3].map(Connection)).nested()));
+        let source = guest.with(|store| {
+            StreamReader::new(store, iterators::items([1, 2, 3].map(Connection)).nested())
+        });
         let handles = three(guest, source.unwrap(), 1).await;
         assert_eq!(guest.resources(), 3);
         guest.load(&handles).await;
         let (reader, writable) = guest.stream().await;
-        let mut items = guest.with(|store| lift::items(store, reader, 8)).unwrap();
+        let mut items = guest.with(|store| from_guest::items(store, reader, 8)).unwrap();
         assert_eq!(guest.send(Of::Items, writable, 3).await, Code::Completed(3));
         assert_eq!(items.next_batch().await.unwrap(), [1, 2, 3].map(Connection));
         guest.drop_writable(Of::Items, writable).await;
@@ -61,8 +66,9 @@ fn resources_become_objects_and_objects_resources() {
 fn resources_that_the_guest_drops_are_gone() {
     // Rule "Created when delivered".
     with_guest::<Handle, _>(async |guest| {
-        let source =
-            guest.with(|store| StreamReader::new(store, iter([1, 2, 3].map(Connection)).nested()));
+        let source = guest.with(|store| {
+            StreamReader::new(store, iterators::items([1, 2, 3].map(Connection)).nested())
+        });
         let handles = three(guest, source.unwrap(), 1).await;
         for (left, handle) in (0..3).rev().zip(handles) {
             guest.drop_resource(handle).await;
@@ -78,7 +84,7 @@ fn resources_in_records_are_dropped_with_whoever_leaves_early() {
         let before = (guest.entries(), guest.resources());
         let records = || (1..=5).map(|n| (n, Connection(n)));
         // The guest reads three of five and leaves.
-        let (mut to_guest, producer) = lower::item_producer::<(u32, Connection)>(8);
+        let (mut to_guest, producer) = to_guest::item_producer::<(u32, Connection)>(8);
         let source = guest.with(|store| StreamReader::new(store, producer.nested())).unwrap();
         to_guest.send_batch(records().collect()).await.unwrap();
         let handles = three(guest, source, 2).await;
@@ -87,7 +93,7 @@ fn resources_in_records_are_dropped_with_whoever_leaves_early() {
 
         // The host takes one of three and leaves.
         let (tx, mut rx) = mpsc::channel(8);
-        let (consumer, done) = sink(tx).nested().with_completion();
+        let (consumer, done) = sinks::items(tx).nested().with_completion();
         let writable = guest.sink(consumer).await;
         guest.load(&handles).await;
         assert_eq!(guest.send(Of::Items, writable, 3).await, Code::Completed(3));
@@ -105,9 +111,10 @@ fn a_resource_that_the_guest_never_reads_is_in_no_table() {
     // Rule "Created when delivered".
     with_guest::<Handle, _>(async |guest| {
         let before = (guest.entries(), guest.resources());
-        let (producer, done) = wasmtime_streams::stream(stream::iter([1, 2].map(Connection)))
-            .nested()
-            .with_completion();
+        let (producer, done) =
+            wasmtime_streams::streams::items(stream::iter([1, 2].map(Connection)))
+                .nested()
+                .with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(Of::Items, stream, 0).await, Code::Completed(0));
         guest.drop_readable(Of::Items, stream).await;
@@ -120,8 +127,9 @@ fn a_resource_that_the_guest_never_reads_is_in_no_table() {
 fn a_handle_that_is_no_resource_of_the_table_ends_the_stream_and_the_rest_is_received() {
     // Rule "Items before the error".
     with_guest::<Handle, _>(async |guest| {
-        let source =
-            guest.with(|store| StreamReader::new(store, iter([1, 2, 3].map(Connection)).nested()));
+        let source = guest.with(|store| {
+            StreamReader::new(store, iterators::items([1, 2, 3].map(Connection)).nested())
+        });
         let handles = three(guest, source.unwrap(), 1).await;
         // The host has taken the second one out of its table.
         guest.with(|mut store| {
@@ -130,7 +138,7 @@ fn a_handle_that_is_no_resource_of_the_table_ends_the_stream_and_the_rest_is_rec
             table.delete(Handle::new_own(second as u32 + 1)).unwrap()
         });
         let (tx, rx) = mpsc::channel(8);
-        let (consumer, done) = sink(tx).nested().with_completion();
+        let (consumer, done) = sinks::items(tx).nested().with_completion();
         let writable = guest.sink(consumer).await;
         guest.load(&handles).await;
         assert_eq!(guest.send(Of::Items, writable, 3).await, Code::Dropped(3));

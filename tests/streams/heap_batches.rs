@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::component::Resource;
 use wasmtime::{AsContextMut as _, Result, StoreContextMut};
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    ItemConsumer, ItemSink, Receive, collect, iter, lift, sink, tokio_broadcast_sender,
-    tokio_sender, tokio_unbounded_sender, tokio_watch_sender,
+    ItemConsumer, ItemSink, channels, from_guest, items::Receive, iterators, sinks,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, Connection, World, with_guest};
 use crate::support::script::{Script, Step, Writer};
@@ -78,16 +77,19 @@ fn a_batch_is_small_if_the_host_items_own_heap_data() {
     let watch = watch::Sender::<Large>::new(Vec::new());
     let kept = Mutex::new(Vec::new());
     let batches = [
-        ("sink", largest(|| sink::<_, Large>(Writer::new(Script::new([]))))),
-        ("tokio_sender", largest(|| tokio_sender(tx.clone()))),
-        ("tokio_unbounded_sender", largest(|| tokio_unbounded_sender(unbounded.clone()))),
-        ("tokio_broadcast_sender", largest(|| tokio_broadcast_sender(broadcast.clone()))),
-        ("tokio_watch_sender", largest(|| tokio_watch_sender(watch.clone()))),
-        ("collect", largest(|| collect::<Large>(ROOM))),
+        ("sink", largest(|| sinks::items::<_, Large>(Writer::new(Script::new([]))))),
+        ("channels::mpsc_sender", largest(|| channels::mpsc_sender(tx.clone()))),
         (
-            "lift::item_consumer",
+            "channels::mpsc_unbounded_sender",
+            largest(|| channels::mpsc_unbounded_sender(unbounded.clone())),
+        ),
+        ("channels::broadcast_sender", largest(|| channels::broadcast_sender(broadcast.clone()))),
+        ("channels::watch_sender", largest(|| channels::watch_sender(watch.clone()))),
+        ("collect", largest(|| iterators::collect::<Large>(ROOM))),
+        (
+            "from_guest::item_consumer",
             largest(|| {
-                let (consumer, items) = lift::item_consumer::<Large>(ROOM);
+                let (consumer, items) = from_guest::item_consumer::<Large>(ROOM);
                 kept.lock().unwrap().push(items);
                 consumer
             }),
@@ -101,7 +103,7 @@ fn a_sink_without_room_holds_a_small_batch() {
     // Rule "Bounded": the items that it holds count as written.
     with_guest::<u32, _>(async |guest| {
         let writer = Writer::<Large>::new(Script::new([Step::Accept(1), Step::Hold]));
-        let stream = guest.sink(sink(writer).receive_by::<u32, _>(Grow::default())).await;
+        let stream = guest.sink(sinks::items(writer).receive_by::<u32, _>(Grow::default())).await;
         assert_eq!(guest.write(stream, WRITES).await, Code::Blocked);
         idle().await;
         let Code::Cancelled(taken) = guest.cancel_write(stream).await else { panic!() };
@@ -114,7 +116,7 @@ fn a_batch_size_that_the_host_sets_is_used() {
     // Rule "Bounded": the default does not limit the host's setting.
     let grow = Grow::default();
     with_guest::<u32, _>(async |guest| {
-        let consumer = sink::<_, Large>(Writer::new(Script::new([]))).batch(1000);
+        let consumer = sinks::items::<_, Large>(Writer::new(Script::new([]))).batch(1000);
         let stream = guest.sink(consumer.receive_by::<u32, _>(grow.clone())).await;
         assert_eq!(guest.write(stream, WRITES).await, Code::Completed(WRITES));
     });
@@ -126,7 +128,7 @@ fn a_batch_is_small_if_handles_become_objects() {
     // Rule "Bounded": a handle is a number, its object owns heap data.
     const OBJECTS: u32 = 500;
     with_guest::<Resource<Connection>, _>(async |guest| {
-        let source = iter((0..OBJECTS).map(Connection)).deliver_with(
+        let source = iterators::items((0..OBJECTS).map(Connection)).deliver_with(
             |mut store: StoreContextMut<'_, World>, c| Ok(store.data_mut().table.push(c)?),
         );
         let stream = guest.source(source).await;
@@ -136,7 +138,7 @@ fn a_batch_is_small_if_handles_become_objects() {
             Ok(vec![store.data_mut().table.delete(handle)?])
         };
         let writer = Writer::<Vec<Connection>>::new(Script::new([Step::Accept(1), Step::Hold]));
-        let back = guest.sink(sink(writer).receive_with(take)).await;
+        let back = guest.sink(sinks::items(writer).receive_with(take)).await;
         guest.load(&handles).await;
         assert_eq!(guest.write(back, OBJECTS).await, Code::Blocked);
         idle().await;

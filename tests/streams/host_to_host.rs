@@ -4,14 +4,14 @@ use bytes::Bytes;
 use futures::stream;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{End, chunks, sink, tokio_read, tokio_write};
+use wasmtime_streams::{End, sinks, streams, tokio_io};
 
 use crate::pattern;
 use crate::support::adapters::{Sink, Source, sinks, sources};
 use crate::support::guest::with_guest;
 use crate::support::script::{Script, Step, Writer};
 use crate::uneven;
-use wasmtime_streams::testing::executor;
+use wasmtime_streams_testing::executor;
 
 fn pipe(source: &Source, sink: &Sink) {
     let data = pattern(1000);
@@ -50,10 +50,10 @@ fn the_capacity_bounds_what_a_host_reader_is_offered() {
     // Rule "Host to host": what is marked is marked once, after filling.
     let mut store = Store::new(&Engine::default(), ());
     let body = stream::iter(vec![Bytes::from("hello "), Bytes::from("world")]);
-    let reader = StreamReader::new(&mut store, chunks(body).capacity(4)).unwrap();
+    let reader = StreamReader::new(&mut store, streams::chunks(body).capacity(4)).unwrap();
     let writer = Writer::new(Script::new([]));
     let log = writer.log();
-    let (consumer, done) = tokio_write(writer).with_completion();
+    let (consumer, done) = tokio_io::write(writer).with_completion();
     reader.pipe(&mut store, consumer).unwrap();
     let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
     assert_eq!(done.moved, 11);
@@ -64,10 +64,10 @@ fn the_capacity_bounds_what_a_host_reader_is_offered() {
 fn a_sink_that_fails_ends_the_source() {
     // Rule "Host to host".
     let mut store = Store::new(&Engine::default(), ());
-    let (producer, source) = tokio_read(tokio::io::repeat(1)).with_completion();
+    let (producer, source) = tokio_io::read(tokio::io::repeat(1)).with_completion();
     let reader = StreamReader::new(&mut store, producer).unwrap();
     let writer = Writer::<u8>::new(Script::new([Step::Accept(10), Step::Fail]));
-    let (consumer, sink) = tokio_write(writer).with_completion();
+    let (consumer, sink) = tokio_io::write(writer).with_completion();
     reader.pipe(&mut store, consumer).unwrap();
     let run = store.run_concurrent(async |_| (source.await, sink.await));
     let (source, sink) = executor::run(run).unwrap();
@@ -82,11 +82,12 @@ fn items_flow_in_batches() {
     let mut store = Store::new(&Engine::default(), ());
     let items = (0..200).map(|n| n.to_string());
     let want: Vec<_> = items.clone().collect();
-    let (producer, source) = wasmtime_streams::stream(stream::iter(items)).with_completion();
+    let (producer, source) =
+        wasmtime_streams::streams::items(stream::iter(items)).with_completion();
     let reader = StreamReader::new(&mut store, producer).unwrap();
     let writer = Writer::<String>::new(Script::new([Step::Accept(1), Step::Pending]));
     let log = writer.log();
-    let (consumer, done) = sink(writer).with_completion();
+    let (consumer, done) = sinks::items(writer).with_completion();
     reader.pipe(&mut store, consumer).unwrap();
     let run = store.run_concurrent(async |_| (source.await, done.await));
     let (source, done) = executor::run(run).unwrap();
@@ -99,9 +100,10 @@ fn the_completion_of_the_producer_tells_a_cut() {
     // Rule "Truncated is never complete": without a guest in between Wasmtime only drops the consumer, however the producer
     // ended, so that is the one to ask.
     let mut store = Store::new(&Engine::default(), ());
-    let (producer, read) = wasmtime_streams::iter([1_u8, 2, 3]).limit(2).with_completion();
+    let (producer, read) =
+        wasmtime_streams::iterators::items([1_u8, 2, 3]).limit(2).with_completion();
     let stream = StreamReader::new(&mut store, producer).unwrap();
-    let (consumer, collected) = wasmtime_streams::collect::<u8>(9).with_completion();
+    let (consumer, collected) = wasmtime_streams::iterators::collect::<u8>(9).with_completion();
     stream.pipe(&mut store, consumer).unwrap();
     let both = async { (read.await.end, collected.await) };
     let (read, collected) = executor::run(store.run_concurrent(async |_| both.await)).unwrap();

@@ -6,8 +6,8 @@ use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, join};
 use wasmtime::component::{Component, Linker, StreamReader};
 use wasmtime::{Engine, Result, Store, StoreContextMut};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::{Completion, EndReason, collect_bytes, stream as items, tokio_read};
+use wasmtime_streams::{Completion, EndReason, iterators, streams, tokio_io};
+use wasmtime_streams_testing::executor;
 
 use crate::support::script::{Reader, Script, Step};
 
@@ -51,9 +51,9 @@ fn run(ends: Ends) -> Answers {
     let fired = fired.map(drop).shared();
     let script = Script::new([Step::Hold, Step::Data(vec![1, 2])]);
     let control = script.control();
-    let idle = tokio_read(Reader::new(script)).until(EndReason::TimedOut, fired.clone());
+    let idle = tokio_io::read(Reader::new(script)).until(EndReason::TimedOut, fired.clone());
     let (idle, source) = idle.with_completion();
-    let consumer = collect_bytes(64).until(EndReason::TimedOut, fired);
+    let consumer = iterators::collect_bytes(64).until(EndReason::TimedOut, fired);
     let (consumer, sink) = consumer.with_completion();
     let take: Take = Box::new(|store, stream| stream.pipe(store, consumer));
     let (data, awaited) = mpsc::unbounded::<u8>();
@@ -65,7 +65,7 @@ fn run(ends: Ends) -> Answers {
             .get_typed_func::<(StreamReader<u8>, StreamReader<u8>), (Answers,)>(&mut store, "run")
             .unwrap();
         let idle = StreamReader::new(&mut store, idle).unwrap();
-        let awaited = StreamReader::new(&mut store, items(awaited)).unwrap();
+        let awaited = StreamReader::new(&mut store, streams::items(awaited)).unwrap();
         let returned = Cell::new(false);
         let ran = store.run_concurrent(async |accessor| {
             let call = async {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::component::StreamReader;
-use wasmtime_streams::{End, IterItems, iter, try_iter};
+use wasmtime_streams::{End, iterators};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -40,7 +40,7 @@ fn a_read_takes_what_the_guest_wants_and_not_an_item_more() {
     // Rule "Fill the operation".
     with_guest::<u8, _>(async |guest| {
         let (items, asked) = counting(9);
-        let stream = guest.source(iter(items)).await;
+        let stream = guest.source(iterators::items(items)).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), vec![1, 2, 3]));
         assert_eq!(asked.load(Ordering::Relaxed), 3);
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![4, 5]));
@@ -53,14 +53,14 @@ fn the_end_goes_with_the_last_items_where_the_iterator_has_told_it() {
     // Rule "The end goes with the last items": it is known by `next` alone, and never asked for twice.
     with_guest::<u8, _>(async |guest| {
         let (items, _) = counting(3);
-        let stream = guest.source(iter(items)).await;
+        let stream = guest.source(iterators::items(items)).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(3), vec![1, 2, 3]));
         let (items, _) = counting(3);
-        let stream = guest.source(iter(items)).await;
+        let stream = guest.source(iterators::items(items)).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), vec![1, 2, 3]));
         assert_eq!(guest.recv(stream, 3).await.0, Code::Dropped(0));
         let (items, _) = counting(3);
-        let stream = guest.source(try_iter(items.map(Ok::<_, ()>))).await;
+        let stream = guest.source(iterators::try_items(items.map(Ok::<_, ()>))).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(3), vec![1, 2, 3]));
     });
 }
@@ -70,7 +70,7 @@ fn a_zero_length_read_asks_an_iterator_for_nothing() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
         let (items, asked) = counting(3);
-        let stream = guest.source(iter(items)).await;
+        let stream = guest.source(iterators::items(items)).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(asked.load(Ordering::Relaxed), 0);
     });
@@ -81,7 +81,7 @@ fn an_error_comes_after_the_items_before_it_and_leaves_the_rest() {
     // Rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let items = [Ok(1), Ok(2), Err("broken"), Ok(3)];
-        let (producer, done) = try_iter(items).with_completion();
+        let (producer, done) = iterators::try_items(items).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
         let done = done.await;
@@ -95,7 +95,7 @@ fn an_error_comes_after_the_items_before_it_and_leaves_the_rest() {
 fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
     // Rule "Bounded".
     with_guest::<u32, _>(async |guest| {
-        let (producer, done) = iter(0_u32..).batch(100).with_completion();
+        let (producer, done) = iterators::items(0_u32..).batch(100).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 1 << 20).await.0, Code::Completed(100));
         guest.drop_readable(stream).await;
@@ -109,10 +109,10 @@ fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
 fn an_iterator_comes_back_from_a_guest_that_passes_it_along() {
     // Rule "Splice": nothing is held beside the iterator.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(iter([1_u8, 2, 3]).spliceable()).await;
+        let stream = guest.source(iterators::items([1_u8, 2, 3]).spliceable()).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         let reader: StreamReader<u8> = guest.give(stream).await;
-        let source: IterItems<std::array::IntoIter<u8, 3>> =
+        let source: iterators::Items<std::array::IntoIter<u8, 3>> =
             guest.with(|store| reader.try_into(store)).ok().unwrap();
         assert_eq!(source.into_inner().collect::<Vec<_>>(), [2, 3]);
     });

@@ -10,11 +10,12 @@ use futures::channel::oneshot;
 use futures::{FutureExt as _, Sink};
 use tokio::io::AsyncWrite;
 use tokio_util::codec::FramedWrite;
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    End, EndReason, ItemConsumer, ItemSink, Job, chunk_sink, framed_write, futures_write, sink,
-    std_write, tokio_write,
+    End, EndReason, ItemConsumer, ItemSink,
+    blocking::{self, Job},
+    codec, futures_io, sinks, tokio_io,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::codec::ByteCodec;
 use crate::support::guest::{Code, Guest, with_guest};
@@ -63,7 +64,7 @@ fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream()
     for again in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (writer, log, control) = full();
-            written_on(guest, sink::<_, u8>(writer), (log, control), again).await;
+            written_on(guest, sinks::items::<_, u8>(writer), (log, control), again).await;
         });
     }
 }
@@ -76,7 +77,7 @@ fn frames_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream(
             with_guest::<u8, _>(async |guest| {
                 let (writer, log, control) = full();
                 let frames = FramedWrite::with_capacity(writer, ByteCodec(|byte| byte), capacity);
-                let consumer = framed_write::<_, _, u8>(frames);
+                let consumer = codec::write::<_, _, u8>(frames);
                 written_on(guest, consumer, (log, control), again).await;
             });
         }
@@ -88,7 +89,7 @@ fn items_that_a_cancelled_write_left_are_sent_by_the_completion_at_a_limit() {
     // Rule "The end belongs to the completion": it closes the sink at a limit.
     with_guest::<u8, _>(async |guest| {
         let (writer, log, control) = full();
-        let (consumer, done) = sink::<_, u8>(writer).limit(3).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(writer).limit(3).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3]).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -111,7 +112,7 @@ fn bytes_whose_flush_was_cancelled_are_flushed_before_the_limit_ends_the_stream(
         let control = flushes.control();
         let writer = Writer::with_flush(Script::new([]), flushes);
         let log = writer.log();
-        let stream = guest.sink(tokio_write(writer).limit(3)).await;
+        let stream = guest.sink(tokio_io::write(writer).limit(3)).await;
         guest.load(&[1, 2, 3]).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
         idle().await;
@@ -124,7 +125,8 @@ fn bytes_whose_flush_was_cancelled_are_flushed_before_the_limit_ends_the_stream(
     with_guest::<u8, _>(async |guest| {
         let (blocking, jobs) = (Blocking::default(), Arc::new(Mutex::new(Vec::new())));
         let queue = jobs.clone();
-        let consumer = std_write(blocking.clone(), move |job: Job| queue.lock().unwrap().push(job));
+        let consumer =
+            blocking::write_on(blocking.clone(), move |job: Job| queue.lock().unwrap().push(job));
         let stream = guest.sink(consumer.limit(3)).await;
         guest.load(&[1, 2, 3]).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -265,34 +267,34 @@ fn what_is_accepted_in_the_write_in_which_the_stream_ends_is_flushed() {
             };
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
-            let stream = until!(guest, tokio_write(firing), fired, completion);
-            flushed(guest, stream, ("tokio_write", log)).await;
+            let stream = until!(guest, tokio_io::write(firing), fired, completion);
+            flushed(guest, stream, ("tokio_io::write", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
-            let stream = until!(guest, futures_write(firing), fired, completion);
-            flushed(guest, stream, ("futures_write", log)).await;
+            let stream = until!(guest, futures_io::write(firing), fired, completion);
+            flushed(guest, stream, ("futures_io::write", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(ChunkWriter(inner));
-            let stream = until!(guest, chunk_sink(firing), fired, completion);
-            flushed(guest, stream, ("chunk_sink", log)).await;
+            let stream = until!(guest, sinks::chunks(firing), fired, completion);
+            flushed(guest, stream, ("sinks::chunks", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
-            let stream = until!(guest, sink::<_, u8>(firing), fired, completion);
+            let stream = until!(guest, sinks::items::<_, u8>(firing), fired, completion);
             flushed(guest, stream, ("sink", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
-            let stream = until!(guest, sink::<_, u8>(firing).batch(1), fired, completion);
+            let stream = until!(guest, sinks::items::<_, u8>(firing).batch(1), fired, completion);
             flushed(guest, stream, ("sink, strict", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
             let frames = FramedWrite::with_capacity(firing, ByteCodec(|byte| byte), 1);
-            let stream = until!(guest, framed_write::<_, _, u8>(frames), fired, completion);
-            flushed(guest, stream, ("framed_write", log)).await;
+            let stream = until!(guest, codec::write::<_, _, u8>(frames), fired, completion);
+            flushed(guest, stream, ("codec::write", log)).await;
         });
     }
 }
@@ -304,7 +306,7 @@ fn what_a_blocking_writer_was_given_is_flushed_though_the_stream_ends_meanwhile(
         let (blocking, jobs) = (Blocking::default(), Arc::new(Mutex::new(Vec::new())));
         let (fire, fired) = oneshot::channel::<()>();
         let (queue, mut fire) = (jobs.clone(), Some(fire));
-        let consumer = std_write(blocking.clone(), move |job: Job| {
+        let consumer = blocking::write_on(blocking.clone(), move |job: Job| {
             queue.lock().unwrap().push(job);
             drop(fire.take());
         });
@@ -321,7 +323,7 @@ fn what_was_sent_of_a_write_that_is_cut_while_it_is_held_is_flushed() {
     with_guest::<u8, _>(async |guest| {
         let (writer, log, _control) = full();
         let (fire, fired) = oneshot::channel::<()>();
-        let consumer = sink::<_, u8>(writer).until(EndReason::Cancelled, fired.map(drop));
+        let consumer = sinks::items::<_, u8>(writer).until(EndReason::Cancelled, fired.map(drop));
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3]).await;
         parked!(wait, guest.write(stream, 3));

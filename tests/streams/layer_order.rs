@@ -5,10 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt as _;
 use futures::channel::oneshot;
 use wasmtime::{Error, Result, StoreContextMut};
-use wasmtime_streams::{
-    Completion, End, EndReason, iter, sink, stream as items, tokio_buf_read, tokio_read,
-    tokio_write,
-};
+use wasmtime_streams::{Completion, End, EndReason, iterators, sinks, streams, tokio_io};
 
 use crate::support::guest::{Code, Guest, World, with_guest};
 use crate::support::script::{ItemStream, Reader, Script, Step, Writer};
@@ -44,7 +41,7 @@ async fn ends<S: Unpin, E>(
 fn a_delivery_that_fails_is_said_wherever_the_limit_stands() {
     // Rule "Items before the error": also the item with which the limit is reached.
     with_guest::<u8, _>(async |guest| {
-        let source = || iter([1_u8, 2, 3, 4, 5]);
+        let source = || iterators::items([1_u8, 2, 3, 4, 5]);
         let never = std::future::pending::<()>;
         for bad in 1..=4 {
             let (producer, done) = source().limit(3).deliver_with(refusing(bad)).with_completion();
@@ -99,7 +96,7 @@ async fn takes<S: Unpin, E>(
 fn a_receipt_that_fails_is_said_wherever_the_limit_stands() {
     // Rule "Items before the error": of a whole batch, and one by one.
     with_guest::<u8, _>(async |guest| {
-        let target = |batch| sink::<_, u8>(Writer::<u8>::new(Script::new([]))).batch(batch);
+        let target = |batch| sinks::items::<_, u8>(Writer::<u8>::new(Script::new([]))).batch(batch);
         for (bad, batch) in (1..=4).flat_map(|bad| [(bad, 1), (bad, 64)]) {
             let step = refusing(bad);
             let (consumer, done) = target(batch).limit(3).receive_with(step).with_completion();
@@ -129,7 +126,7 @@ fn a_receipt_that_fails_is_said_wherever_the_limit_stands() {
 fn a_limit_around_a_completion_is_exact_and_said() {
     // Rule "Completion": in both directions; the object is handed back, with what is over.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(&b"12345"[..]).with_completion();
+        let (producer, done) = tokio_io::read(&b"12345"[..]).with_completion();
         let stream = guest.source(producer.limit(3)).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(3), b"123".to_vec()));
         let done = done.await;
@@ -138,7 +135,7 @@ fn a_limit_around_a_completion_is_exact_and_said() {
 
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = tokio_write(writer).with_completion();
+        let (consumer, done) = tokio_io::write(writer).with_completion();
         let stream = guest.sink(consumer.limit(3)).await;
         assert_eq!(guest.send_all(stream, b"12345").await, Code::Dropped(3));
         let done = done.await;
@@ -185,12 +182,22 @@ fn an_until_around_a_completion_ends_a_stream_that_is_idle() {
     with_guest::<u8, _>(async |guest| {
         let held = || Script::new([Step::Hold]);
         let stream = || ItemStream::new(held(), |byte| byte);
-        fires_when_idle!(guest, "tokio_read", source, tokio_read(Reader::new(held())));
-        fires_when_idle!(guest, "tokio_buf_read", source, tokio_buf_read(Reader::new(held())));
-        fires_when_idle!(guest, "try_stream", source, wasmtime_streams::try_stream(stream()));
+        fires_when_idle!(guest, "tokio_io::read", source, tokio_io::read(Reader::new(held())));
+        fires_when_idle!(
+            guest,
+            "tokio_io::buf_read",
+            source,
+            tokio_io::buf_read(Reader::new(held()))
+        );
+        fires_when_idle!(
+            guest,
+            "streams::try_items",
+            source,
+            wasmtime_streams::streams::try_items(stream())
+        );
         let writer = || Writer::<u8>::new(Script::new([]));
-        fires_when_idle!(guest, "tokio_write", sink, tokio_write(writer()));
-        fires_when_idle!(guest, "sink", sink, sink::<_, u8>(writer()));
+        fires_when_idle!(guest, "tokio_io::write", sink, tokio_io::write(writer()));
+        fires_when_idle!(guest, "sink", sink, sinks::items::<_, u8>(writer()));
     });
 }
 
@@ -203,7 +210,7 @@ fn an_inspection_sees_the_same_wherever_it_stands() {
             let seen = seen.clone();
             move |item: &u8| seen.lock().unwrap().push(*item)
         };
-        let source = || items(futures::stream::iter([1_u8, 2, 3, 4, 5]));
+        let source = || streams::items(futures::stream::iter([1_u8, 2, 3, 4, 5]));
         let (around, _done) = source().with_completion();
         for stream in [
             guest.source(source().inspect(look()).limit(3)).await,

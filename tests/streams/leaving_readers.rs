@@ -12,8 +12,8 @@ use tokio_util::sync::PollSender;
 use wasmtime::StoreContextMut;
 use wasmtime::component::StreamReader;
 use wasmtime_streams::{
-    ByteConsumer, ByteSink, Flush, ItemConsumer, ItemSink, chunk_sink, futures_write, guest_body,
-    lift, relay, sink, tokio_sender, tokio_unbounded_sender, tokio_write,
+    ByteConsumer, ByteSink, Flush, ItemConsumer, ItemSink, body, channels, from_guest, futures_io,
+    relay, sinks, tokio_io,
 };
 
 use crate::support::guest::{Code, World, with_guest};
@@ -47,24 +47,24 @@ where
 
 /// Adapters that know their receiver. Each has room for at least one byte or item.
 const HAND_OVERS: [(&str, Open); 7] = [
-    ("tokio_sender", || {
+    ("channels::mpsc_sender", || {
         let (tx, rx) = mpsc::channel(4);
-        items(tokio_sender(tx), rx)
+        items(channels::mpsc_sender(tx), rx)
     }),
-    ("tokio_unbounded_sender", || {
+    ("channels::mpsc_unbounded_sender", || {
         let (tx, rx) = mpsc::unbounded_channel();
-        items(tokio_unbounded_sender(tx), rx)
+        items(channels::mpsc_unbounded_sender(tx), rx)
     }),
     ("guest_body", || {
-        let (consumer, body) = guest_body(4, None);
+        let (consumer, body) = body::from_guest(4, None);
         bytes(consumer, body)
     }),
-    ("lift::consumer", || {
-        let (consumer, reader) = lift::consumer(4);
+    ("from_guest::consumer", || {
+        let (consumer, reader) = from_guest::consumer(4);
         bytes(consumer, reader)
     }),
-    ("lift::item_consumer", || {
-        let (consumer, reader) = lift::item_consumer(4);
+    ("from_guest::item_consumer", || {
+        let (consumer, reader) = from_guest::item_consumer(4);
         items(consumer, reader)
     }),
     ("relay::byte_parts", || {
@@ -81,24 +81,24 @@ const HAND_OVERS: [(&str, Open); 7] = [
 const OBJECTS: [(&str, Open); 5] = [
     ("sink, of a futures channel", || {
         let (tx, rx) = futures_mpsc::channel(4);
-        items(sink(tx).flush(Flush::OnClose), rx)
+        items(sinks::items(tx).flush(Flush::OnClose), rx)
     }),
     ("sink, of a tokio channel", || {
         let (tx, rx) = mpsc::channel(4);
-        items(sink(PollSender::new(tx)), rx)
+        items(sinks::items(PollSender::new(tx)), rx)
     }),
-    ("chunk_sink", || {
+    ("sinks::chunks", || {
         let (tx, rx) = futures_mpsc::channel::<Bytes>(4);
-        bytes(chunk_sink(tx).flush(Flush::OnClose), rx)
+        bytes(sinks::chunks(tx).flush(Flush::OnClose), rx)
     }),
-    ("tokio_write", || {
+    ("tokio_io::write", || {
         let (writer, reader) = tokio::io::duplex(4);
-        bytes(tokio_write(writer), reader)
+        bytes(tokio_io::write(writer), reader)
     }),
-    ("futures_write", || {
+    ("futures_io::write", || {
         let (writer, reader) = tokio::io::duplex(4);
         bytes(
-            futures_write(tokio_util::compat::TokioAsyncWriteCompatExt::compat_write(writer)),
+            futures_io::write(tokio_util::compat::TokioAsyncWriteCompatExt::compat_write(writer)),
             reader,
         )
     }),
@@ -119,7 +119,7 @@ fn check(rows: &[(&str, Open)], moments: &[Leaves]) {
     let mut wrong = Vec::new();
     for (name, open) in rows {
         // An unbounded channel always has room.
-        let parks = *name != "tokio_unbounded_sender";
+        let parks = *name != "channels::mpsc_unbounded_sender";
         for leaves in moments.iter().filter(|leaves| parks || **leaves != Leaves::Parked) {
             with_guest::<u8, _>(async |guest| {
                 let (pipe, done, reader) = open();
@@ -166,9 +166,9 @@ fn the_result_future_of_a_guest_says_that_the_receiver_left() {
     // Rule "Completion": the future that `pipe_wit` returns.
     with_guest::<u8, _>(async |guest| {
         let (tx, rx) = mpsc::channel(4);
-        let (body_consumer, body) = guest_body(4, None);
-        let (reader_consumer, reader) = lift::consumer(4);
-        let (item_consumer, lifted) = lift::item_consumer(4);
+        let (body_consumer, body) = body::from_guest(4, None);
+        let (reader_consumer, reader) = from_guest::consumer(4);
+        let (item_consumer, lifted) = from_guest::item_consumer(4);
         let mut open = Vec::new();
         macro_rules! piped {
             ($consumer:expr) => {{
@@ -176,12 +176,12 @@ fn the_result_future_of_a_guest_says_that_the_receiver_left() {
                 let told = guest.with(|mut store| {
                     let told = $consumer
                         .pipe_wit(&mut store, stream, |end| end.into_result().map_err(|_| 1_u32));
-                    lift::value(&mut store, told.unwrap()).unwrap()
+                    from_guest::value(&mut store, told.unwrap()).unwrap()
                 });
                 open.push((writable, told));
             }};
         }
-        piped!(tokio_sender(tx));
+        piped!(channels::mpsc_sender(tx));
         piped!(body_consumer);
         piped!(reader_consumer);
         piped!(item_consumer);
@@ -200,7 +200,8 @@ fn the_result_future_of_a_guest_says_that_the_receiver_left() {
 fn a_guest_that_drops_a_source_early_is_no_error() {
     // Rule "Completion": the guest wants no more of the data.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = wasmtime_streams::tokio_read(tokio::io::repeat(1)).with_completion();
+        let (producer, done) =
+            wasmtime_streams::tokio_io::read(tokio::io::repeat(1)).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 3).await.0, Code::Completed(3));
         guest.drop_readable(stream).await;

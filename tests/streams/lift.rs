@@ -3,9 +3,9 @@
 use std::future::poll_fn;
 
 use futures::{AsyncReadExt as _, FutureExt as _, join};
-use wasmtime_streams::Plain;
-use wasmtime_streams::lift::{self, Cut, GuestReader};
-use wasmtime_streams::testing::Item;
+use wasmtime_streams::from_guest::{self, Cut, GuestReader};
+use wasmtime_streams::items::Plain;
+use wasmtime_streams_testing::Item;
 
 use crate::pattern;
 use crate::support::guest::{Code, Guest, with_guest, with_large_guest};
@@ -21,7 +21,7 @@ fn a_guest_gets_no_further_ahead_than_the_capacity() {
     let chunks = [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (64, 64, 32), (4096, 4096, 2048)];
     for (capacity, all, chunk) in chunks {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, mut reader) = lift::consumer(capacity);
+            let (consumer, mut reader) = from_guest::consumer(capacity);
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.write(stream, 10_000).await, Code::Completed(all));
             parked!(wait, guest.write(stream, 10_000));
@@ -43,7 +43,7 @@ fn a_guest_gets_no_further_ahead_than_the_capacity() {
 fn items_get_no_further_ahead_than_the_capacity_either() {
     // Rule "No outrunning": and what was not taken is taken later, in order.
     with_guest::<u32, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(10);
+        let (consumer, mut items) = from_guest::item_consumer(10);
         let stream = guest.sink(consumer).await;
         guest.load_items(&(0..20).collect::<Vec<_>>()).await;
         assert_eq!(guest.write(stream, 20).await, Code::Completed(10));
@@ -59,7 +59,7 @@ fn items_get_no_further_ahead_than_the_capacity_either() {
 
 /// Writes `count` items in one operation, and takes what is there.
 async fn one_batch<T: Item + Plain>(guest: &Guest<'_, T>, values: Vec<T::Value>) -> usize {
-    let (consumer, mut items) = lift::item_consumer::<T>(2 * values.len());
+    let (consumer, mut items) = from_guest::item_consumer::<T>(2 * values.len());
     let stream = guest.sink(consumer).await;
     guest.load_items(&values).await;
     let len = values.len() as u32;
@@ -87,7 +87,7 @@ fn every_byte_arrives_once_and_in_order() {
     for capacity in [2, 7, 100, 4096, 1 << 20] {
         for read in [1, 13, 5000] {
             with_guest::<u8, _>(async |guest| {
-                let (consumer, mut reader) = lift::consumer(capacity);
+                let (consumer, mut reader) = from_guest::consumer(capacity);
                 let stream = guest.sink(consumer).await;
                 let writes = async {
                     for part in data.chunks(777) {
@@ -115,7 +115,7 @@ fn every_byte_arrives_once_and_in_order() {
 fn a_zero_length_write_waits_for_room() {
     // Rule "Zero-length writes": and the host sees nothing of it.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut reader) = lift::consumer(4);
+        let (consumer, mut reader) = from_guest::consumer(4);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
         assert_eq!(guest.write(stream, 4).await, Code::Completed(4));
@@ -138,7 +138,7 @@ fn a_zero_length_write_waits_for_room() {
 fn a_write_that_the_guest_cancels_is_answered_and_costs_nothing() {
     // Rule "Finish is not the end".
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut reader) = lift::consumer(4);
+        let (consumer, mut reader) = from_guest::consumer(4);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3, 4]).await, Code::Completed(4));
         assert_eq!(guest.write(stream, 2).await, Code::Blocked);

@@ -8,9 +8,9 @@ use std::task::{Context, Wake, Waker};
 use futures::channel::oneshot;
 use futures::stream::{FusedStream as _, StreamExt as _};
 use futures::{AsyncReadExt as _, join};
-use wasmtime_streams::lift::{self, Cut};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, EndReason, lower};
+use wasmtime_streams::from_guest::{self, Cut};
+use wasmtime_streams::{End, EndReason, to_guest};
+use wasmtime_streams_testing::executor;
 
 use crate::support::guest::{Code, with_guest};
 
@@ -18,7 +18,7 @@ use crate::support::guest::{Code, with_guest};
 fn dropping_the_host_end_wakes_a_parked_write() {
     // Rule "A fresh waker", and "Completion": both forms.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, reader) = lift::consumer(2);
+        let (consumer, reader) = from_guest::consumer(2);
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 9).await, Code::Completed(2));
@@ -29,7 +29,7 @@ fn dropping_the_host_end_wakes_a_parked_write() {
         assert!(matches!(done.end, End::ReceiverDropped) && done.moved == 2);
     });
     with_guest::<String, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(2);
+        let (consumer, mut items) = from_guest::item_consumer(2);
         let stream = guest.sink(consumer).await;
         guest.load_items(&["a".to_owned(), "b".to_owned(), "c".to_owned()]).await;
         assert_eq!(guest.write(stream, 3).await, Code::Completed(2));
@@ -45,7 +45,7 @@ fn without_a_parked_write_the_guest_learns_it_at_its_next_one() {
     // Rule "Completion": of a sink whose peer is gone.
     for zero_length in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, reader) = lift::consumer(9);
+            let (consumer, reader) = from_guest::consumer(9);
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.write(stream, 1).await, Code::Completed(1));
             drop(reader);
@@ -60,7 +60,7 @@ fn a_completion_says_whether_the_reader_stayed_to_the_end() {
     // Rule "Completion": the data has not come to its end if nobody waited for it.
     for leaves in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, reader) = lift::consumer(64);
+            let (consumer, reader) = from_guest::consumer(64);
             let (consumer, done) = consumer.with_completion();
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.write(stream, 9).await, Code::Completed(9));
@@ -84,7 +84,7 @@ fn a_completion_says_whether_the_reader_stayed_to_the_end() {
 fn the_end_of_the_guest_is_the_end_of_the_stream() {
     // Rule "Once and in order": it comes after all items, and stays.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(3));
         guest.drop_writable(stream).await;
@@ -100,7 +100,7 @@ fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
     // Rule "Items before the error": a limit, a signal, a cancel; it is not the end of the data.
     for why in [EndReason::LimitReached, EndReason::TimedOut, EndReason::Cancelled] {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, mut reader) = lift::consumer(64);
+            let (consumer, mut reader) = from_guest::consumer(64);
             let (cut, signal) = oneshot::channel::<()>();
             let until = async {
                 let _ = signal.await;
@@ -140,7 +140,7 @@ fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
 fn a_reader_that_waits_is_woken_by_a_cut() {
     // Rule "A fresh waker": of the host's own task.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, mut items) = from_guest::item_consumer(8);
         let (consumer, done) = consumer.with_completion();
         guest.sink(consumer).await;
         let reads = async {
@@ -168,7 +168,7 @@ fn an_end_that_is_over_keeps_no_task_in_memory() {
     for dropped in ["the writer", "the reader", "nothing, but it is closed"] {
         let task = Arc::new(Task);
         let waker = Waker::from(task.clone());
-        let (mut writer, producer) = lower::producer(2);
+        let (mut writer, producer) = to_guest::producer(2);
         let mut cx = Context::from_waker(&waker);
         assert!(writer.poll_write(&mut cx, &[1]).is_ready());
         assert!(writer.poll_write(&mut cx, &[2]).is_ready());

@@ -4,8 +4,8 @@ use futures::channel::oneshot;
 use futures::future::{FutureExt as _, pending};
 use futures::stream::{FusedStream, StreamExt as _};
 use futures::{join, select};
-use wasmtime_streams::lift::{self, GuestItems};
-use wasmtime_streams::testing::executor;
+use wasmtime_streams::from_guest::{self, GuestItems};
+use wasmtime_streams_testing::executor;
 
 use crate::support::guest::{Code, with_guest};
 
@@ -31,7 +31,7 @@ fn a_loop_that_selects_sees_the_end() {
     for ends_first in [true, false] {
         for data in [&b"123"[..], b""] {
             with_guest::<u8, _>(async |guest| {
-                let (consumer, items) = lift::item_consumer(8);
+                let (consumer, items) = from_guest::item_consumer(8);
                 let stream = guest.sink(consumer).await;
                 if !data.is_empty() {
                     assert_eq!(guest.send(stream, data).await, Code::Completed(3));
@@ -60,7 +60,7 @@ fn a_loop_that_selects_sees_the_end() {
 fn a_loop_that_selects_sees_a_cut() {
     // Rule "Completion": what the host cuts ends the loop as well, and says so.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, items) = lift::item_consumer(8);
+        let (consumer, items) = from_guest::item_consumer(8);
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, b"12").await, Code::Completed(2));
@@ -75,7 +75,7 @@ fn a_stream_of_items_is_terminated_only_after_it_has_said_so() {
     // Rule "Completion": `None` is given first, item by item and in batches.
     for batches in [false, true] {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, mut items) = lift::item_consumer(8);
+            let (consumer, mut items) = from_guest::item_consumer(8);
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.send(stream, b"12").await, Code::Completed(2));
             guest.drop_writable(stream).await;
@@ -101,7 +101,7 @@ fn a_stream_of_items_is_terminated_only_after_it_has_said_so() {
 fn a_task_that_stops_taking_does_not_miss_the_end() {
     // Rule "Completion": another branch is served between the last item and the end.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, mut items) = lift::item_consumer(8);
+        let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, b"1").await, Code::Completed(1));
         guest.drop_writable(stream).await;

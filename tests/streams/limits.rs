@@ -4,11 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::channel::mpsc;
 use futures::{StreamExt as _, stream};
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{
-    End, EndReason, Flush, chunk_sink, chunks, sink, stream as items, tokio_buf_read, tokio_read,
-    tokio_write,
-};
+use wasmtime_streams::{End, EndReason, Flush, sinks, streams, tokio_io};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{ChunkWriter, Reader, Script, Step, Writer};
@@ -18,7 +15,7 @@ fn a_source_ends_with_the_last_byte_of_its_limit() {
     // Rule "Completion": exact, and what is over is still in the host object.
     for (limit, buffer) in [(1_u64, 9_u32), (3, 9), (3, 3), (4, 2), (5, 9), (5, 5)] {
         with_guest::<u8, _>(async |guest| {
-            let (producer, done) = tokio_read(&b"12345"[..]).limit(limit).with_completion();
+            let (producer, done) = tokio_io::read(&b"12345"[..]).limit(limit).with_completion();
             let stream = guest.source(producer).await;
             let mut got = Vec::new();
             let code = loop {
@@ -43,7 +40,7 @@ fn a_source_ends_with_the_last_byte_of_its_limit() {
 fn a_limit_that_the_data_do_not_reach_changes_nothing() {
     // Rule "Completion": bytes and items, in both directions.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = tokio_read(&b"12345"[..]).limit(6).with_completion();
+        let (producer, done) = tokio_io::read(&b"12345"[..]).limit(6).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(5), b"12345".to_vec()));
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
@@ -51,12 +48,12 @@ fn a_limit_that_the_data_do_not_reach_changes_nothing() {
         assert!(done.end.is_finished());
         assert_eq!(done.moved, 5);
 
-        let (producer, done) = items(stream::iter([1_u8, 2])).limit(3).with_completion();
+        let (producer, done) = streams::items(stream::iter([1_u8, 2])).limit(3).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
         assert!(done.await.end.is_finished());
 
-        let (consumer, done) = tokio_write(Vec::new()).limit(5).with_completion();
+        let (consumer, done) = tokio_io::write(Vec::new()).limit(5).with_completion();
         let stream = guest.sink(consumer).await;
         // A sink ends only when more arrives: not by what just fits.
         assert_eq!(guest.send(stream, b"12345").await, Code::Completed(5));
@@ -67,7 +64,7 @@ fn a_limit_that_the_data_do_not_reach_changes_nothing() {
 
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = sink::<_, u8>(writer).limit(2).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(writer).limit(2).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
         guest.drop_writable(stream).await;
@@ -81,7 +78,8 @@ fn items_that_are_over_stay_in_the_host_object() {
     // Rule "Completion".
     for limit in 1..=5 {
         with_guest::<u8, _>(async |guest| {
-            let (producer, done) = items(stream::iter(1..=5_u8)).limit(limit).with_completion();
+            let (producer, done) =
+                streams::items(stream::iter(1..=5_u8)).limit(limit).with_completion();
             let stream = guest.source(producer).await;
             let (code, bytes) = guest.recv(stream, 9).await;
             assert_eq!(code, Code::Dropped(limit as u32));
@@ -105,14 +103,14 @@ fn a_limit_ends_a_source_that_has_nothing_more_at_the_moment() {
         let (tx, rx) = mpsc::unbounded();
         tx.unbounded_send(1_u8).unwrap();
         tx.unbounded_send(2).unwrap();
-        let (producer, done) = items(rx).limit(2).with_completion();
+        let (producer, done) = streams::items(rx).limit(2).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
         assert!(matches!(done.await.end, End::LimitReached));
         drop(tx);
 
         let chunk = stream::iter([&b"12345"[..]]).chain(stream::pending());
-        let (producer, done) = chunks(chunk).limit(2).with_completion();
+        let (producer, done) = streams::chunks(chunk).limit(2).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), b"12".to_vec()));
         assert_eq!(done.await.inner.into_parts().1.unwrap(), &b"345"[..]);
@@ -126,7 +124,7 @@ fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([Step::Accept(1)]));
             let log = writer.log();
-            let (consumer, done) = tokio_write(writer).limit(3).with_completion();
+            let (consumer, done) = tokio_io::write(writer).limit(3).with_completion();
             let stream = guest.sink(consumer).await;
             let mut wrote = 0;
             let code = loop {
@@ -158,7 +156,7 @@ fn items_over_the_limit_of_a_sink_are_never_taken() {
             });
             let (log, dropped) = (writer.log(), Arc::new(Mutex::new(Vec::new())));
             let looked = dropped.clone();
-            let (consumer, done) = sink::<_, u8>(writer)
+            let (consumer, done) = sinks::items::<_, u8>(writer)
                 .inspect(move |n| looked.lock().unwrap().push(*n))
                 .limit(3)
                 .with_completion();
@@ -195,7 +193,7 @@ fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
         let control = script.control();
         let writer = Writer::new(script);
         let log = writer.log();
-        let (consumer, done) = sink::<_, u8>(writer).limit(3).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(writer).limit(3).with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3, 4, 5]).await;
         assert_eq!(guest.write(stream, 5).await, Code::Blocked);
@@ -213,13 +211,13 @@ fn a_limit_of_zero_takes_nothing() {
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold, Step::Data(vec![1])]);
         let control = script.control();
-        let (producer, done) = tokio_buf_read(Reader::new(script)).limit(0).with_completion();
+        let (producer, done) = tokio_io::buf_read(Reader::new(script)).limit(0).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 0).await, Code::Dropped(0));
         assert!(matches!(done.await.end, End::LimitReached));
         assert_eq!(control.steps(), 0);
 
-        let (producer, done) = items(stream::iter([1_u8])).limit(0).with_completion();
+        let (producer, done) = streams::items(stream::iter([1_u8])).limit(0).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
         assert_eq!(done.await.inner.into_inner().collect::<Vec<_>>().await, [1]);
@@ -228,10 +226,11 @@ fn a_limit_of_zero_takes_nothing() {
             let writer = Writer::new(Script::new([Step::Hold]));
             let log = writer.log();
             let (stream, end) = if chunk {
-                let (consumer, done) = chunk_sink(ChunkWriter(writer)).limit(0).with_completion();
+                let (consumer, done) =
+                    sinks::chunks(ChunkWriter(writer)).limit(0).with_completion();
                 (guest.sink(consumer).await, Box::pin(async { done.await.end }) as _)
             } else {
-                let (consumer, done) = sink::<_, u8>(writer).limit(0).with_completion();
+                let (consumer, done) = sinks::items::<_, u8>(writer).limit(0).with_completion();
                 let end: futures::future::LocalBoxFuture<'_, _> =
                     Box::pin(async { done.await.end });
                 (guest.sink(consumer).await, end)
@@ -255,8 +254,8 @@ fn what_was_written_up_to_the_limit_is_flushed() {
                 let writer = Writer::with_flush(Script::new([]), flush);
                 let log = writer.log();
                 let consumer = match early {
-                    true => tokio_write(writer).flush(policy).limit(3),
-                    false => tokio_write(writer).limit(3).flush(policy),
+                    true => tokio_io::write(writer).flush(policy).limit(3),
+                    false => tokio_io::write(writer).limit(3).flush(policy),
                 };
                 let stream = guest.sink(consumer).await;
                 guest.load(&[1, 2, 3, 4, 5]).await;
@@ -276,8 +275,8 @@ fn what_was_written_up_to_the_limit_is_flushed() {
             let writer = Writer::new(Script::new([]));
             let log = writer.log();
             let stream = match items {
-                true => guest.sink(sink::<_, u8>(writer).limit(3)).await,
-                false => guest.sink(tokio_write(writer).limit(3)).await,
+                true => guest.sink(sinks::items::<_, u8>(writer).limit(3)).await,
+                false => guest.sink(tokio_io::write(writer).limit(3)).await,
             };
             assert_eq!(guest.send(stream, &[1, 2, 3, 4, 5]).await, Code::Dropped(3));
             assert_eq!(log.look(|written| written.flushed), 3);
@@ -291,7 +290,7 @@ fn a_combinator_hands_the_flush_policy_on() {
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = sink::<_, u8>(writer).limit(9).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(writer).limit(9).with_completion();
         let stream = guest.sink(consumer.flush(Flush::OnClose)).await;
         guest.send_all(stream, &[1, 2]).await;
         assert_eq!(log.look(|written| written.flushed), 0);

@@ -10,11 +10,12 @@ use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, ReadBuf};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Resource, StreamReader};
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    Chunks, End, IterItems, Meter, StreamItems, TokioRead, chunks, iter, stream as items,
-    tokio_read,
+    End, Meter, iterators,
+    streams::{self, Chunks},
+    tokio_io,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::read_to_end;
 use crate::support::every_source::{LAYERS, Layer, Tells, every_source};
@@ -57,7 +58,7 @@ fn the_second_question_in_a_row_takes_one_byte_and_the_third_none() {
     with_guest::<u8, _>(async |guest| {
         let (gave, buffer) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counted = Counted { left: b"123", gave: gave.clone(), buffer: buffer.clone() };
-        let stream = guest.source(tokio_read(counted)).await;
+        let stream = guest.source(tokio_io::read(counted)).await;
         ask(guest, stream, 1).await;
         assert_eq!(gave.load(Ordering::SeqCst), 0, "the first question takes nothing");
         ask(guest, stream, 1).await;
@@ -74,7 +75,8 @@ fn the_second_question_in_a_row_takes_one_item_and_the_third_none() {
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([1, 2, 3].map(|n| Step::Data(vec![n])));
         let control = script.control();
-        let stream = guest.source(items(ItemStream::new(script, |n| n).map(Result::unwrap))).await;
+        let stream =
+            guest.source(streams::items(ItemStream::new(script, |n| n).map(Result::unwrap))).await;
         for (questions, taken) in [(1, 0), (1, 1), (3, 1)] {
             ask(guest, stream, questions).await;
             assert_eq!(control.steps(), taken);
@@ -89,7 +91,8 @@ fn a_guest_that_asks_once_before_each_read_causes_no_look_ahead() {
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([1, 2, 3].map(|n| Step::Data(vec![n])));
         let control = script.control();
-        let stream = guest.source(items(ItemStream::new(script, |n| n).map(Result::unwrap))).await;
+        let stream =
+            guest.source(streams::items(ItemStream::new(script, |n| n).map(Result::unwrap))).await;
         for n in 1..=3_u8 {
             ask(guest, stream, 1).await;
             assert_eq!(control.steps(), usize::from(n) - 1);
@@ -137,7 +140,8 @@ fn a_second_question_waits_until_something_is_there() {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Hold, Step::Data(vec![1]), Step::Data(vec![2])]);
             let control = script.control();
-            let stream = guest.source(items(ItemStream::new(script, |n| n).map(Result::unwrap)));
+            let stream =
+                guest.source(streams::items(ItemStream::new(script, |n| n).map(Result::unwrap)));
             let stream = stream.await;
             ask(guest, stream, 1).await;
             assert_eq!(guest.read(stream, 0).await, Code::Blocked);
@@ -163,7 +167,7 @@ fn a_look_ahead_that_the_guest_cancels_loses_nothing() {
             with_guest::<u8, _>(async |guest| {
                 let script = Script::new([Step::Hold, Step::Data(vec![1]), Step::Data(vec![2])]);
                 let control = script.control();
-                let items = items(ItemStream::new(script, |n| n).map(Result::unwrap));
+                let items = streams::items(ItemStream::new(script, |n| n).map(Result::unwrap));
                 let stream = guest.source(items).await;
                 ask(guest, stream, 1).await;
                 let code = guest.read(stream, 0).await;
@@ -213,23 +217,26 @@ macro_rules! refused_meanwhile {
 #[test]
 fn a_splice_is_refused_while_something_is_looked_ahead() {
     // Rule "Splice": nothing is lost, and what was refused goes on as it was.
-    type Items = StreamItems<stream::Iter<std::array::IntoIter<u8, 3>>>;
+    type Items = streams::Items<stream::Iter<std::array::IntoIter<u8, 3>>>;
     type Bodies = Chunks<stream::Iter<std::array::IntoIter<Bytes, 1>>, Bytes>;
     with_guest::<u8, _>(async |guest| {
-        refused_meanwhile!(guest, items(stream::iter([1_u8, 2, 3])), Items, |source| {
+        refused_meanwhile!(guest, streams::items(stream::iter([1_u8, 2, 3])), Items, |source| {
             source.into_inner().collect::<Vec<_>>().await
         });
         refused_meanwhile!(
             guest,
-            iter([1_u8, 2, 3]),
-            IterItems<std::array::IntoIter<u8, 3>>,
+            iterators::items([1_u8, 2, 3]),
+            iterators::Items<std::array::IntoIter<u8, 3>>,
             |s| { s.into_inner().collect::<Vec<_>>() }
         );
-        refused_meanwhile!(guest, tokio_read(&[1, 2, 3][..]), TokioRead<&[u8]>, |source| {
-            source.into_inner()
-        });
+        refused_meanwhile!(
+            guest,
+            tokio_io::read(&[1, 2, 3][..]),
+            tokio_io::Read<&[u8]>,
+            |source| { source.into_inner() }
+        );
         let body = stream::iter([Bytes::from_static(&[1, 2, 3])]);
-        refused_meanwhile!(guest, chunks(body), Bodies, |source| {
+        refused_meanwhile!(guest, streams::chunks(body), Bodies, |source| {
             source.into_parts().1.unwrap().to_vec()
         });
     });
@@ -239,11 +246,11 @@ fn a_splice_is_refused_while_something_is_looked_ahead() {
 fn a_splice_after_one_question_is_not_refused() {
     // Rule "Splice": nothing was taken.
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(tokio_read(&[1, 2, 3][..]).spliceable()).await;
+        let stream = guest.source(tokio_io::read(&[1, 2, 3][..]).spliceable()).await;
         ask(guest, stream, 1).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         ask(guest, stream, 1).await;
-        let source = splice!(guest, stream, TokioRead<&[u8]>).ok().expect("nothing is held");
+        let source = splice!(guest, stream, tokio_io::Read<&[u8]>).ok().expect("nothing is held");
         assert_eq!(source.into_inner(), [2, 3]);
     });
 }
@@ -252,7 +259,7 @@ fn a_splice_after_one_question_is_not_refused() {
 fn what_is_looked_ahead_is_no_resource_yet() {
     // Rule "Created when delivered".
     with_guest::<Resource<Connection>, _>(async |guest| {
-        let producer = items(stream::iter((1..=3).map(Connection))).deliver_with(
+        let producer = streams::items(stream::iter((1..=3).map(Connection))).deliver_with(
             |mut store: StoreContextMut<'_, World>, connection| {
                 Ok(store.data_mut().table.push(connection)?)
             },
@@ -275,7 +282,8 @@ fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
         let (meter, seen) = (Meter::new(), Arc::new(Mutex::new(Vec::new())));
         let sees = seen.clone();
         let look = move |item: &u8| sees.lock().unwrap().push(*item);
-        let producer = items(stream::iter([1_u8, 2, 3, 4])).metered(&meter).inspect(look).limit(3);
+        let producer =
+            streams::items(stream::iter([1_u8, 2, 3, 4])).metered(&meter).inspect(look).limit(3);
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         let mut got = Vec::new();

@@ -7,9 +7,9 @@ use std::task::Poll;
 
 use futures::{AsyncWriteExt as _, FutureExt as _, SinkExt, join};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
-use wasmtime_streams::lower::{self, HostWriter, PeerDropped};
-use wasmtime_streams::testing::executor;
-use wasmtime_streams::{End, tokio_duplex};
+use wasmtime_streams::to_guest::{self, HostWriter, PeerDropped};
+use wasmtime_streams::{End, tokio_io};
+use wasmtime_streams_testing::executor;
 
 use crate::pattern;
 use crate::read_to_end;
@@ -31,7 +31,7 @@ fn the_host_gets_no_further_ahead_than_the_capacity() {
     // Rule "No outrunning", the other way round.
     for (capacity, all, chunk) in [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (4096, 4096, 2048)] {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(capacity);
+            let (mut writer, producer) = to_guest::producer(capacity);
             let stream = guest.source(producer).await;
             let mut written = 0;
             while let Some(n) = write(&mut writer, &[1; 9999]).await {
@@ -59,7 +59,7 @@ fn every_byte_arrives_once_and_in_order() {
     for capacity in [2, 7, 100, 4096, 1 << 20] {
         for buffer in [1, 13, 65_536] {
             with_guest::<u8, _>(async |guest| {
-                let (mut writer, producer) = lower::producer(capacity);
+                let (mut writer, producer) = to_guest::producer(capacity);
                 let stream = guest.source(producer).await;
                 let writes = async {
                     for part in data.chunks(777) {
@@ -78,7 +78,7 @@ fn every_byte_arrives_once_and_in_order() {
 fn a_batch_crosses_in_one_read() {
     // Rule "Fill the operation".
     with_guest::<u32, _>(async |guest| {
-        let (mut sink, producer) = lower::item_producer(2000);
+        let (mut sink, producer) = to_guest::item_producer(2000);
         let stream = guest.source(producer).await;
         sink.send_batch((0..1000).collect()).await.unwrap();
         assert_eq!(guest.read(stream, 5000).await, Code::Completed(1000));
@@ -107,7 +107,7 @@ fn the_end_comes_with_the_last_items() {
     // Rule "The end goes with the last items": where the host has said it by then.
     for close in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(64);
+            let (mut writer, producer) = to_guest::producer(64);
             let stream = guest.source(producer).await;
             assert_eq!(write(&mut writer, &[1, 2, 3]).await, Some(Ok(3)));
             if close {
@@ -128,7 +128,7 @@ fn the_end_comes_with_the_last_items() {
 fn a_zero_length_read_waits_for_what_the_host_writes() {
     // Rule "Zero-length reads": for data and for the end, and nothing is taken.
     with_guest::<u8, _>(async |guest| {
-        let (mut writer, producer) = lower::producer(64);
+        let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;
         for more in [true, false] {
             assert_eq!(guest.read(stream, 0).await, Code::Blocked);
@@ -150,7 +150,7 @@ fn a_zero_length_read_waits_for_what_the_host_writes() {
 fn a_read_that_the_guest_cancels_loses_nothing() {
     // Rule "Finish is not the end".
     with_guest::<u8, _>(async |guest| {
-        let (mut writer, producer) = lower::producer(64);
+        let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Blocked);
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -165,7 +165,7 @@ fn a_guest_that_drops_its_end_wakes_a_write_that_waits() {
     // Rule "A fresh waker": of the host's task; else the host learns it at its next write.
     for waits in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let (mut writer, producer) = lower::producer(4);
+            let (mut writer, producer) = to_guest::producer(4);
             let stream = guest.source(producer).await;
             let writes = async {
                 let all: &[u8] = if waits { &[1; 99] } else { &[1; 2] };
@@ -194,7 +194,7 @@ fn what_could_not_be_sent_comes_back() {
     // Rule "Exact count": of a batch, what was not sent; of one item, the item.
     with_guest::<String, _>(async |guest| {
         let name = |n: u32| format!("item {n}");
-        let (mut sink, producer) = lower::item_producer(8);
+        let (mut sink, producer) = to_guest::item_producer(8);
         let stream = guest.source(producer).await;
         for n in 0..8 {
             assert_eq!(sink.try_send(name(n)), Ok(()));
@@ -213,11 +213,11 @@ fn what_could_not_be_sent_comes_back() {
         assert_eq!(sink.send(name(8)).await, Err(PeerDropped));
 
         // Though there is room.
-        let (mut sink, producer) = lower::item_producer(8);
+        let (mut sink, producer) = to_guest::item_producer(8);
         let stream = guest.source(producer).await;
         guest.drop_readable(stream).await;
         assert_eq!(sink.try_send(name(0)), Err(name(0)), "the guest has dropped its end");
-        let (mut sink, _producer) = lower::item_producer(8);
+        let (mut sink, _producer) = to_guest::item_producer(8);
         sink.close();
         assert_eq!(sink.try_send(name(0)), Err(name(0)), "it was closed");
     });
@@ -227,7 +227,7 @@ fn what_could_not_be_sent_comes_back() {
 fn a_completion_hands_back_what_the_guest_did_not_get() {
     // Rule "Completion": nothing that was written is lost by a cancel.
     with_guest::<u8, _>(async |guest| {
-        let (mut writer, producer) = lower::producer(8);
+        let (mut writer, producer) = to_guest::producer(8);
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(write(&mut writer, &[1, 2, 3]).await, Some(Ok(3)));
@@ -247,7 +247,8 @@ fn the_halves_of_a_duplex_close_on_their_own() {
     for host_first in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (output, writable) = guest.stream().await;
-            let (mut socket, input) = guest.with(|store| tokio_duplex(store, output, 64)).unwrap();
+            let (mut socket, input) =
+                guest.with(|store| tokio_io::duplex(store, output, 64)).unwrap();
             let readable = guest.take(input).await;
             let (mut all, mut rest) = (Vec::new(), [0; 2]);
             AsyncWriteExt::write_all(&mut socket, b"to").await.unwrap();
@@ -276,14 +277,14 @@ fn the_halves_of_a_duplex_close_on_their_own() {
 fn the_traits_of_both_ecosystems_do_the_same() {
     // Rule "Once and in order": `AsyncWrite` of the futures crate, and its `Sink`.
     with_guest::<u8, _>(async |guest| {
-        let (mut writer, producer) = lower::producer(64);
+        let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;
         let mut pinned = Pin::new(&mut writer);
         futures::AsyncWriteExt::write_all(&mut pinned, &[1, 2]).await.unwrap();
         pinned.close().await.unwrap();
         assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(2), vec![1, 2]));
 
-        let (mut sink, producer) = lower::item_producer(2);
+        let (mut sink, producer) = to_guest::item_producer(2);
         let stream = guest.source(producer).await;
         sink.send(1).await.unwrap();
         sink.send(2).await.unwrap();

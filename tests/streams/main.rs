@@ -120,7 +120,7 @@ mod zero_length_ends;
 
 use support::guest::Code;
 use support::script::Step;
-use wasmtime_streams::testing;
+use wasmtime_streams_testing as testing;
 
 /// The guest's buffer sizes.
 const BUFFERS: [u32; 6] = [1, 2, 7, 4096, 65536, 1 << 20];

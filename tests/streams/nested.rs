@@ -5,10 +5,11 @@ use futures::stream;
 use tokio::io::AsyncReadExt as _;
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
 use wasmtime::{Result, Store};
-use wasmtime_streams::lift::{self, GuestItems, GuestReader, GuestValue};
+use wasmtime_streams::from_guest::{self, GuestItems, GuestReader, GuestValue};
 use wasmtime_streams::{
-    ByteProducer, Crossing, End, IntoGuest, IntoHost, Nested, TokioRead, ValueProducer, collect,
-    future, iter, lower, tokio_oneshot, tokio_read,
+    ByteProducer, End, ValueProducer, channels,
+    items::{Crossing, IntoGuest, IntoHost, Nested},
+    iterators, to_guest, tokio_io, values,
 };
 
 use crate::handles::streams;
@@ -35,7 +36,7 @@ fn a_stream_of_streams_of_a_guest_is_a_stream_of_readers() {
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let (stream, writable) = guest.stream().await;
-        let mut readers = guest.with(|store| lift::items(store, stream, 8)).unwrap();
+        let mut readers = guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (readable, inner) = streams(guest, 2).await;
         // One of them has a write under way when it is given.
         assert_eq!(guest.write(Of::Bytes, inner[0], 4).await, Code::Blocked);
@@ -64,7 +65,7 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
     with_guest::<Record, _>(async |guest| {
         let (stream, writable) = guest.stream().await;
         let mut items: GuestItems<(u32, GuestReader, GuestValue<u32>)> =
-            guest.with(|store| lift::items(store, stream, 8)).unwrap();
+            guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (bytes, bytes_in) = guest.open(Of::Bytes).await;
         let (value, value_in) = guest.open(Of::Value).await;
         guest.load(&[7, bytes, value]).await;
@@ -77,7 +78,7 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
     });
     with_guest::<Option<Bytes>, _>(async |guest| {
         let (stream, writable) = guest.stream().await;
-        let mut items = guest.with(|store| lift::items(store, stream, 8)).unwrap();
+        let mut items = guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (readable, inner) = streams(guest, 1).await;
         guest.load(&[0, 0, 1, readable[0]]).await;
         assert_eq!(guest.send(Of::Items, writable, 2).await, Code::Completed(2));
@@ -88,7 +89,7 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
     });
     with_guest::<Vec<Bytes>, _>(async |guest| {
         let (stream, writable) = guest.stream().await;
-        let mut items = guest.with(|store| lift::items(store, stream, 8)).unwrap();
+        let mut items = guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (readable, inner) = streams(guest, 2).await;
         // A list at the address behind the item.
         guest.load(&[crate::handles_guest::BUFFER + 8, 2, readable[0], readable[1]]).await;
@@ -135,10 +136,10 @@ impl<D: 'static, B: IntoGuest<D, Guest = StreamReader<u8>>> IntoGuest<D> for Hos
 fn a_record_of_a_users_own_crosses_with_its_stream() {
     // Rule "Host to host".
     let mut store = Store::new(&ENGINE, ());
-    let download = HostDownload { name: "a".to_owned(), body: tokio_read(&b"contents"[..]) };
+    let download = HostDownload { name: "a".to_owned(), body: tokio_io::read(&b"contents"[..]) };
     let stream: StreamReader<Download> =
-        StreamReader::new(&mut store, iter([download]).nested()).unwrap();
-    let mut downloads = lift::items(&mut store, stream, 8).unwrap();
+        StreamReader::new(&mut store, iterators::items([download]).nested()).unwrap();
+    let mut downloads = from_guest::items(&mut store, stream, 8).unwrap();
     block_on(store.run_concurrent(async |_| {
         let mut download = downloads.next_item().await.unwrap();
         assert_eq!(download.name, "a");
@@ -153,13 +154,14 @@ fn a_record_of_a_users_own_crosses_with_its_stream() {
 fn streams_of_streams_of_streams_cross_both_ways() {
     // Rule "Host to host".
     let mut store = Store::new(&ENGINE, ());
-    let files =
-        |texts: [&'static str; 2]| iter(texts.map(|text| tokio_read(text.as_bytes()))).nested();
-    let folders = iter([files(["1", "2"]), files(["3", "4"])]).nested();
+    let files = |texts: [&'static str; 2]| {
+        iterators::items(texts.map(|text| tokio_io::read(text.as_bytes()))).nested()
+    };
+    let folders = iterators::items([files(["1", "2"]), files(["3", "4"])]).nested();
     let stream: StreamReader<StreamReader<StreamReader<u8>>> =
         StreamReader::new(&mut store, folders).unwrap();
     let mut folders: GuestItems<GuestItems<GuestReader>> =
-        lift::items(&mut store, stream, 8).unwrap();
+        from_guest::items(&mut store, stream, 8).unwrap();
     let all = block_on(store.run_concurrent(async |_| {
         let mut all = String::new();
         while let Some(mut folder) = folders.next_item().await {
@@ -174,16 +176,16 @@ fn streams_of_streams_of_streams_cross_both_ways() {
 }
 
 type HostRecord =
-    (u32, ByteProducer<TokioRead<&'static [u8]>>, ValueProducer<std::future::Ready<u32>>);
+    (u32, ByteProducer<tokio_io::Read<&'static [u8]>>, ValueProducer<std::future::Ready<u32>>);
 
 #[test]
 fn host_objects_are_items_for_a_guest() {
     // Rule "Created when delivered".
     with_guest::<Record, _>(async |guest| {
         let before = guest.entries();
-        let (body, body_done) = tokio_read(&b"hello"[..]).with_completion();
-        let record = (7_u32, body, future(std::future::ready(9_u32)));
-        let stream = guest.source(iter([record]).nested()).await;
+        let (body, body_done) = tokio_io::read(&b"hello"[..]).with_completion();
+        let record = (7_u32, body, values::future(std::future::ready(9_u32)));
+        let stream = guest.source(iterators::items([record]).nested()).await;
         assert_eq!(guest.entries(), before + 3, "nothing is made before the guest reads");
         assert_eq!(guest.recv(Of::Items, stream, 8).await.count(), 1);
         let words = guest.words(3).await;
@@ -203,10 +205,10 @@ fn host_objects_are_items_for_a_guest() {
 fn a_sink_of_the_hosts_sends_host_objects() {
     // Rule "Created when delivered".
     with_guest::<Record, _>(async |guest| {
-        let (mut sink, producer) = lower::item_producer::<HostRecord>(8);
+        let (mut sink, producer) = to_guest::item_producer::<HostRecord>(8);
         let stream = guest.source(producer.nested()).await;
         assert_eq!(guest.read(Of::Items, stream, 8).await, Code::Blocked);
-        let record = (1, tokio_read(&b"sent"[..]), future(std::future::ready(2)));
+        let record = (1, tokio_io::read(&b"sent"[..]), values::future(std::future::ready(2)));
         sink.send_item(record).await.unwrap();
         assert_eq!(guest.wait(stream).await, Code::Completed(1));
         let words = guest.words(3).await;
@@ -218,11 +220,11 @@ fn a_sink_of_the_hosts_sends_host_objects() {
 fn a_future_of_a_stream_is_a_value_of_a_reader_and_back() {
     // Rule "Created when delivered".
     with_guest::<Bytes, _>(async |guest| {
-        let (value, producer) = lower::value_producer::<GuestReader>();
+        let (value, producer) = to_guest::value_producer::<GuestReader>();
         let reader = guest.with(|store| FutureReader::new(store, producer.nested())).unwrap();
         // What comes from the guest goes back to it.
         let (given, given_in) = guest.future().await;
-        let given = guest.with(|store| lift::value(store, given)).unwrap();
+        let given = guest.with(|store| from_guest::value(store, given)).unwrap();
         let (readable, inner) = streams(guest, 1).await;
         guest.load(&readable).await;
         assert_eq!(guest.send(Of::Item, given_in, 0).await, Code::Completed(0));
@@ -235,7 +237,7 @@ fn a_future_of_a_stream_is_a_value_of_a_reader_and_back() {
 
         let (tx, rx) = tokio::sync::oneshot::channel::<GuestReader>();
         let (future, writable) = guest.future().await;
-        guest.with(|store| future.pipe(store, tokio_oneshot(tx).nested())).unwrap();
+        guest.with(|store| future.pipe(store, channels::oneshot_sender(tx).nested())).unwrap();
         let (readable, inner) = streams(guest, 1).await;
         guest.load(&readable).await;
         assert_eq!(guest.send(Of::Item, writable, 0).await, Code::Completed(0));
@@ -249,7 +251,7 @@ fn each_nested_stream_holds_no_more_than_its_capacity() {
     // Rule "No outrunning".
     with_guest::<Bytes, _>(async |guest| {
         let nested = Nested::default().bytes(16);
-        let (consumer, mut readers) = lift::item_consumer(8);
+        let (consumer, mut readers) = from_guest::item_consumer(8);
         let writable = guest.sink(consumer.receive_by(nested)).await;
         let (readable, inner) = streams(guest, 1).await;
         guest.load(&readable).await;
@@ -272,12 +274,15 @@ fn each_nested_stream_holds_no_more_than_its_capacity() {
 fn futures_of_records_and_streams_of_futures_cross() {
     // Rule "Host to host".
     let mut store = Store::new(&ENGINE, ());
-    let values =
-        (1..=3_u32).map(|n| future(std::future::ready((n, tokio_read(&b"x"[..])))).nested());
-    let stream: StreamReader<FutureReader<(u32, Bytes)>> =
-        StreamReader::new(&mut store, wasmtime_streams::stream(stream::iter(values)).nested())
-            .unwrap();
-    let (consumer, done) = collect::<GuestValue<(u32, GuestReader)>>(9).nested().with_completion();
+    let values = (1..=3_u32)
+        .map(|n| values::future(std::future::ready((n, tokio_io::read(&b"x"[..])))).nested());
+    let stream: StreamReader<FutureReader<(u32, Bytes)>> = StreamReader::new(
+        &mut store,
+        wasmtime_streams::streams::items(stream::iter(values)).nested(),
+    )
+    .unwrap();
+    let (consumer, done) =
+        iterators::collect::<GuestValue<(u32, GuestReader)>>(9).nested().with_completion();
     stream.pipe(&mut store, consumer).unwrap();
     block_on(store.run_concurrent(async |_| {
         let done = done.await;

@@ -7,12 +7,12 @@ use futures::stream;
 use tokio::sync::mpsc as channel;
 use wasmtime::Store;
 use wasmtime::component::{FutureProducer, StreamConsumer, StreamProducer, StreamReader};
-use wasmtime_streams::lift::{self, GuestReader};
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams::from_guest::{self, GuestReader};
 use wasmtime_streams::{
-    ByteProducer, Completion, End, Shared, TokioRead, collect, future, iter, lower, sink, stream,
-    tokio_read, tokio_receiver, tokio_sender, try_future,
+    ByteProducer, Completion, End, channels, completion::Shared, iterators, sinks, streams,
+    to_guest, tokio_io, values,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::handles::{finds_it_closed, streams};
 use crate::handles_guest::{Bytes, ENGINE, Guest, Of, Record, Wire, with_guest};
@@ -50,19 +50,19 @@ where
 fn readers_that_the_host_drops_are_closed() {
     // Rule "Created when delivered": nothing of what was lifted stays in the table.
     given_and_dropped(|| {
-        let (consumer, items) = lift::item_consumer::<GuestReader>(8);
+        let (consumer, items) = from_guest::item_consumer::<GuestReader>(8);
         (consumer.nested(), items)
     });
     given_and_dropped(|| {
         let (tx, rx) = mpsc::channel::<GuestReader>(9);
-        (sink(tx).nested(), rx)
+        (sinks::items(tx).nested(), rx)
     });
     given_and_dropped(|| {
         let (tx, rx) = channel::channel::<GuestReader>(9);
-        (tokio_sender(tx).nested(), rx)
+        (channels::mpsc_sender(tx).nested(), rx)
     });
     given_and_dropped(|| {
-        let (consumer, done) = collect::<GuestReader>(9).nested().with_completion();
+        let (consumer, done) = iterators::collect::<GuestReader>(9).nested().with_completion();
         (consumer, done)
     });
 }
@@ -72,7 +72,7 @@ fn readers_in_a_collection_that_nobody_asks_for_are_closed() {
     // Rule "Created when delivered".
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
-        let items = guest.sink(collect::<GuestReader>(2).nested()).await;
+        let items = guest.sink(iterators::collect::<GuestReader>(2).nested()).await;
         let (readable, writable) = streams(guest, 3).await;
         guest.load(&readable).await;
         // One more than it takes: that stays with the guest.
@@ -93,7 +93,7 @@ fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
     with_guest::<Record, _>(async |guest| {
         let before = guest.entries();
         let (stream, items) = guest.stream().await;
-        let host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        let host = guest.with(|store| from_guest::items(store, stream, 4)).unwrap();
         let (bytes, bytes_in) = guest.open(Of::Bytes).await;
         let (value, value_in) = guest.open(Of::Value).await;
         guest.load(&[1, bytes, value]).await;
@@ -110,11 +110,11 @@ fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
     });
 }
 
-type Body = ByteProducer<TokioRead<&'static [u8]>, Shared>;
-type Done = Completion<TokioRead<&'static [u8]>, std::io::Error>;
+type Body = ByteProducer<tokio_io::Read<&'static [u8]>, Shared>;
+type Done = Completion<tokio_io::Read<&'static [u8]>, std::io::Error>;
 
 fn bodies() -> (Vec<Body>, Vec<Done>) {
-    (0..3).map(|_| tokio_read(&b"body"[..]).with_completion()).unzip()
+    (0..3).map(|_| tokio_io::read(&b"body"[..]).with_completion()).unzip()
 }
 
 fn all_dropped(done: Vec<Done>) {
@@ -154,15 +154,15 @@ where
 #[test]
 fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
     // Rule "Created when delivered": nothing is made before the guest gets it.
-    dropped_by_the_guest(|bodies| iter(bodies).nested());
-    dropped_by_the_guest(|bodies| stream(stream::iter(bodies)).nested());
+    dropped_by_the_guest(|bodies| iterators::items(bodies).nested());
+    dropped_by_the_guest(|bodies| streams::items(stream::iter(bodies)).nested());
     dropped_by_the_guest(|bodies| {
         let (tx, rx) = channel::channel(9);
         bodies.into_iter().for_each(|body| assert!(tx.try_send(body).is_ok()));
-        tokio_receiver(rx).nested()
+        channels::mpsc_receiver(rx).nested()
     });
     dropped_by_the_guest(|bodies| {
-        let (mut sink, producer) = lower::item_producer(9);
+        let (mut sink, producer) = to_guest::item_producer(9);
         bodies.into_iter().for_each(|body| assert!(sink.try_send(body).is_ok()));
         producer.nested()
     });
@@ -173,11 +173,11 @@ fn a_read_that_the_guest_cancels_makes_no_stream() {
     // Rule "Finish is not the end".
     with_guest::<Bytes, _>(async |guest| {
         let (tx, rx) = channel::channel(9);
-        let stream = guest.source(tokio_receiver(rx).nested()).await;
+        let stream = guest.source(channels::mpsc_receiver(rx).nested()).await;
         let before = guest.entries();
         assert_eq!(guest.read(Of::Items, stream, 3).await, Code::Blocked);
         assert_eq!(guest.cancel_read(Of::Items, stream).await, Code::Cancelled(0));
-        let (body, done) = tokio_read(&b"body"[..]).with_completion();
+        let (body, done) = tokio_io::read(&b"body"[..]).with_completion();
         tx.send(body).await.unwrap();
         idle().await;
         assert_eq!(guest.entries(), before);
@@ -193,8 +193,9 @@ fn what_is_left_of_a_hosts_own_streams_is_dropped_when_the_reader_leaves() {
     // Rule "Host to host": without a guest nobody else has them.
     let mut store = Store::new(&ENGINE, ());
     let (bodies, done) = bodies();
-    let stream: StreamReader<Bytes> = StreamReader::new(&mut store, iter(bodies).nested()).unwrap();
-    let (consumer, collected) = collect::<GuestReader>(1).nested().with_completion();
+    let stream: StreamReader<Bytes> =
+        StreamReader::new(&mut store, iterators::items(bodies).nested()).unwrap();
+    let (consumer, collected) = iterators::collect::<GuestReader>(1).nested().with_completion();
     stream.pipe(&mut store, consumer).unwrap();
     let collected = block_on(store.run_concurrent(async |_| collected.await)).unwrap();
     assert!(matches!(collected.end, End::LimitReached));
@@ -211,7 +212,7 @@ where
 {
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
-        let (body, done) = tokio_read(&b"body"[..]).with_completion();
+        let (body, done) = tokio_io::read(&b"body"[..]).with_completion();
         let producer = make(body);
         let reader =
             guest.with(|store| wasmtime::component::FutureReader::new(store, producer)).unwrap();
@@ -225,14 +226,14 @@ where
 #[test]
 fn a_value_that_the_guest_leaves_unread_is_dropped_on_the_host() {
     // Rule "Created when delivered".
-    future_dropped_by_the_guest(|body| future(std::future::ready(body)).nested());
+    future_dropped_by_the_guest(|body| values::future(std::future::ready(body)).nested());
     future_dropped_by_the_guest(|body| {
         let (tx, rx) = tokio::sync::oneshot::channel();
         assert!(tx.send(body).is_ok());
-        try_future(rx).nested()
+        values::try_future(rx).nested()
     });
     future_dropped_by_the_guest(|body| {
-        let (value, producer) = lower::value_producer();
+        let (value, producer) = to_guest::value_producer();
         assert!(value.send(body).is_ok());
         producer.nested()
     });
@@ -250,11 +251,11 @@ fn an_item_that_finds_no_room_in_the_store_leaves_nothing_of_it_there() {
     // Rule "Items before the error".
     with_guest::<Record, _>(async |guest| {
         let record = |n| {
-            let (body, done) = tokio_read(&b"body"[..]).with_completion();
-            ((n, body, future(std::future::ready(n))), done)
+            let (body, done) = tokio_io::read(&b"body"[..]).with_completion();
+            ((n, body, values::future(std::future::ready(n))), done)
         };
         let ((first, one), (second, two)) = (record(1_u32), record(2));
-        let (producer, done) = iter([first, second]).nested().with_completion();
+        let (producer, done) = iterators::items([first, second]).nested().with_completion();
         let stream = guest.source(producer).await;
         let before = guest.entries();
         // Not for the future of the second one.
@@ -277,10 +278,10 @@ fn a_store_that_is_dropped_ends_all_that_is_nested_in_it() {
     // Rule "Completion".
     let (bodies, done) = bodies();
     let reader = with_guest::<Bytes, _>(async |guest| {
-        let stream = guest.source(iter(bodies).nested()).await;
+        let stream = guest.source(iterators::items(bodies).nested()).await;
         assert_eq!(guest.recv(Of::Items, stream, 2).await, Code::Completed(2));
         let (stream, items) = guest.stream().await;
-        let mut host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        let mut host = guest.with(|store| from_guest::items(store, stream, 4)).unwrap();
         let (readable, _) = streams(guest, 1).await;
         guest.load(&readable).await;
         guest.send(Of::Items, items, 1).await;
@@ -299,7 +300,7 @@ fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
         let before = guest.entries();
         room_for(guest, 4);
         let (stream, items) = guest.stream().await;
-        let mut host = guest.with(|store| lift::items(store, stream, 4)).unwrap();
+        let mut host = guest.with(|store| from_guest::items(store, stream, 4)).unwrap();
         for _ in 0..50 {
             let (readable, writable) = streams(guest, 1).await;
             guest.load(&readable).await;
@@ -307,7 +308,9 @@ fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
             drop(host.next_item().await.unwrap());
             finds_it_closed(guest, writable[0]).await;
             let source: StreamReader<Bytes> = guest
-                .with(|store| StreamReader::new(store, iter([tokio_read(&b"x"[..])]).nested()))
+                .with(|store| {
+                    StreamReader::new(store, iterators::items([tokio_io::read(&b"x"[..])]).nested())
+                })
                 .unwrap();
             let stream = guest.take(source).await;
             guest.drop_readable(Of::Items, stream).await;

@@ -7,9 +7,9 @@ use futures::{StreamExt as _, join};
 use tokio::io::AsyncReadExt as _;
 use wasmtime::Store;
 use wasmtime::component::StreamReader;
-use wasmtime_streams::lift::{self, GuestItems, GuestReader};
-use wasmtime_streams::testing::executor::run;
-use wasmtime_streams::{End, ItemProducer, IterItems, iter, relay, tokio_read};
+use wasmtime_streams::from_guest::{self, GuestItems, GuestReader};
+use wasmtime_streams::{End, ItemProducer, iterators, relay, tokio_io};
+use wasmtime_streams_testing::executor::run;
 
 use crate::handles::{finds_it_closed, streams};
 use crate::handles_guest::{Bytes, ENGINE, Of, drive};
@@ -26,15 +26,20 @@ fn a_stream_of_streams_goes_from_one_store_to_another() {
     // Rule "Created when delivered": no handle of one store is looked up in another.
     let (mut one, mut two) = (Store::new(&ENGINE, ()), Store::new(&ENGINE, ()));
     // Streams of the second store, by the numbers that those of the first one have.
-    let mut own: Vec<_> =
-        (0..9).map(|_| StreamReader::new(&mut two, tokio_read(&b"secret"[..])).unwrap()).collect();
-    let files =
-        |texts: [&'static str; 2]| iter(texts.map(|text| tokio_read(text.as_bytes()))).nested();
-    let stream: StreamReader<StreamReader<StreamReader<u8>>> =
-        StreamReader::new(&mut one, iter([files(["a", "b"]), files(["c", "d"])]).nested()).unwrap();
+    let mut own: Vec<_> = (0..9)
+        .map(|_| StreamReader::new(&mut two, tokio_io::read(&b"secret"[..])).unwrap())
+        .collect();
+    let files = |texts: [&'static str; 2]| {
+        iterators::items(texts.map(|text| tokio_io::read(text.as_bytes()))).nested()
+    };
+    let stream: StreamReader<StreamReader<StreamReader<u8>>> = StreamReader::new(
+        &mut one,
+        iterators::items([files(["a", "b"]), files(["c", "d"])]).nested(),
+    )
+    .unwrap();
     let relayed = relay::items(&mut one, stream, &mut two, 8, |folder| folder).unwrap();
     let mut folders: GuestItems<GuestItems<GuestReader>> =
-        lift::items(&mut two, relayed.stream, 8).unwrap();
+        from_guest::items(&mut two, relayed.stream, 8).unwrap();
     let (all_read, done) = oneshot::channel::<()>();
     let first = one.run_concurrent(async |_| done.await.unwrap());
     let second = two.run_concurrent(async |_| {
@@ -101,18 +106,18 @@ fn guests_in_two_stores_share_streams_and_leave_nothing_behind() {
 fn a_spliced_stream_of_host_objects_makes_its_handles_in_the_second_store() {
     // Rule "Splice".
     let (mut one, mut two) = (Store::new(&ENGINE, ()), Store::new(&ENGINE, ()));
-    let files = vec![tokio_read(&b"a"[..]), tokio_read(&b"b"[..])];
+    let files = vec![tokio_io::read(&b"a"[..]), tokio_io::read(&b"b"[..])];
     let stream: StreamReader<Bytes> =
-        StreamReader::new(&mut one, iter(files).nested().spliceable()).unwrap();
-    type Files = IterItems<
+        StreamReader::new(&mut one, iterators::items(files).nested().spliceable()).unwrap();
+    type Files = iterators::Items<
         std::vec::IntoIter<
-            wasmtime_streams::ByteProducer<wasmtime_streams::TokioRead<&'static [u8]>>,
+            wasmtime_streams::ByteProducer<wasmtime_streams::tokio_io::Read<&'static [u8]>>,
         >,
     >;
     let files: Files = stream.try_into(&mut one).unwrap();
     drop(one);
     let stream = StreamReader::new(&mut two, ItemProducer::new(files).nested()).unwrap();
-    let mut files = lift::items(&mut two, stream, 8).unwrap();
+    let mut files = from_guest::items(&mut two, stream, 8).unwrap();
     let all = block_on(two.run_concurrent(async |_| {
         let mut all = String::new();
         while let Some(mut file) = files.next_item().await {
@@ -128,7 +133,7 @@ fn a_relay_that_cannot_be_made_leaves_nothing_open_in_either_store() {
     // Rule "Completion".
     let (mut one, mut two) = (Store::new(&ENGINE, World::default()), Store::new(&ENGINE, ()));
     two.concurrent_resource_table().unwrap().set_max_capacity(0);
-    let (producer, done) = iter([1_u32]).with_completion();
+    let (producer, done) = iterators::items([1_u32]).with_completion();
     let stream = StreamReader::new(&mut one, producer).unwrap();
     assert!(relay::items(&mut one, stream, &mut two, 8, |n| n).is_err());
     assert_eq!(one.concurrent_state_table_size(), 0);
@@ -136,7 +141,7 @@ fn a_relay_that_cannot_be_made_leaves_nothing_open_in_either_store() {
 
     // The first stream is closed already.
     two.concurrent_resource_table().unwrap().set_max_capacity(100);
-    let stream: StreamReader<u32> = StreamReader::new(&mut one, iter([1_u32])).unwrap();
+    let stream: StreamReader<u32> = StreamReader::new(&mut one, iterators::items([1_u32])).unwrap();
     drop(one);
     let mut one = Store::new(&ENGINE, World::default());
     assert!(relay::items(&mut one, stream, &mut two, 8, |n| n).is_err());

@@ -10,11 +10,11 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::FutureExt as _;
 use futures::channel::oneshot;
-use wasmtime_streams::testing::{Guest, Setup, executor};
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, End, EndReason, Halt, ItemConsumer,
-    ItemProducer, ItemSink, ItemSource, Take, Then, tokio_read, tokio_write,
+    ItemProducer, ItemSink, ItemSource, Take, Then, tokio_io,
 };
+use wasmtime_streams_testing::{Guest, Setup, executor};
 
 use crate::support::guest::with_guest;
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -188,11 +188,11 @@ fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
     let held = || Script::new([Step::Hold]);
     let (signal, ending) = oneshot::channel::<()>();
     let ending = ending.map(drop);
-    let read = tokio_read(Reader::new(held())).until(EndReason::TimedOut, ending);
+    let read = tokio_io::read(Reader::new(held())).until(EndReason::TimedOut, ending);
     let (producer, read) = read.with_completion();
     let (signal_2, ending) = oneshot::channel::<()>();
     let ending = ending.map(drop);
-    let write = tokio_write(Writer::new(held())).until(EndReason::TimedOut, ending);
+    let write = tokio_io::write(Writer::new(held())).until(EndReason::TimedOut, ending);
     let (consumer, written) = write.with_completion();
     let (signal, handle) =
         if sink { (signal_2, written.cancel_handle()) } else { (signal, read.cancel_handle()) };

@@ -5,8 +5,8 @@ use std::io;
 use futures::stream::{self, Peekable};
 use futures::{FutureExt as _, StreamExt as _};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::executor::{self, idle};
-use wasmtime_streams::{End, PeekableItems, TryPeekableItems, peekable, try_peekable};
+use wasmtime_streams::{End, streams};
+use wasmtime_streams_testing::executor::{self, idle};
 
 use crate::support::guest::{Code, Connection, World, with_guest};
 use crate::support::script::{Control, FAILURE, ItemStream, Script, Step};
@@ -28,12 +28,12 @@ fn an_item_that_was_peeked_at_is_given_back_by_a_splice() {
     // Rule "Splice", rule "Zero-length reads": it is out of the stream, but still in the `Peekable`.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Hold, Step::Data(vec![1, 2, 3])]);
-        let stream = guest.source(try_peekable(items).spliceable()).await;
+        let stream = guest.source(streams::try_peekable(items).spliceable()).await;
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
         control.release();
         assert_eq!(guest.wait(stream).await, Code::Completed(0));
         let reader = guest.give(stream).await;
-        type Source = TryPeekableItems<ItemStream<u8>>;
+        type Source = streams::TryPeekableItems<ItemStream<u8>>;
         let source = guest.with(|store| reader.try_into::<Source>(store)).unwrap();
         assert_eq!(rest(source.into_inner()), [1, 2, 3]);
     });
@@ -44,7 +44,7 @@ fn an_item_that_was_peeked_at_is_handed_back_by_the_completion() {
     // Rule "Completion": the host cancels after a zero-length read.
     with_guest::<u8, _>(async |guest| {
         let (items, _) = items([Step::Data(vec![1, 2, 3])]);
-        let (producer, done) = try_peekable(items).with_completion();
+        let (producer, done) = streams::try_peekable(items).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         done.cancel();
@@ -59,7 +59,7 @@ fn the_end_is_something_that_is_ready() {
     // Rule "Zero-length reads": it waits for the end, which the next read tells. The script panics if it is polled again.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Data(vec![1]), Step::Hold]);
-        let stream = guest.source(try_peekable(items)).await;
+        let stream = guest.source(streams::try_peekable(items)).await;
         assert_eq!(guest.recv(stream, 1).await, (Code::Completed(1), vec![1]));
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
         control.release();
@@ -72,7 +72,7 @@ fn an_error_is_something_that_is_ready_and_is_told_by_the_next_read() {
     // Rule "Zero-length reads", rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Hold, Step::Fail]);
-        let (producer, mut done) = try_peekable(items).with_completion();
+        let (producer, mut done) = streams::try_peekable(items).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
         control.release();
@@ -89,7 +89,7 @@ fn no_more_is_taken_from_the_stream_than_was_asked_for() {
     // Rule "Fill the operation": a full batch is not followed by a look at what comes next.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items((1..=6).map(|n| Step::Data(vec![n])));
-        let stream = guest.source(try_peekable(items).batch(3)).await;
+        let stream = guest.source(streams::try_peekable(items).batch(3)).await;
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 2]));
         assert_eq!(control.steps(), 2);
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(3), vec![3, 4, 5]));
@@ -103,7 +103,7 @@ fn a_connection_that_was_peeked_at_is_no_resource_yet() {
     // Rule "Created when delivered".
     with_guest::<wasmtime::component::Resource<Connection>, _>(async |guest| {
         let connections = stream::iter((0..3).map(Connection)).peekable();
-        let producer = peekable(connections).deliver_with(
+        let producer = streams::peekable(connections).deliver_with(
             |mut store: StoreContextMut<'_, World>, connection| {
                 Ok(store.data_mut().table.push(connection)?)
             },
@@ -121,12 +121,12 @@ fn a_connection_that_was_peeked_at_is_no_resource_yet() {
 fn a_stream_without_errors_is_handed_back_the_same_way() {
     // Rule "Splice".
     with_guest::<u32, _>(async |guest| {
-        let producer = peekable(stream::iter(0..5_u32).peekable()).spliceable();
+        let producer = streams::peekable(stream::iter(0..5_u32).peekable()).spliceable();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 2).await, Code::Completed(2));
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         let reader = guest.give(stream).await;
-        type Source = PeekableItems<stream::Iter<std::ops::Range<u32>>>;
+        type Source = streams::PeekableItems<stream::Iter<std::ops::Range<u32>>>;
         let source = guest.with(|store| reader.try_into::<Source>(store)).unwrap();
         assert_eq!(executor::run(source.into_inner().collect::<Vec<_>>()), [2, 3, 4]);
     });

@@ -13,7 +13,7 @@ use crate::support::adapters::sources;
 use crate::support::guest::{Code, with_guest, with_large_guest, with_trapping_guest};
 use crate::support::script::{Reader, Script, Step};
 use crate::{BUFFERS, interleaved, pattern, read_to_end, uneven};
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::executor::idle;
 
 #[test]
 fn every_source_fills_every_buffer_size_and_loses_nothing() {
@@ -40,7 +40,7 @@ fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
     with_guest::<u8, _>(async |guest| {
         let chunk = Bytes::from(vec![7; 1024]);
         let chunks = stream::iter(vec![chunk; 100]);
-        let stream = guest.source(wasmtime_streams::chunks(chunks)).await;
+        let stream = guest.source(wasmtime_streams::streams::chunks(chunks)).await;
         assert_eq!(guest.read(stream, 65536).await, Code::Completed(65536));
     });
 }
@@ -51,7 +51,7 @@ fn a_raw_reader_is_asked_once_an_operation() {
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1, 2]), Step::Data(vec![3])]);
         let control = script.control();
-        let stream = guest.source(wasmtime_streams::tokio_read(Reader::new(script))).await;
+        let stream = guest.source(wasmtime_streams::tokio_io::read(Reader::new(script))).await;
         assert_eq!(guest.recv(stream, 100).await, (Code::Completed(2), vec![1, 2]));
         assert_eq!(control.steps(), 1);
     });
@@ -295,7 +295,7 @@ fn a_read_of_any_length_takes_no_more_than_the_budget() {
     const LEN: u32 = (1 << 28) - 1;
     with_large_guest::<u8, _>(LEN, async |guest| {
         let chunk = Bytes::from(vec![5; 4096]);
-        let stream = guest.source(wasmtime_streams::chunks(stream::repeat(chunk))).await;
+        let stream = guest.source(wasmtime_streams::streams::chunks(stream::repeat(chunk))).await;
         assert_eq!(guest.read(stream, LEN).await, Code::Completed(1 << 20));
     });
 }

@@ -13,7 +13,7 @@ use crate::read_to_end;
 use crate::support::adapters::sources;
 use crate::support::guest::{Code, with_guest, with_trapping_guest};
 use crate::support::script::{ChunkStream, FAILURE, Script, Step};
-use wasmtime_streams::testing::executor;
+use wasmtime_streams_testing::executor;
 
 #[test]
 fn the_end_goes_with_the_last_bytes_if_it_is_known_by_then() {
@@ -89,7 +89,7 @@ fn an_error_is_a_trap_only_where_the_host_asks_for_it_and_after_the_bytes() {
     let mut got = Vec::new();
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1, 2]), Step::Fail]);
-        let producer = wasmtime_streams::try_chunks(ChunkStream(script)).trap_on_error();
+        let producer = wasmtime_streams::streams::try_chunks(ChunkStream(script)).trap_on_error();
         let stream = guest.source(producer).await;
         let (code, bytes) = guest.recv(stream, 10).await;
         assert_eq!(code, Code::Completed(2));
@@ -106,8 +106,8 @@ fn an_error_that_was_seen_behind_bytes_is_not_lost() {
     let chunks = || stream::iter([Ok(&b"ab"[..]), Err("reset")]);
     let mut cx = Context::from_waker(Waker::noop());
     for look_again in [false, true] {
-        let mut source = wasmtime_streams::try_chunks(chunks()).into_inner();
-        let mut body = wasmtime_streams::http_body(StreamBody::new(chunks().map_ok(Frame::data)));
+        let mut source = wasmtime_streams::streams::try_chunks(chunks()).into_inner();
+        let mut body = wasmtime_streams::body::read(StreamBody::new(chunks().map_ok(Frame::data)));
         let mut buf = [0; 8];
         let read = Pin::new(&mut source).poll_read(&mut cx, &mut buf);
         assert_eq!(read, Poll::Ready(Ok((2, Then::More))));

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures::{StreamExt as _, stream};
-use wasmtime_streams::{End, EndReason, ItemProducer, ItemSource, Plain, Then};
+use wasmtime_streams::{End, EndReason, ItemProducer, ItemSource, Then, items::Plain};
 
 use crate::support::guest::{BUFFER, Code, with_guest, with_large_guest};
 use crate::support::script::{FAILURE, ItemStream, Script, Step};
-use wasmtime_streams::testing::Item;
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::Item;
+use wasmtime_streams_testing::executor::idle;
 
 fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
@@ -22,7 +22,8 @@ fn a_read_takes_all_items_that_are_ready() {
     // Rule "Fill the operation": also over an item that comes later.
     for len in [1, 2, 7, 256, 4096] {
         with_guest::<u32, _>(async |guest| {
-            let stream = guest.source(wasmtime_streams::stream(stream::iter(0..5000_u32))).await;
+            let stream =
+                guest.source(wasmtime_streams::streams::items(stream::iter(0..5000_u32))).await;
             let mut got = Vec::new();
             loop {
                 let (code, bytes) = guest.recv(stream, len).await;
@@ -45,7 +46,7 @@ fn strings_arrive_whole_and_in_order() {
     with_guest::<String, _>(async |guest| {
         let items = (0..150).map(|n| format!("item {n}"));
         let want: Vec<_> = items.clone().collect();
-        let stream = guest.source(wasmtime_streams::stream(stream::iter(items))).await;
+        let stream = guest.source(wasmtime_streams::streams::items(stream::iter(items))).await;
         let mut got = Vec::new();
         let mut batches = Vec::new();
         loop {
@@ -123,7 +124,7 @@ fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
 fn a_batch_of_the_hosts_choice_bounds_every_operation() {
     // Rule "Bounded".
     with_guest::<u32, _>(async |guest| {
-        let producer = wasmtime_streams::stream(stream::iter(0..10)).batch(4);
+        let producer = wasmtime_streams::streams::items(stream::iter(0..10)).batch(4);
         let stream = guest.source(producer).await;
         let codes =
             [guest.read(stream, 9).await, guest.read(stream, 9).await, guest.read(stream, 9).await];
@@ -138,7 +139,7 @@ fn items_go_before_the_error_that_ends_the_stream() {
         with_guest::<u32, _>(async |guest| {
             let script = Script::new([Step::Data(vec![7; items]), Step::Fail]);
             let stream = ItemStream::new(script, u32::from);
-            let (producer, done) = wasmtime_streams::try_stream(stream).with_completion();
+            let (producer, done) = wasmtime_streams::streams::try_items(stream).with_completion();
             let stream = guest.source(producer).await;
             let (code, bytes) = guest.recv(stream, 10).await;
             assert_eq!((code, words(&bytes)), (Code::Dropped(items as u32), vec![7; items]));
@@ -156,7 +157,7 @@ fn a_cancelled_read_loses_no_item() {
         let script = Script::new([Step::Hold, Step::Data(vec![1, 2]), Step::Hold]);
         let control = script.control();
         let items = ItemStream::new(script, |n| n.to_string()).map(Result::unwrap);
-        let stream = guest.source(wasmtime_streams::stream(items)).await;
+        let stream = guest.source(wasmtime_streams::streams::items(items)).await;
         assert_eq!(guest.read(stream, 5).await, Code::Blocked);
         idle().await;
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -253,7 +254,7 @@ fn a_stream_of_items_is_not_polled_after_its_end() {
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1])]);
         let items = ItemStream::new(script, u32::from).map(Result::unwrap);
-        let stream = guest.source(wasmtime_streams::stream(items)).await;
+        let stream = guest.source(wasmtime_streams::streams::items(items)).await;
         assert_eq!(guest.recv(stream, 1).await.0, Code::Completed(1));
         assert_eq!(guest.recv(stream, 1).await.0, Code::Dropped(0));
         assert_eq!(guest.dump(BUFFER, 4).await, [1, 0, 0, 0]);

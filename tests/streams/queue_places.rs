@@ -10,12 +10,9 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::PollSender;
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::testing::{Guest, Setup};
-use wasmtime_streams::{
-    Flush, ItemConsumer, ItemSink, StoreToken, sink, tokio_broadcast_receiver, tokio_sender,
-    tokio_watch_receiver,
-};
+use wasmtime_streams::{Flush, ItemConsumer, ItemSink, StoreToken, channels, sinks};
+use wasmtime_streams_testing::executor::idle;
+use wasmtime_streams_testing::{Guest, Setup};
 
 use crate::support::cuts::{self, Cutting, Plan, Signs, Writes};
 use crate::support::guest::{Code, with_guest};
@@ -54,7 +51,7 @@ where
 #[tokio::test(start_paused = true)]
 async fn a_tokio_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut() {
     // Rule "Completion": another sender gets the room.
-    let wrong = blocks_other_senders(tokio_sender).await;
+    let wrong = blocks_other_senders(channels::mpsc_sender).await;
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
@@ -66,7 +63,7 @@ async fn a_futures_sender_does_not_block_other_senders_when_its_stream_is_cut() 
         let mut other = tx.clone();
         // Each sender has one slot of its own. This fills the slot of the guest's sender.
         tx.try_send(0).unwrap();
-        let consumer = sink(tx).flush(Flush::OnClose);
+        let consumer = sinks::items(tx).flush(Flush::OnClose);
         let far = async |signs: &Signs| {
             signs.may_cut.cancel();
             signs.is_cut.cancelled().await;
@@ -92,7 +89,7 @@ async fn the_host_can_free_the_place_of_a_poll_sender_that_it_got_back() {
         let (tx, mut rx) = mpsc::channel::<u8>(1);
         tx.try_send(0).unwrap();
         let other = tx.clone();
-        let consumer = sink::<_, u8>(PollSender::new(tx)).flush(Flush::OnClose);
+        let consumer = sinks::items::<_, u8>(PollSender::new(tx)).flush(Flush::OnClose);
         let (consumer, mut done) = consumer.with_completion();
         let ran = Setup::new(()).drive(async |guest: &Guest<'_, (), u8>| {
             let stream = guest.sink(consumer).await;
@@ -121,8 +118,8 @@ fn a_receiver_whose_stream_has_ended_keeps_no_second_receiver() {
         with_guest::<u8, _>(async |guest| {
             let (news, latest) = (broadcast::Sender::<u8>::new(4), watch::Sender::<u8>::new(0));
             let (broadcast, of_broadcast) =
-                tokio_broadcast_receiver(news.subscribe()).with_completion();
-            let (watch, of_watch) = tokio_watch_receiver(latest.subscribe()).with_completion();
+                channels::broadcast_receiver(news.subscribe()).with_completion();
+            let (watch, of_watch) = channels::watch_receiver(latest.subscribe()).with_completion();
             let (one, two) = (guest.source(broadcast).await, guest.source(watch).await);
             assert_eq!(guest.recv(two, 1).await.0, Code::Completed(1));
             for stream in [one, two] {

@@ -14,11 +14,11 @@ use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::testing::Setup;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, End, EndReason,
     Halt, Then,
 };
+use wasmtime_streams_testing::Setup;
 
 use crate::support::guest::Code;
 
@@ -317,7 +317,7 @@ fn a_guest_whose_stream_is_cancelled_at_any_moment_sees_what_was_counted() {
             let (producer, of_source) = ByteProducer::new(Racing::new(run)).with_completion();
             let (consumer, of_sink) = ByteConsumer::new(Racing::new(run)).with_completion();
             let cancels = [of_source.cancel_handle(), of_sink.cancel_handle()];
-            let guest = async |guest: &wasmtime_streams::testing::Guest<'_, (), u8>| {
+            let guest = async |guest: &wasmtime_streams_testing::Guest<'_, (), u8>| {
                 let (input, output) = (guest.source(producer).await, guest.sink(consumer).await);
                 let (mut got, mut gave) = (0, 0);
                 let (mut reads, mut writes) = (true, true);

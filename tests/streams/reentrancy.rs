@@ -8,11 +8,11 @@ use std::thread;
 use futures::FutureExt as _;
 use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completion, End, EndReason,
     Flush, Halt, StoreToken, Then,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::races::{no_deadlock, read};
 use crate::support::guest::{Code, with_guest};

@@ -7,12 +7,15 @@ use futures::channel::oneshot;
 use futures::{join, stream};
 use wasmtime::component::{Lift, StreamReader};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::lower::{self, FromHost};
-use wasmtime_streams::testing::{Guest, Item, Setup, executor};
+use wasmtime_streams::to_guest::{self, FromHost};
 use wasmtime_streams::{
-    Chunks, End, IntoGuest, IntoHost, Plain, TokioRead, chunks, collect, collect_bytes, relay,
-    tokio_read,
+    End,
+    items::{IntoGuest, IntoHost, Plain},
+    iterators, relay,
+    streams::{self, Chunks},
+    tokio_io,
 };
+use wasmtime_streams_testing::{Guest, Item, Setup, executor};
 
 use crate::pattern;
 use crate::support::guest::{Code, with_guest};
@@ -44,7 +47,7 @@ async fn collected<T>(mut store: Store<()>, stream: StreamReader<T>) -> Vec<T>
 where
     T: Plain + Lift,
 {
-    let (consumer, done) = collect(1 << 20).with_completion();
+    let (consumer, done) = iterators::collect(1 << 20).with_completion();
     stream.pipe(&mut store, consumer).unwrap();
     store.run_concurrent(async |_| done.await).await.unwrap().inner.into_inner()
 }
@@ -154,7 +157,7 @@ fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_complet
             assert_eq!(to.moved + to.inner.into_unread().len() as u64, from.moved);
         };
         with_other(script, async |mut store, stream: StreamReader<u8>| {
-            let (consumer, done) = collect_bytes(10).with_completion();
+            let (consumer, done) = iterators::collect_bytes(10).with_completion();
             stream.pipe(&mut store, consumer).unwrap();
             let done = store.run_concurrent(async |_| {
                 let done = done.await;
@@ -178,7 +181,7 @@ fn a_splice_moves_the_very_object_in_the_middle_of_its_stream() {
     let script = async |guest: &Guest<'_, (), u8>, moved: oneshot::Sender<_>| {
         let mut other = other_store();
         let body = stream::iter(vec![Bytes::from("hello "), Bytes::from("world")]);
-        let stream = guest.source(chunks(body).spliceable()).await;
+        let stream = guest.source(streams::chunks(body).spliceable()).await;
         assert_eq!(guest.recv(stream, 8).await.1, b"hello wo");
         let reader = guest.give(stream).await;
         let spliced = guest.with(|store| relay::splice::<Body>(store, reader, &mut other));
@@ -195,10 +198,10 @@ fn a_refused_splice_leaves_a_stream_that_can_be_relayed() {
     // Rule "Splice".
     let script = async |guest: &Guest<'_, (), u8>, moved: oneshot::Sender<_>| {
         let mut other = other_store();
-        let stream = guest.source(tokio_read(&b"hello"[..])).await;
+        let stream = guest.source(tokio_io::read(&b"hello"[..])).await;
         let reader = guest.give(stream).await;
         let refused = guest
-            .with(|store| relay::splice::<TokioRead<&[u8]>>(store, reader, &mut other))
+            .with(|store| relay::splice::<tokio_io::Read<&[u8]>>(store, reader, &mut other))
             .unwrap_err();
         let relayed =
             guest.with(|store| relay::bytes(store, refused, &mut other, 64, |_| {})).unwrap();
@@ -214,7 +217,7 @@ fn items_and_what_the_host_writes_itself_can_be_spliced() {
     // Rule "Splice": what was written before goes with the stream, and so does what comes later.
     let script = async |guest: &Guest<'_, (), u32>, moved: oneshot::Sender<_>| {
         let mut other = other_store();
-        let (mut sink, producer) = lower::item_producer(64);
+        let (mut sink, producer) = to_guest::item_producer(64);
         let stream = guest.source(producer.spliceable()).await;
         sink.send_batch(vec![1, 2, 3]).await.unwrap();
         assert_eq!(guest.read(stream, 1).await, Code::Completed(1));

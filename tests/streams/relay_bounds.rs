@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use futures::{StreamExt as _, stream};
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{chunks, relay, tokio_write};
+use wasmtime_streams::{relay, streams, tokio_io};
 
 use crate::pattern;
 
@@ -23,7 +23,7 @@ fn sixty_four_mebibytes_are_never_further_ahead_than_the_capacity_and_a_chunk() 
         let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
         let data = Bytes::from(pattern(MIB));
         let body = stream::repeat(data.clone()).take(64);
-        let input = StreamReader::new(&mut one, chunks(body)).unwrap();
+        let input = StreamReader::new(&mut one, streams::chunks(body)).unwrap();
 
         let (passed, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let arrived = Arc::new(AtomicUsize::new(0));
@@ -35,7 +35,7 @@ fn sixty_four_mebibytes_are_never_further_ahead_than_the_capacity_and_a_chunk() 
         let relayed = relay::bytes(&mut one, input, &mut two, capacity, look).unwrap();
 
         let arrives = arrived.clone();
-        let (consumer, done) = tokio_write(tokio::io::sink())
+        let (consumer, done) = tokio_io::write(tokio::io::sink())
             .inspect(move |bytes| {
                 let at = arrives.load(Ordering::SeqCst) % MIB;
                 let (end, start) = bytes.split_at(bytes.len().min(MIB - at));

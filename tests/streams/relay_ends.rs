@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use futures::channel::oneshot;
 use futures::join;
 use wasmtime::AsContext as _;
-use wasmtime_streams::lower::FromHost;
-use wasmtime_streams::testing::{Guest, Setup, executor};
+use wasmtime_streams::to_guest::FromHost;
 use wasmtime_streams::{Completion, End, StoreToken, relay};
+use wasmtime_streams_testing::{Guest, Setup, executor};
 
 use crate::read_to_end;
 use crate::support::guest::Code;

@@ -6,14 +6,14 @@ use std::task::Poll;
 use futures::stream;
 use wasmtime::component::{Resource, StreamReader};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_streams::{End, ItemProducer, StreamItems, With, sink, stream};
+use wasmtime_streams::{End, ItemProducer, items::With, sinks, streams};
 
 use crate::support::guest::{Code, Connection, World, with_guest};
 use crate::support::script::{Script, Writer};
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::executor::idle;
 
 type Handle = Resource<Connection>;
-type Connections = StreamItems<stream::Iter<std::vec::IntoIter<Connection>>>;
+type Connections = streams::Items<stream::Iter<std::vec::IntoIter<Connection>>>;
 
 fn push(mut store: StoreContextMut<'_, World>, connection: Connection) -> Result<Handle> {
     Ok(store.data_mut().table.push(connection)?)
@@ -27,7 +27,7 @@ type Push = fn(StoreContextMut<'_, World>, Connection) -> Result<Handle>;
 
 fn connections(ids: &[u32]) -> ItemProducer<Connections, With<Push>> {
     let connections: Vec<_> = ids.iter().map(|id| Connection(*id)).collect();
-    stream(stream::iter(connections)).deliver_with(push as Push)
+    streams::items(stream::iter(connections)).deliver_with(push as Push)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_cancelled_read_creates_no_resource() {
             true => Poll::Ready(Some(Connection(1))),
             false => Poll::Pending,
         });
-        let stream = guest.source(wasmtime_streams::stream(items).deliver_with(push)).await;
+        let stream = guest.source(wasmtime_streams::streams::items(items).deliver_with(push)).await;
         assert_eq!(guest.read(stream, 1).await, Code::Blocked);
         idle().await;
         *ready.lock().unwrap() = true;
@@ -72,8 +72,9 @@ fn a_resource_comes_back_as_the_object_that_it_stands_for() {
     with_guest::<Handle, _>(async |guest| {
         let stream = guest.source(connections(&[7, 8])).await;
         assert_eq!(guest.read(stream, 2).await, Code::Dropped(2));
-        let (consumer, done) =
-            sink(Writer::<Connection>::new(Script::new([]))).receive_with(take).with_completion();
+        let (consumer, done) = sinks::items(Writer::<Connection>::new(Script::new([])))
+            .receive_with(take)
+            .with_completion();
         let back = guest.sink(consumer).await;
         assert_eq!(guest.write(back, 2).await, Code::Completed(2));
         assert!(guest.with(|store| store.data().table.is_empty()));
@@ -101,7 +102,7 @@ fn an_item_that_cannot_be_delivered_ends_the_stream_after_those_before_it() {
         with_guest::<Handle, _>(async |guest| {
             let connections = stream::iter(vec![Connection(1), Connection(2), Connection(3)]);
             let (producer, done) =
-                stream(connections).deliver_with(refusing(bad)).with_completion();
+                streams::items(connections).deliver_with(refusing(bad)).with_completion();
             let stream = guest.source(producer).await;
             assert_eq!(guest.read(stream, 9).await, Code::Dropped(bad - 1));
             let done = done.await;
@@ -123,7 +124,7 @@ fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
                     Connection(2) => Err(wasmtime::Error::msg("refused")),
                     connection => Ok(connection),
                 };
-            let (consumer, done) = sink(Writer::<Connection>::new(Script::new([])))
+            let (consumer, done) = sinks::items(Writer::<Connection>::new(Script::new([])))
                 .receive_with(receive)
                 .batch(batch)
                 .with_completion();

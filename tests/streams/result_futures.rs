@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use futures::FutureExt as _;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{Drive, End, sink, stream as items, tokio_read, tokio_write};
+use wasmtime_streams::{End, completion::Drive, sinks, streams, tokio_io};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, Guest, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -56,7 +56,7 @@ fn a_source_goes_on_without_its_future() {
                 let (tx, rx) = futures::channel::mpsc::unbounded();
                 tx.unbounded_send(Ok(())).unwrap();
                 let (stream, ended) =
-                    guest.with(|store| items(rx).into_wit(store, map(&mapped))).unwrap();
+                    guest.with(|store| streams::items(rx).into_wit(store, map(&mapped))).unwrap();
                 let (stream, ended) = (guest.take(stream).await, guest.take_future(ended).await);
                 assert_eq!(guest.recv(stream, 1).await.0, Code::Completed(1));
                 if parked {
@@ -90,12 +90,12 @@ fn a_sink_goes_on_without_its_future() {
                 let task = Arc::new(Mutex::new(None::<Drive>));
                 let (stream, writable) = guest.stream().await;
                 let ended = guest.with(|store| match driven {
-                    false => sink(writer).pipe_wit(store, stream, map(&mapped)),
+                    false => sinks::items(writer).pipe_wit(store, stream, map(&mapped)),
                     true => {
                         let (task, map) = (task.clone(), map(&mapped));
                         let spawn = move |drive| *task.lock().unwrap() = Some(drive);
                         let map = move |end: Result<_, _>| end.map_or(Err(99), map);
-                        sink(writer).pipe_wit_on(store, stream, spawn, map)
+                        sinks::items(writer).pipe_wit_on(store, stream, spawn, map)
                     }
                 });
                 let ended = guest.take_future(ended.unwrap()).await;
@@ -124,7 +124,7 @@ fn streams_of_bytes_go_on_without_their_future() {
         let mapped = Mapped::default();
         let script = Script::new([Step::Data(vec![1]), Step::Hold, Step::Data(vec![2])]);
         let control = script.control();
-        let source = tokio_read(Reader::new(script));
+        let source = tokio_io::read(Reader::new(script));
         let (stream, mut ended) = guest.with(|store| source.into_wit(store, map(&mapped))).unwrap();
         let stream = guest.take(stream).await;
         assert_eq!(guest.recv(stream, 9).await.1, [1]);
@@ -138,7 +138,8 @@ fn streams_of_bytes_go_on_without_their_future() {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
         let (stream, writable) = guest.stream().await;
-        let ended = guest.with(|store| tokio_write(writer).pipe_wit(store, stream, map(&mapped)));
+        let ended =
+            guest.with(|store| tokio_io::write(writer).pipe_wit(store, stream, map(&mapped)));
         assert_eq!(guest.send(writable, &[1]).await, Code::Completed(1));
         guest.with(|store| ended.unwrap().close(store)).unwrap();
         assert_eq!(guest.send(writable, &[2]).await, Code::Completed(1));

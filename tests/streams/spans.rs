@@ -12,10 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Span, Subscriber};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{
-    ByteConsumer, ByteSink, End, EndReason, Halt, sink, stream as items, tokio_read, tokio_write,
-    try_stream,
-};
+use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, Halt, sinks, streams, tokio_io};
 
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -112,7 +109,8 @@ fn recorded(script: impl FnOnce(&Recorder, &Span)) {
 fn a_source_says_once_how_it_ended_and_how_much_moved() {
     recorded(|recorder, span| {
         with_guest::<u8, _>(async |guest| {
-            let (producer, done) = tokio_read(&b"12345"[..]).traced(span.clone()).with_completion();
+            let (producer, done) =
+                tokio_io::read(&b"12345"[..]).traced(span.clone()).with_completion();
             let stream = guest.source(producer).await;
             while let Code::Completed(_) = guest.recv(stream, 2).await.0 {}
             assert_eq!(recorder.events(span), ["ended moved=5 why=Finished"]);
@@ -122,31 +120,32 @@ fn a_source_says_once_how_it_ended_and_how_much_moved() {
             assert!(recorder.events(span).is_empty());
 
             let reader = Reader::new(Script::new([Step::Data(vec![1]), Step::Fail]));
-            let stream = guest.source(tokio_read(reader).traced(span.clone())).await;
+            let stream = guest.source(tokio_io::read(reader).traced(span.clone())).await;
             while let Code::Completed(_) = guest.recv(stream, 2).await.0 {}
             guest.drop_readable(stream).await;
             assert_eq!(recorder.events(span), ["failed moved=1"]);
 
-            let source = items(stream::iter([1_u8, 2, 3])).traced(span.clone()).limit(2);
+            let source = streams::items(stream::iter([1_u8, 2, 3])).traced(span.clone()).limit(2);
             let stream = guest.source(source).await;
             guest.recv(stream, 1).await;
             guest.drop_readable(stream).await;
             assert_eq!(recorder.events(span), ["ended moved=1 why=PeerDropped"]);
 
-            let source = items(stream::pending::<u8>()).traced(span.clone());
+            let source = streams::items(stream::pending::<u8>()).traced(span.clone());
             let (source, done) = source.with_completion();
             let stream = guest.source(source).await;
             guest.drop_readable(stream).await;
             assert_eq!(recorder.events(span), ["ended moved=0 why=PeerDropped"]);
             drop(done);
 
-            let source = items(stream::iter([1_u8, 2, 3])).limit(2).traced(span.clone());
+            let source = streams::items(stream::iter([1_u8, 2, 3])).limit(2).traced(span.clone());
             let stream = guest.source(source).await;
             guest.recv(stream, 9).await;
             guest.drop_readable(stream).await;
             assert_eq!(recorder.events(span), ["ended moved=2 why=LimitReached"]);
 
-            let source = try_stream(stream::iter([Ok(1_u8), Err("broken")])).traced(span.clone());
+            let source =
+                streams::try_items(stream::iter([Ok(1_u8), Err("broken")])).traced(span.clone());
             let stream = guest.source(source).await;
             guest.recv(stream, 9).await;
             assert_eq!(recorder.events(span), ["failed moved=1"]);
@@ -160,12 +159,12 @@ fn an_item_that_cannot_be_delivered_is_said_with_what_was_before_it() {
     for completion in [false, true] {
         recorded(|recorder, span| {
             with_guest::<u8, _>(async |guest| {
-                let source = items(stream::iter([1_u8, 2, 3])).traced(span.clone()).deliver_with(
-                    |_: StoreContextMut<'_, World>, n: u8| match n {
+                let source = streams::items(stream::iter([1_u8, 2, 3]))
+                    .traced(span.clone())
+                    .deliver_with(|_: StoreContextMut<'_, World>, n: u8| match n {
                         3 => Err(wasmtime::Error::msg("no use for 3")),
                         n => Ok(n),
-                    },
-                );
+                    });
                 let stream = if completion {
                     let (source, done) = source.with_completion();
                     let stream = guest.source(source).await;
@@ -185,7 +184,7 @@ fn an_item_that_cannot_be_delivered_is_said_with_what_was_before_it() {
                 assert!(events[0].starts_with("undeliverable error=no use for 3"), "{events:?}");
                 assert!(events[0].ends_with("lost=1 moved=2"), "{events:?}");
 
-                let sink = sink(Writer::<u8>::new(Script::new([]))).traced(span.clone());
+                let sink = sinks::items(Writer::<u8>::new(Script::new([]))).traced(span.clone());
                 let sink = sink.receive_with(|_: StoreContextMut<'_, World>, n: u8| match n {
                     3 => Err(wasmtime::Error::msg("no use for 3")),
                     n => Ok(n),
@@ -215,7 +214,8 @@ fn an_item_that_cannot_be_delivered_is_said_with_what_was_before_it() {
 fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
     recorded(|recorder, span| {
         with_guest::<u8, _>(async |guest| {
-            let (consumer, done) = tokio_write(Vec::new()).traced(span.clone()).with_completion();
+            let (consumer, done) =
+                tokio_io::write(Vec::new()).traced(span.clone()).with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &[1, 2, 3]).await;
             guest.drop_writable(stream).await;
@@ -224,7 +224,7 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
             assert_eq!(recorder.events(span), ["closed moved=3"]);
             assert_eq!(done.inner.into_inner(), [1, 2, 3]);
 
-            let consumer = tokio_write(Vec::new()).traced(span.clone()).limit(2);
+            let consumer = tokio_io::write(Vec::new()).traced(span.clone()).limit(2);
             let (consumer, done) = consumer.with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &[1, 2, 3]).await;
@@ -232,14 +232,16 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
             assert_eq!(recorder.events(span), ["ended moved=2 why=LimitReached", "closed moved=2"]);
 
             let writer = Writer::new(Script::new([Step::Accept(1), Step::Fail]));
-            let (consumer, done) = sink::<_, u8>(writer).traced(span.clone()).with_completion();
+            let (consumer, done) =
+                sinks::items::<_, u8>(writer).traced(span.clone()).with_completion();
             let stream = guest.sink(consumer).await;
             guest.send_all(stream, &[1]).await;
             guest.send_all(stream, &[2]).await;
             drop(done.await);
             assert_eq!(recorder.events(span), ["failed moved=1"]);
 
-            let (consumer, done) = tokio_write(Vec::new()).traced(span.clone()).with_completion();
+            let (consumer, done) =
+                tokio_io::write(Vec::new()).traced(span.clone()).with_completion();
             let stream = guest.sink(consumer).await;
             done.cancel();
             drop(done.await);
@@ -247,7 +249,7 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
             guest.drop_writable(stream).await;
 
             let writer = Writer::with_flush(Script::new([]), Script::new([Step::Fail]));
-            let consumer = tokio_write(writer).traced(span.clone());
+            let consumer = tokio_io::write(writer).traced(span.clone());
             let consumer = consumer.flush(wasmtime_streams::Flush::OnClose);
             let (consumer, done) = consumer.with_completion();
             let stream = guest.sink(consumer).await;
@@ -257,7 +259,7 @@ fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
             let events = recorder.events(span);
             assert_eq!(events, ["ended moved=1 why=Finished", "failed to close moved=1"]);
 
-            let stream = guest.sink(tokio_write(Vec::new()).traced(span.clone())).await;
+            let stream = guest.sink(tokio_io::write(Vec::new()).traced(span.clone())).await;
             guest.drop_writable(stream).await;
             assert_eq!(recorder.events(span), ["ended moved=0 why=Finished"]);
         });
@@ -306,7 +308,7 @@ fn the_object_works_inside_of_the_span() {
             let source = stream::poll_fn(move |_| {
                 Poll::Ready(inside.current().map(|id| id.into_u64() as u8))
             });
-            let stream = guest.source(items(source).traced(span.clone()).limit(2)).await;
+            let stream = guest.source(streams::items(source).traced(span.clone()).limit(2)).await;
             let id = span.id().unwrap().into_u64() as u8;
             assert_eq!(guest.recv(stream, 9).await.1, [id, id]);
             guest.drop_readable(stream).await;

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use futures::stream;
 use wasmtime::component::StreamReader;
-use wasmtime_streams::{Chunks, StreamItems, TokioRead, chunks, tokio_read};
+use wasmtime_streams::{
+    streams::{self, Chunks},
+    tokio_io,
+};
 
 use crate::support::guest::{Code, with_guest};
 
@@ -11,9 +14,9 @@ use crate::support::guest::{Code, with_guest};
 fn a_stream_that_the_guest_passed_along_gives_its_source_back() {
     // Rule "Splice".
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(tokio_read(&b"hello"[..]).spliceable()).await;
+        let stream = guest.source(tokio_io::read(&b"hello"[..]).spliceable()).await;
         let reader = guest.give(stream).await;
-        let source = guest.with(|store| reader.try_into::<TokioRead<&[u8]>>(store)).unwrap();
+        let source = guest.with(|store| reader.try_into::<tokio_io::Read<&[u8]>>(store)).unwrap();
         assert_eq!(source.into_inner(), b"hello");
     });
 }
@@ -24,7 +27,7 @@ fn what_the_guest_has_read_is_gone_and_the_rest_is_all_there() {
     type Source = Chunks<stream::Iter<std::vec::IntoIter<Bytes>>, Bytes>;
     with_guest::<u8, _>(async |guest| {
         let body = stream::iter(vec![Bytes::from("hello "), Bytes::from("world")]);
-        let stream = guest.source(chunks(body).spliceable()).await;
+        let stream = guest.source(streams::chunks(body).spliceable()).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(guest.recv(stream, 8).await.1, b"hello wo");
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
@@ -37,9 +40,9 @@ fn what_the_guest_has_read_is_gone_and_the_rest_is_all_there() {
 #[test]
 fn items_that_the_guest_has_not_read_are_still_in_their_stream() {
     // Rule "Splice".
-    type Source = StreamItems<stream::Iter<std::ops::Range<u32>>>;
+    type Source = streams::Items<stream::Iter<std::ops::Range<u32>>>;
     with_guest::<u32, _>(async |guest| {
-        let items = wasmtime_streams::stream(stream::iter(0..10_u32)).spliceable();
+        let items = wasmtime_streams::streams::items(stream::iter(0..10_u32)).spliceable();
         let stream = guest.source(items).await;
         assert_eq!(guest.read(stream, 3).await, Code::Completed(3));
         let reader = guest.give(stream).await;
@@ -54,14 +57,14 @@ fn a_refused_splice_leaves_the_stream_as_it_was() {
     // Rule "Splice": another type was asked for, or the host did not make it spliceable.
     for spliceable in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let producer = tokio_read(&b"hello"[..]);
+            let producer = tokio_io::read(&b"hello"[..]);
             let producer = if spliceable { producer.spliceable() } else { producer };
             let stream = guest.source(producer).await;
             let reader = guest.give(stream).await;
             let reader: StreamReader<u8> = if spliceable {
                 guest.with(|store| reader.try_into::<String>(store)).unwrap_err()
             } else {
-                guest.with(|store| reader.try_into::<TokioRead<&[u8]>>(store)).unwrap_err()
+                guest.with(|store| reader.try_into::<tokio_io::Read<&[u8]>>(store)).unwrap_err()
             };
             let stream = guest.take(reader).await;
             assert_eq!(guest.recv(stream, 9).await.1, b"hello");

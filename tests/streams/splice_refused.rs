@@ -7,12 +7,11 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_streams::testing::executor;
 use wasmtime_streams::{
-    ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, IterItems, Meter, Splice,
-    TokioRead, collect, collect_bytes, http_body, iter, relay, tokio_read, try_chunks, try_iter,
-    try_peekable, try_stream,
+    ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, Meter, body, iterators, relay,
+    relay::Splice, streams, tokio_io,
 };
+use wasmtime_streams_testing::executor;
 
 use crate::support::guest::{Code, Guest, World, with_guest, with_trapping_guest};
 
@@ -77,41 +76,41 @@ where
 #[test]
 fn a_stream_that_has_failed_is_not_given_out() {
     // Rule "Splice", rule "Items before the error": the trap comes with the next read, after the items before the error.
-    items(|| try_stream(stream::iter(failing())));
+    items(|| streams::try_items(stream::iter(failing())));
 }
 
 #[test]
 fn an_iterator_that_has_failed_is_not_given_out() {
     // Rule "Splice".
-    items(|| try_iter(failing()));
+    items(|| iterators::try_items(failing()));
 }
 
 #[test]
 fn a_stream_to_peek_into_that_has_failed_is_not_given_out() {
     // Rule "Splice".
-    items(|| try_peekable(stream::iter(failing()).peekable()));
+    items(|| streams::try_peekable(stream::iter(failing()).peekable()));
 }
 
 #[test]
 fn chunks_that_have_failed_are_not_given_out() {
     // Rule "Splice".
-    bytes(|| try_chunks(failing_chunks()));
+    bytes(|| streams::try_chunks(failing_chunks()));
 }
 
 #[test]
 fn a_body_that_has_failed_is_not_given_out() {
     // Rule "Splice".
-    bytes(|| http_body(StreamBody::new(failing_chunks().map_ok(Frame::data))));
+    bytes(|| body::read(StreamBody::new(failing_chunks().map_ok(Frame::data))));
 }
 
 #[test]
 fn a_splice_takes_away_no_layer() {
     // Rule "Splice": what stands between the source and the guest would be gone.
-    type Source = IterItems<std::array::IntoIter<u8, 4>>;
-    type Reader = TokioRead<&'static [u8]>;
+    type Source = iterators::Items<std::array::IntoIter<u8, 4>>;
+    type Reader = tokio_io::Read<&'static [u8]>;
     with_guest::<u8, _>(async |guest| {
-        let source = || iter([1_u8, 2, 3, 4]).spliceable();
-        let reader = || tokio_read(&[1_u8, 2, 3, 4][..]).spliceable();
+        let source = || iterators::items([1_u8, 2, 3, 4]).spliceable();
+        let reader = || tokio_io::read(&[1_u8, 2, 3, 4][..]).spliceable();
         let (completing, _done) = source().with_completion();
         let (reading, _read) = reader().with_completion();
         let delivered =
@@ -182,14 +181,14 @@ fn a_relay_by_splice_loses_no_meter() {
     // Rule "Splice": it goes on to count in the other store, or the stream stays where it is.
     let (items, bytes) = (Meter::new(), Meter::new());
     let mut stores = Stores::new();
-    let (store, stream) = stores.splice_items(iter([1_u8, 2, 3]).metered(&items));
-    let (sink, done) = collect::<u8>(9).with_completion();
+    let (store, stream) = stores.splice_items(iterators::items([1_u8, 2, 3]).metered(&items));
+    let (sink, done) = iterators::collect::<u8>(9).with_completion();
     stream.pipe(&mut *store, sink).unwrap();
     let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
     assert_eq!((done.moved, items.moved()), (3, 3));
 
-    let (store, stream) = stores.splice(tokio_read(&b"123"[..]).metered(&bytes));
-    let (sink, done) = collect_bytes(9).with_completion();
+    let (store, stream) = stores.splice(tokio_io::read(&b"123"[..]).metered(&bytes));
+    let (sink, done) = iterators::collect_bytes(9).with_completion();
     stream.pipe(&mut *store, sink).unwrap();
     let done = executor::run(store.run_concurrent(async |_| done.await)).unwrap();
     assert_eq!((done.moved, bytes.moved()), (3, 3));
@@ -199,15 +198,16 @@ fn a_relay_by_splice_loses_no_meter() {
 fn a_relay_by_splice_loses_no_trap() {
     // Rule "Splice", rule "Items before the error".
     let mut stores = Stores::new();
-    let (store, stream) = stores.splice_items(try_stream(stream::iter(failing())).trap_on_error());
-    let (sink, done) = collect::<u8>(9).with_completion();
+    let (store, stream) =
+        stores.splice_items(streams::try_items(stream::iter(failing())).trap_on_error());
+    let (sink, done) = iterators::collect::<u8>(9).with_completion();
     stream.pipe(&mut *store, sink).unwrap();
     let error = executor::run(store.run_concurrent(async |_| done.await.end)).unwrap_err();
     assert!(format!("{error:?}").contains("broken"), "{error:?}");
 
     let mut stores = Stores::new();
-    let (store, stream) = stores.splice(try_chunks(failing_chunks()).trap_on_error());
-    let (sink, done) = collect_bytes(9).with_completion();
+    let (store, stream) = stores.splice(streams::try_chunks(failing_chunks()).trap_on_error());
+    let (sink, done) = iterators::collect_bytes(9).with_completion();
     stream.pipe(&mut *store, sink).unwrap();
     let error = executor::run(store.run_concurrent(async |_| done.await.end)).unwrap_err();
     assert!(format!("{error:?}").contains("broken"), "{error:?}");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use wasmtime_streams::testing::{Guest, Setup};
-use wasmtime_streams::{ByteConsumer, End, Flush, sink, stream as items, tokio_read, tokio_write};
+use wasmtime_streams::{ByteConsumer, End, Flush, sinks, streams, tokio_io};
+use wasmtime_streams_testing::{Guest, Setup};
 
 use crate::support::guest::Code;
 use crate::support::script::{ItemStream, Log, Reader, Script, Step, Writer};
@@ -30,7 +30,7 @@ async fn an_idle_source_is_handed_back_without_an_operation() {
     // Rule "Completion": exactly when it has been idle for that long, which progress puts off.
     drive(async |guest| {
         let start = Instant::now();
-        let producer = tokio_read(Reader::new(held())).idle_timeout(5 * SECOND);
+        let producer = tokio_io::read(Reader::new(held())).idle_timeout(5 * SECOND);
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         let script = async {
@@ -55,7 +55,7 @@ async fn an_idle_sink_is_handed_back_without_an_operation() {
         let start = Instant::now();
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, done) = tokio_write(writer).idle_timeout(2 * SECOND).with_completion();
+        let (consumer, done) = tokio_io::write(writer).idle_timeout(2 * SECOND).with_completion();
         let stream = guest.sink(consumer).await;
         sleep(SECOND).await;
         guest.send_all(stream, &[1]).await;
@@ -65,8 +65,9 @@ async fn an_idle_sink_is_handed_back_without_an_operation() {
         assert!(log.look(|written| !written.closed && !written.dropped));
 
         let start = Instant::now();
-        let (consumer, done) =
-            sink::<_, u8>(Writer::new(Script::new([]))).idle_timeout(SECOND).with_completion();
+        let (consumer, done) = sinks::items::<_, u8>(Writer::new(Script::new([])))
+            .idle_timeout(SECOND)
+            .with_completion();
         let stream = guest.sink(consumer).await;
         sleep(SECOND / 2).await;
         guest.send_all(stream, &[1]).await;
@@ -81,7 +82,7 @@ async fn a_parked_operation_is_woken_at_the_moment_of_the_timeout() {
     // Rule "Completion": nobody awaits the completion, or there is none.
     drive(async |guest| {
         let start = Instant::now();
-        let producer = tokio_read(Reader::new(held())).idle_timeout(5 * SECOND);
+        let producer = tokio_io::read(Reader::new(held())).idle_timeout(5 * SECOND);
         let stream = guest.source(producer).await;
         guest.recv(stream, 1).await;
         guest.recv(stream, 1).await;
@@ -90,7 +91,7 @@ async fn a_parked_operation_is_woken_at_the_moment_of_the_timeout() {
         assert_eq!(elapsed(start), 5 * SECOND);
 
         let start = Instant::now();
-        let source = items(ItemStream::new(held(), |n| n)).deliver_with(
+        let source = streams::items(ItemStream::new(held(), |n| n)).deliver_with(
             |_: wasmtime::StoreContextMut<'_, ()>, item: std::io::Result<u8>| Ok(item?),
         );
         let stream = guest.source(source.deadline(start + 7 * SECOND)).await;
@@ -100,7 +101,7 @@ async fn a_parked_operation_is_woken_at_the_moment_of_the_timeout() {
 
         let start = Instant::now();
         let writer = Writer::new(Script::new([Step::Accept(1), Step::Hold]));
-        let (consumer, done) = tokio_write(writer).idle_timeout(SECOND).with_completion();
+        let (consumer, done) = tokio_io::write(writer).idle_timeout(SECOND).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send_all(stream, &[1, 2]).await, Code::Dropped(0));
         assert_eq!(elapsed(start), SECOND);
@@ -116,7 +117,7 @@ async fn a_read_that_gets_nothing_is_no_progress() {
     // Rule "Completion".
     drive(async |guest| {
         let start = Instant::now();
-        let producer = tokio_read(Reader::new(held())).idle_timeout(2 * SECOND);
+        let producer = tokio_io::read(Reader::new(held())).idle_timeout(2 * SECOND);
         let (producer, done) = producer.with_completion();
         let stream = guest.source(producer).await;
         sleep(SECOND).await;
@@ -132,7 +133,7 @@ async fn a_stream_that_ends_in_time_does_not_time_out() {
     // Rule "Completion": and its timer is gone with it, so that nothing waits for it.
     let start = Instant::now();
     drive(async |guest| {
-        let producer = tokio_read(&b"1"[..]).idle_timeout(5 * SECOND);
+        let producer = tokio_io::read(&b"1"[..]).idle_timeout(5 * SECOND);
         let (producer, done) = producer.deadline(start + 9 * SECOND).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.0, Code::Completed(1));
@@ -144,10 +145,10 @@ async fn a_stream_that_ends_in_time_does_not_time_out() {
 }
 
 /// A writer that never gets done with flushing and closing, under a deadline of 5 s.
-fn hangs(policy: Flush) -> (ByteConsumer<wasmtime_streams::TokioWrite<Writer<u8>>>, Log<u8>) {
+fn hangs(policy: Flush) -> (ByteConsumer<wasmtime_streams::tokio_io::Write<Writer<u8>>>, Log<u8>) {
     let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
     let log = writer.log();
-    (tokio_write(writer).flush(policy).deadline(Instant::now() + 5 * SECOND), log)
+    (tokio_io::write(writer).flush(policy).deadline(Instant::now() + 5 * SECOND), log)
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +201,7 @@ async fn a_deadline_ends_a_close_that_hangs() {
 #[tokio::test]
 async fn a_timer_runs_though_its_stream_runs_on_a_thread_of_its_own() {
     // Rule "Completion": the runtime has to be there when the timeout is made, and nowhere else. The clock is the real one.
-    let producer = tokio_read(Reader::new(held())).idle_timeout(SECOND / 20);
+    let producer = tokio_io::read(Reader::new(held())).idle_timeout(SECOND / 20);
     let (producer, done) = producer.deadline(Instant::now() + 60 * SECOND).with_completion();
     let thread = std::thread::spawn(move || {
         futures::executor::block_on(drive(async |guest| {

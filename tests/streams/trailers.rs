@@ -8,11 +8,11 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    BodyError, GuestTrailers, TrailersError, TrailersSink, ValueConsumer, guest_body,
-    guest_trailers, http_body,
+    ValueConsumer,
+    body::{self, BodyError, GuestTrailers, TrailersError, TrailersSink},
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::read_to_end;
 use crate::support::guest::{Code, World, with_guest};
@@ -37,7 +37,7 @@ fn trailers_are_given_whether_they_are_awaited_before_or_after_the_data() {
         for first in [true, false] {
             for completion in [true, false] {
                 with_guest::<u8, _>(async |guest| {
-                    let (producer, mut trailers) = http_body(body(has)).with_trailers();
+                    let (producer, mut trailers) = body::read(body(has)).with_trailers();
                     let (stream, done) = if completion {
                         let (producer, done) = producer.with_completion();
                         (guest.source(producer).await, Some(done))
@@ -67,7 +67,7 @@ fn a_guest_that_only_asks_at_the_end_of_the_data_gets_the_trailers_to_come() {
     // Rule "Zero-length reads": it knows the length, and asks until the stream is dropped.
     for has in [true, false] {
         with_guest::<u8, _>(async |guest| {
-            let (producer, trailers) = http_body(body(has)).with_trailers();
+            let (producer, trailers) = body::read(body(has)).with_trailers();
             let stream = guest.source(producer).await;
             let mut data = Vec::new();
             while data.len() < 3 {
@@ -88,7 +88,7 @@ fn trailers_that_nobody_wants_disturb_nobody() {
     // Rule "Completion": dropped before the data, in its midst, and after it.
     for at in 0..3 {
         with_guest::<u8, _>(async |guest| {
-            let (producer, trailers) = http_body(body(true)).with_trailers();
+            let (producer, trailers) = body::read(body(true)).with_trailers();
             let mut trailers = Some(trailers);
             let stream = guest.source(producer).await;
             if at == 0 {
@@ -110,7 +110,7 @@ fn a_guest_that_leaves_early_abandons_the_trailers() {
     for reads in [0, 1] {
         for waits in [true, false] {
             with_guest::<u8, _>(async |guest| {
-                let (producer, trailers) = http_body(body(true)).with_trailers();
+                let (producer, trailers) = body::read(body(true)).with_trailers();
                 let stream = guest.source(producer).await;
                 if reads > 0 {
                     assert_eq!(guest.recv(stream, reads).await.1, b"1");
@@ -140,7 +140,7 @@ fn a_body_that_fails_says_so_in_its_trailers() {
         with_guest::<u8, _>(async |guest| {
             let frames = [Ok(Frame::data(Bytes::from_static(b"12"))), Err("broken")];
             let (producer, trailers) =
-                http_body(StreamBody::new(stream::iter(frames))).with_trailers();
+                body::read(StreamBody::new(stream::iter(frames))).with_trailers();
             let stream = guest.source(producer).await;
             let reads = async {
                 idle().await;
@@ -166,7 +166,7 @@ fn of_a_guest() -> (ValueConsumer<u8, TrailersSink<Make>>, GuestTrailers) {
             _ => Ok(Some(headers())),
         })
     };
-    guest_trailers(make)
+    body::trailers_from_guest(make)
 }
 
 /// When the guest writes its trailers.
@@ -183,7 +183,7 @@ fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
     for writes in [Writes::BeforeTheData, Writes::InItsMidst, Writes::AfterTheEnd] {
         for (sum, read_late) in [(6, true), (6, false), (0, true), (0, false), (99, true)] {
             with_guest::<u8, _>(async |guest| {
-                let (consumer, body) = guest_body(64, None);
+                let (consumer, body) = body::from_guest(64, None);
                 let (values, trailers) = of_a_guest();
                 let stream = guest.sink(consumer).await;
                 let future = guest.future_sink(values).await;
@@ -230,7 +230,7 @@ fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
 fn a_body_that_is_dropped_leaves_the_guest_its_trailers_to_write() {
     // Rule "No trap and no panic": nobody wants them any more.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, body) = guest_body(64, None);
+        let (consumer, body) = body::from_guest(64, None);
         let (values, trailers) = of_a_guest();
         let stream = guest.sink(consumer).await;
         let future = guest.future_sink(values).await;

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{
-    End, EndReason, chunk_sink, sink, stream as items, tokio_buf_read, tokio_read, tokio_write,
-};
+use wasmtime_streams::{End, EndReason, sinks, streams, tokio_io};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{ChunkWriter, ItemStream, Reader, Script, Step, Writer};
@@ -23,14 +21,14 @@ macro_rules! source {
         with_guest::<u8, _>(async |$guest| {
             let $token = CancellationToken::new();
             let (producer, $done) =
-                tokio_read(Reader::new(held())).cancel_on($token.clone()).with_completion();
+                tokio_io::read(Reader::new(held())).cancel_on($token.clone()).with_completion();
             let $stream = $guest.source(producer).await;
             assert_eq!($guest.recv($stream, 9).await.1, [1]);
             $then
         });
         with_guest::<u8, _>(async |$guest| {
             let $token = CancellationToken::new();
-            let source = items(ItemStream::new(held(), |n| n).map(Result::unwrap));
+            let source = streams::items(ItemStream::new(held(), |n| n).map(Result::unwrap));
             let (producer, $done) = source.cancel_on($token.clone()).with_completion();
             let $stream = $guest.source(producer).await;
             assert_eq!($guest.recv($stream, 9).await.1, [1]);
@@ -80,21 +78,21 @@ fn without_a_completion_the_next_operation_sees_the_end() {
     with_guest::<u8, _>(async |guest| {
         let (end, ended) = oneshot::channel::<()>();
         let until = ended.map(|_| ());
-        let producer = tokio_read(Reader::new(held())).until(EndReason::LimitReached, until);
+        let producer = tokio_io::read(Reader::new(held())).until(EndReason::LimitReached, until);
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await.1, [1]);
         end.send(()).unwrap();
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
 
         let token = CancellationToken::new();
-        let stream = guest.sink(tokio_write(Vec::new()).cancel_on(token.clone())).await;
+        let stream = guest.sink(tokio_io::write(Vec::new()).cancel_on(token.clone())).await;
         assert_eq!(guest.send(stream, &[1]).await, Code::Completed(1));
         token.cancel();
         assert_eq!(guest.send(stream, &[2]).await, Code::Dropped(0));
 
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let stream = guest.sink(sink::<_, u8>(writer).cancel_on(token)).await;
+        let stream = guest.sink(sinks::items::<_, u8>(writer).cancel_on(token)).await;
         assert_eq!(guest.send(stream, &[2]).await, Code::Dropped(0));
         assert!(log.accepted().is_empty());
     });
@@ -109,7 +107,7 @@ fn a_parked_write_is_woken_with_what_had_moved() {
             let flush = Script::new([Step::Hold]);
             let writer = Writer::with_flush(Script::new([]), flush);
             let (consumer, mut done) =
-                tokio_write(writer).cancel_on(token.clone()).with_completion();
+                tokio_io::write(writer).cancel_on(token.clone()).with_completion();
             let stream = guest.sink(consumer).await;
             guest.load(&[1, 2, 3]).await;
             assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -128,7 +126,7 @@ fn a_parked_write_is_woken_with_what_had_moved() {
             let writer = Writer::new(Script::new([Step::Accept(1), Step::Hold]));
             let log = writer.log();
             let (consumer, mut done) =
-                sink::<_, u8>(writer).cancel_on(token.clone()).with_completion();
+                sinks::items::<_, u8>(writer).cancel_on(token.clone()).with_completion();
             let stream = guest.sink(consumer).await;
             guest.load(&[1, 2, 3]).await;
             assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -154,7 +152,8 @@ fn a_token_hands_a_sink_back_while_no_write_is_under_way() {
         let token = CancellationToken::new();
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
-        let (consumer, mut done) = tokio_write(writer).cancel_on(token.clone()).with_completion();
+        let (consumer, mut done) =
+            tokio_io::write(writer).cancel_on(token.clone()).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2]).await;
         assert!((&mut done).now_or_never().is_none());
@@ -173,7 +172,7 @@ fn a_zero_length_operation_that_waits_is_woken() {
     with_guest::<u8, _>(async |guest| {
         let token = CancellationToken::new();
         let reader = Reader::new(Script::new([Step::Hold]));
-        let stream = guest.source(tokio_buf_read(reader).cancel_on(token.clone())).await;
+        let stream = guest.source(tokio_io::buf_read(reader).cancel_on(token.clone())).await;
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
         idle().await;
         token.cancel();
@@ -181,7 +180,7 @@ fn a_zero_length_operation_that_waits_is_woken() {
 
         let token = CancellationToken::new();
         let writer = ChunkWriter(Writer::new(Script::new([Step::Hold])));
-        let stream = guest.sink(chunk_sink(writer).cancel_on(token.clone())).await;
+        let stream = guest.sink(sinks::chunks(writer).cancel_on(token.clone())).await;
         assert_eq!(guest.write(stream, 0).await, Code::Blocked);
         idle().await;
         token.cancel();
@@ -196,7 +195,7 @@ fn a_close_that_hangs_is_given_up() {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
             let log = writer.log();
-            let consumer = tokio_write(writer).flush(wasmtime_streams::Flush::OnClose);
+            let consumer = tokio_io::write(writer).flush(wasmtime_streams::Flush::OnClose);
             let consumer = consumer.cancel_on(token.clone().unwrap_or_default());
             let (consumer, mut done) = consumer.with_completion();
             let handle = done.cancel_handle();
@@ -222,7 +221,7 @@ fn a_close_that_hangs_is_given_up() {
 fn a_close_that_is_done_at_once_is_not_given_up() {
     // Rule "Completion": it resolves with the end that came first.
     with_guest::<u8, _>(async |guest| {
-        let (consumer, done) = tokio_write(Vec::new()).with_completion();
+        let (consumer, done) = tokio_io::write(Vec::new()).with_completion();
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1]).await;
         guest.drop_writable(stream).await;
@@ -238,7 +237,7 @@ fn the_first_of_several_counts() {
         for first in [0, 1] {
             let tokens = [CancellationToken::new(), CancellationToken::new()];
             let (one, two) = (tokens[0].clone(), tokens[1].clone());
-            let (producer, mut done) = tokio_read(Reader::new(held()))
+            let (producer, mut done) = tokio_io::read(Reader::new(held()))
                 .until(EndReason::LimitReached, one.cancelled_owned())
                 .until(EndReason::TimedOut, two.cancelled_owned())
                 .with_completion();
@@ -264,13 +263,14 @@ fn the_future_goes_with_the_stream() {
             let _alive = alive;
             std::future::pending().await
         };
-        let producer = tokio_read(&b"1"[..]).until(EndReason::Cancelled, until(alive.clone()));
+        let producer = tokio_io::read(&b"1"[..]).until(EndReason::Cancelled, until(alive.clone()));
         let stream = guest.source(producer).await;
         guest.recv(stream, 9).await;
         guest.drop_readable(stream).await;
         assert_eq!(Arc::strong_count(&alive), 1);
 
-        let consumer = tokio_write(Vec::new()).until(EndReason::Cancelled, until(alive.clone()));
+        let consumer =
+            tokio_io::write(Vec::new()).until(EndReason::Cancelled, until(alive.clone()));
         let (consumer, mut done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         assert!((&mut done).now_or_never().is_none());

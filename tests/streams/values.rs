@@ -9,17 +9,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{AbortHandle, yield_now};
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{callback, future, oneshot, tokio_oneshot, try_future};
+use wasmtime_streams::{channels, sinks, values};
 
 use crate::support::guest::{BUFFER, Code, World, with_guest, with_trapping_guest};
-use wasmtime_streams::testing::executor::idle;
+use wasmtime_streams_testing::executor::idle;
 
 #[test]
 fn a_future_resolves_when_the_rust_future_does() {
     // Rule "A fresh waker".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = futures::channel::oneshot::channel();
-        let handle = guest.future_source(future(rx.map(Result::unwrap))).await;
+        let handle = guest.future_source(values::future(rx.map(Result::unwrap))).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(handle));
         assert_eq!(guest.parked(&mut wait).await, None);
@@ -35,7 +35,7 @@ fn a_cancelled_read_of_a_future_goes_on_with_the_next_one() {
     for parked in [false, true] {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = tokio::sync::oneshot::channel();
-            let handle = guest.future_source(try_future(rx)).await;
+            let handle = guest.future_source(values::try_future(rx)).await;
             assert_eq!(guest.future_read(handle).await, Code::Blocked);
             if parked {
                 idle().await;
@@ -59,7 +59,7 @@ fn a_cancel_takes_nothing_though_the_value_is_there() {
             true => Poll::Ready(5_u32),
             false => Poll::Pending,
         });
-        let handle = guest.future_source(future(value)).await;
+        let handle = guest.future_source(values::future(value)).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         idle().await;
         *ready.lock().unwrap() = true;
@@ -78,7 +78,7 @@ fn a_guest_that_drops_a_future_drops_the_rust_future() {
             let _held = held;
             std::future::pending::<u32>().await
         };
-        let handle = guest.future_source(future(never)).await;
+        let handle = guest.future_source(values::future(never)).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
         guest.future_drop_readable(handle).await;
@@ -90,7 +90,7 @@ fn a_guest_that_drops_a_future_drops_the_rust_future() {
 fn a_future_that_fails_is_a_trap_where_the_host_chose_that() {
     let error = with_trapping_guest::<u32, _>(async |guest| {
         let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
-        let handle = guest.future_source(try_future(rx)).await;
+        let handle = guest.future_source(values::try_future(rx)).await;
         drop(tx);
         guest.future_read(handle).await;
     });
@@ -103,7 +103,7 @@ fn a_value_is_made_with_store_access_when_it_is_delivered() {
     with_guest::<u32, _>(async |guest| {
         let made = Arc::new(Mutex::new(0));
         let count = made.clone();
-        let producer = future(std::future::ready("seven")).deliver_with(
+        let producer = values::future(std::future::ready("seven")).deliver_with(
             move |_: StoreContextMut<'_, World>, word: &str| {
                 *count.lock().unwrap() += 1;
                 Ok(word.len() as u32)
@@ -121,7 +121,7 @@ fn a_guests_future_calls_back_with_store_access() {
     with_guest::<u32, _>(async |guest| {
         let got = Arc::new(Mutex::new(None));
         let sent = got.clone();
-        let consumer = callback(move |_: StoreContextMut<'_, World>, value: u32| {
+        let consumer = values::callback(move |_: StoreContextMut<'_, World>, value: u32| {
             *sent.lock().unwrap() = Some(value);
             Ok(())
         });
@@ -137,11 +137,11 @@ fn a_guests_future_resolves_a_oneshot() {
     with_guest::<u32, _>(async |guest| {
         guest.load(&[8, 0, 0, 0]).await;
         let (tx, rx) = tokio::sync::oneshot::channel();
-        let handle = guest.future_sink(tokio_oneshot(tx)).await;
+        let handle = guest.future_sink(channels::oneshot_sender(tx)).await;
         assert_eq!(guest.future_write(handle).await, Code::Completed(0));
         assert_eq!(rx.await, Ok(8));
         let (tx, rx) = futures::channel::oneshot::channel();
-        let handle = guest.future_sink(oneshot(tx)).await;
+        let handle = guest.future_sink(sinks::oneshot(tx)).await;
         assert_eq!(guest.future_write(handle).await, Code::Completed(0));
         assert_eq!(rx.await, Ok(8));
     });
@@ -152,7 +152,7 @@ fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
         drop(rx);
-        let handle = guest.future_sink(tokio_oneshot(tx)).await;
+        let handle = guest.future_sink(channels::oneshot_sender(tx)).await;
         assert_eq!(guest.future_write(handle).await, Code::Completed(0));
     });
 }
@@ -160,7 +160,7 @@ fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
 #[test]
 fn a_callback_that_fails_is_a_trap() {
     let error = with_trapping_guest::<u32, _>(async |guest| {
-        let consumer = callback(|_: StoreContextMut<'_, World>, value: u32| {
+        let consumer = values::callback(|_: StoreContextMut<'_, World>, value: u32| {
             Err(wasmtime::Error::msg(format!("no use for {value}")))
         });
         let handle = guest.future_sink(consumer).await;
@@ -192,8 +192,10 @@ fn a_task_resolves_a_future() {
             let task = runtime.spawn(async { 7 });
             let abort = task.abort_handle();
             let handle = match fallible {
-                true => guest.future_source(try_future(task)).await,
-                false => guest.future_source(future(task.map(|ended| ended.unwrap_or(0)))).await,
+                true => guest.future_source(values::try_future(task)).await,
+                false => {
+                    guest.future_source(values::future(task.map(|ended| ended.unwrap_or(0)))).await
+                }
             };
             assert_eq!(guest.future_read(handle).await, Code::Blocked);
             idle().await;
@@ -212,7 +214,7 @@ fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
     with_guest::<u32, _>(async |guest| {
         let task = panic();
         let abort = task.abort_handle();
-        let producer = future(task.map(|ended: Result<u32, _>| ended.unwrap_or(404)));
+        let producer = values::future(task.map(|ended: Result<u32, _>| ended.unwrap_or(404)));
         let handle = guest.future_source(producer).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         idle().await;
@@ -223,7 +225,7 @@ fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
     let error = with_trapping_guest::<u32, _>(async |guest| {
         let task = runtime.spawn(async { std::panic::panic_any("no value") });
         let abort = task.abort_handle();
-        let handle = guest.future_source(try_future::<_, u32, _>(task)).await;
+        let handle = guest.future_source(values::try_future::<_, u32, _>(task)).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         idle().await;
         end(&runtime, &abort);
@@ -249,8 +251,8 @@ fn a_task_goes_on_when_the_guest_drops_its_future_unless_its_handle_aborts_it() 
         let abort = task.abort_handle();
         with_guest::<u32, _>(async |guest| {
             let handle = match abort_on_drop {
-                true => guest.future_source(try_future(AbortOnDropHandle::new(task))).await,
-                false => guest.future_source(try_future(task)).await,
+                true => guest.future_source(values::try_future(AbortOnDropHandle::new(task))).await,
+                false => guest.future_source(values::try_future(task)).await,
             };
             assert_eq!(guest.future_read(handle).await, Code::Blocked);
             assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));

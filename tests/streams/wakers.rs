@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{ByteProducer, ByteSource, End, EndReason, Then, collect_bytes};
+use wasmtime_streams::{ByteProducer, ByteSource, End, EndReason, Then, iterators};
 
 use crate::races::no_deadlock;
 
@@ -56,7 +56,7 @@ fn a_waker_of_a_completion_may_own_the_store() {
         let (producer, done) = ByteProducer::new(Never).cancel_on(token).with_completion();
         let mut store = Store::new(&Engine::default(), ());
         let stream = StreamReader::new(&mut store, producer).unwrap();
-        stream.pipe(&mut store, collect_bytes(9)).unwrap();
+        stream.pipe(&mut store, iterators::collect_bytes(9)).unwrap();
 
         let mut done = pin!(done);
         let first = Task::waker(Some(store));

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use futures::stream;
-use wasmtime_streams::testing::executor::idle;
-use wasmtime_streams::{Meter, sink, stream as items, tokio_read, tokio_write};
+use wasmtime_streams::{Meter, sinks, streams, tokio_io};
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -20,7 +20,8 @@ fn a_meter_counts_what_the_guest_gets_and_its_reads() {
         let meter = Meter::new();
         let script = Script::new([Step::Data(vec![1, 2, 3]), Step::Hold, Step::Data(vec![4, 5])]);
         let control = script.control();
-        let (producer, done) = tokio_read(Reader::new(script)).metered(&meter).with_completion();
+        let (producer, done) =
+            tokio_io::read(Reader::new(script)).metered(&meter).with_completion();
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(counts(&meter), (0, 0));
@@ -39,7 +40,7 @@ fn a_meter_counts_what_the_guest_gets_and_its_reads() {
     });
     with_guest::<u32, _>(async |guest| {
         let meter = Meter::new();
-        let stream = guest.source(items(stream::iter(0..5_u32)).metered(&meter)).await;
+        let stream = guest.source(streams::items(stream::iter(0..5_u32)).metered(&meter)).await;
         guest.recv(stream, 2).await;
         assert_eq!(counts(&meter), (2, 1));
         guest.recv(stream, 9).await;
@@ -53,7 +54,8 @@ fn a_meter_counts_what_the_sink_takes_and_the_guests_writes() {
         let meter = Meter::new();
         let script = Script::new([Step::Accept(2), Step::Hold, Step::Accept(1)]);
         let control = script.control();
-        let (consumer, done) = tokio_write(Writer::new(script)).metered(&meter).with_completion();
+        let (consumer, done) =
+            tokio_io::write(Writer::new(script)).metered(&meter).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
         // Short: the rest is another write of the guest's.
@@ -79,7 +81,7 @@ fn a_write_that_is_held_is_one_however_often_the_sink_takes_of_it() {
         let more = [accept.clone(), accept.clone(), Step::Hold, accept.clone(), accept.clone()];
         let script = Script::new([&[accept, Step::Hold][..], &more].concat());
         let control = script.control();
-        let consumer = sink::<_, u8>(Writer::new(script)).batch(2).metered(&meter);
+        let consumer = sinks::items::<_, u8>(Writer::new(script)).batch(2).metered(&meter);
         let (consumer, done) = consumer.with_completion();
         let stream = guest.sink(consumer).await;
         guest.load(&[1, 2, 3, 4, 5]).await;
@@ -101,11 +103,11 @@ fn a_write_that_is_held_is_one_however_often_the_sink_takes_of_it() {
 fn streams_that_share_a_meter_are_counted_together() {
     with_guest::<u8, _>(async |guest| {
         let meter = Meter::new();
-        for producer in [&b"12"[..], b"345"].map(tokio_read) {
+        for producer in [&b"12"[..], b"345"].map(tokio_io::read) {
             let stream = guest.source(producer.metered(&meter).limit(9)).await;
             guest.recv(stream, 9).await;
         }
-        let stream = guest.sink(tokio_write(Vec::new()).metered(&meter.clone())).await;
+        let stream = guest.sink(tokio_io::write(Vec::new()).metered(&meter.clone())).await;
         guest.send_all(stream, b"6789").await;
         assert_eq!(counts(&meter), (9, 3));
     });
@@ -123,7 +125,7 @@ fn an_inspection_sees_the_bytes_that_move_and_no_others() {
     with_guest::<u8, _>(async |guest| {
         let (seen, look) = list();
         let parts = [Step::Data(vec![1, 2]), Step::Pending, Step::Data(vec![3])];
-        let producer = tokio_read(Reader::new(Script::new(parts)))
+        let producer = tokio_io::read(Reader::new(Script::new(parts)))
             .inspect(move |bytes| look.lock().unwrap().push(bytes.to_vec()));
         let stream = guest.source(producer).await;
         while let Code::Completed(_) = guest.recv(stream, 9).await.0 {}
@@ -133,8 +135,8 @@ fn an_inspection_sees_the_bytes_that_move_and_no_others() {
         let script = Script::new([Step::Accept(2), Step::Pending, Step::Accept(1), Step::Fail]);
         let writer = Writer::new(script);
         let log = writer.log();
-        let consumer =
-            tokio_write(writer).inspect(move |bytes| look.lock().unwrap().extend_from_slice(bytes));
+        let consumer = tokio_io::write(writer)
+            .inspect(move |bytes| look.lock().unwrap().extend_from_slice(bytes));
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2, 3, 4, 5]).await;
         assert_eq!((&*seen.lock().unwrap(), log.accepted()), (&vec![1, 2, 3], vec![1, 2, 3]));
@@ -146,7 +148,7 @@ fn an_inspection_sees_the_items_that_move_and_no_others() {
     // Rule "Once and in order".
     with_guest::<u32, _>(async |guest| {
         let (seen, look) = list();
-        let producer = items(stream::iter(1..=5_u32))
+        let producer = streams::items(stream::iter(1..=5_u32))
             .inspect(move |item: &u32| look.lock().unwrap().push(*item));
         let stream = guest.source(producer).await;
         guest.recv(stream, 2).await;
@@ -159,7 +161,7 @@ fn an_inspection_sees_the_items_that_move_and_no_others() {
         with_guest::<u8, _>(async |guest| {
             let (seen, look) = list();
             let writer = Writer::new(Script::new([Step::Accept(1), Step::Accept(1), Step::Fail]));
-            let consumer = sink::<_, u8>(writer)
+            let consumer = sinks::items::<_, u8>(writer)
                 .batch(batch)
                 .inspect(move |item: &u8| look.lock().unwrap().push(*item));
             let (consumer, done) = consumer.with_completion();

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt as _, stream};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    Drive, DriveError, End, Flush, lift, sink, stream as items, tokio_read, tokio_write, try_stream,
+    End, Flush,
+    completion::{Drive, DriveError},
+    from_guest, sinks, streams, tokio_io,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, Guest, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -65,7 +67,7 @@ fn the_future_resolves_before_the_guest_drops_its_stream() {
     // Rule "Completion": as soon as the end is known.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
-        let source = items(stream::iter([Ok(()), Err(7)]));
+        let source = streams::items(stream::iter([Ok(()), Err(7)]));
         let (reader, ended) = guest.with(|store| source.into_wit(store, map.end())).unwrap();
         let (reader, ended) = (guest.take(reader).await, guest.take_future(ended).await);
         assert_eq!(guest.future_read(ended).await, Code::Blocked);
@@ -86,7 +88,7 @@ fn the_future_resolves_where_the_guest_drops_its_stream_first() {
     for parked in [false, true] {
         with_guest::<Outcome, _>(async |guest| {
             let map = Map::default();
-            let source = items(stream::pending());
+            let source = streams::items(stream::pending());
             let (reader, ended) = guest.with(|store| source.into_wit(store, map.end())).unwrap();
             let (reader, ended) = (guest.take(reader).await, guest.take_future(ended).await);
             if parked {
@@ -111,7 +113,7 @@ fn a_future_that_the_guest_never_reads_leaves_nothing_behind() {
     for first in [false, true] {
         with_guest::<Outcome, _>(async |guest| {
             let map = Map::default();
-            let source = items(stream::iter([Ok(()), Err(7)]));
+            let source = streams::items(stream::iter([Ok(()), Err(7)]));
             let (reader, ended) = guest.with(|store| source.into_wit(store, map.end())).unwrap();
             let (reader, ended) = (guest.take(reader).await, guest.take_future(ended).await);
             if first {
@@ -127,7 +129,7 @@ fn a_future_that_the_guest_never_reads_leaves_nothing_behind() {
             let writer = Writer::new(Script::new([]));
             let log = writer.log();
             let (reader, writable) = guest.stream().await;
-            let ended = guest.with(|store| sink(writer).pipe_wit(store, reader, map.end()));
+            let ended = guest.with(|store| sinks::items(writer).pipe_wit(store, reader, map.end()));
             let ended = guest.take_future(ended.unwrap()).await;
             if first {
                 guest.future_drop_readable(ended).await;
@@ -150,7 +152,7 @@ fn an_error_is_mapped() {
     // Rule "Items before the error": and the end of a limit, of a sink's own error.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
-        let source = try_stream(stream::iter([Ok(Ok(())), Err("broken")]));
+        let source = streams::try_items(stream::iter([Ok(Ok(())), Err("broken")]));
         let (reader, ended) = guest.with(|store| source.into_wit(store, map.end())).unwrap();
         let (reader, ended) = (guest.take(reader).await, guest.take_future(ended).await);
         assert_eq!(guest.recv(reader, 9).await.0, Code::Dropped(1));
@@ -160,7 +162,7 @@ fn an_error_is_mapped() {
         for (limit, fails, outcome) in [(1, false, Err(3)), (9, true, Err(4)), (9, false, Ok(()))] {
             let map = Map::default();
             let steps = if fails { vec![Step::Accept(1), Step::Fail] } else { Vec::new() };
-            let consumer = sink(Writer::new(Script::new(steps))).limit(limit);
+            let consumer = sinks::items(Writer::new(Script::new(steps))).limit(limit);
             let (reader, writable) = guest.stream().await;
             let ended = guest.with(|store| consumer.pipe_wit(store, reader, map.end())).unwrap();
             let ended = guest.take_future(ended).await;
@@ -184,7 +186,7 @@ fn a_piped_sink_is_closed_before_its_future_resolves() {
         let flush = Script::new([Step::Pending, Step::Accept(0), Step::Pending]);
         let writer = Writer::with_flush(Script::new([]), flush);
         let log = writer.log();
-        let consumer = sink(writer).flush(Flush::OnClose);
+        let consumer = sinks::items(writer).flush(Flush::OnClose);
         let (reader, writable) = guest.stream().await;
         let ended = guest.with(|store| consumer.pipe_wit(store, reader, map.end())).unwrap();
         let ended = guest.take_future(ended).await;
@@ -213,7 +215,7 @@ fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
             let (map, drive) = (Map::default(), Arc::default());
             let writer = Writer::new(Script::new([]));
             let log = writer.log();
-            let consumer = sink(writer).flush(Flush::OnClose);
+            let consumer = sinks::items(writer).flush(Flush::OnClose);
             let (reader, writable) = guest.stream().await;
             let ended =
                 guest.with(|store| consumer.pipe_wit_on(store, reader, keep(&drive), map.driven()));
@@ -244,7 +246,8 @@ fn a_task_that_the_executor_drops_is_told() {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
         let (reader, writable) = guest.stream().await;
-        let ended = guest.with(|store| sink(writer).pipe_wit_on(store, reader, drop, map.driven()));
+        let ended =
+            guest.with(|store| sinks::items(writer).pipe_wit_on(store, reader, drop, map.driven()));
         let ended = guest.take_future(ended.unwrap()).await;
         assert_eq!(read(guest, ended).await, Err(99));
         // Nobody would close the sink, so the stream is cut short.
@@ -262,8 +265,8 @@ fn streams_of_bytes_have_the_same_shape() {
         let map = Map::default();
         let reader = Reader::new(Script::new([Step::Data(vec![1, 2]), Step::Fail]));
         let (reader, ended) =
-            guest.with(|store| tokio_read(reader).into_wit(store, map.end())).unwrap();
-        let mut ended = guest.with(|store| lift::value(store, ended)).unwrap();
+            guest.with(|store| tokio_io::read(reader).into_wit(store, map.end())).unwrap();
+        let mut ended = guest.with(|store| from_guest::value(store, ended)).unwrap();
         let reader = guest.take(reader).await;
         assert_eq!(guest.recv(reader, 9).await.0, Code::Completed(2));
         idle().await;
@@ -276,8 +279,8 @@ fn streams_of_bytes_have_the_same_shape() {
         let log = writer.log();
         let (reader, writable) = guest.stream().await;
         let ended =
-            guest.with(|store| tokio_write(writer).pipe_wit(store, reader, map.end())).unwrap();
-        let ended = guest.with(|store| lift::value(store, ended)).unwrap();
+            guest.with(|store| tokio_io::write(writer).pipe_wit(store, reader, map.end())).unwrap();
+        let ended = guest.with(|store| from_guest::value(store, ended)).unwrap();
         guest.send_all(writable, &[1, 2]).await;
         guest.drop_writable(writable).await;
         assert_eq!((ended.await, map.calls()), (Ok(Ok(())), 1));
@@ -288,7 +291,7 @@ fn streams_of_bytes_have_the_same_shape() {
         let log = writer.log();
         let (reader, writable) = guest.stream().await;
         let ended = guest.with(|store| {
-            tokio_write(writer).pipe_wit_on(store, reader, keep(&drive), map.driven())
+            tokio_io::write(writer).pipe_wit_on(store, reader, keep(&drive), map.driven())
         });
         guest.with(|store| ended.unwrap().close(store)).unwrap();
         guest.send_all(writable, &[1, 2]).await;
@@ -308,7 +311,7 @@ fn a_store_that_is_full_keeps_no_half_of_the_pair() {
         let map = Map::default();
         let mut store = Store::new(&Engine::default(), ());
         store.concurrent_resource_table().unwrap().set_max_capacity(room);
-        let pair = tokio_read(tokio::io::repeat(1)).into_wit(&mut store, map.end());
+        let pair = tokio_io::read(tokio::io::repeat(1)).into_wit(&mut store, map.end());
         refused += usize::from(pair.is_err());
         if let Ok((mut stream, mut ended)) = pair {
             stream.close(&mut store).unwrap();

@@ -3,12 +3,10 @@
 use futures::channel::oneshot;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio_util::codec::{FramedRead, FramedWrite};
-use wasmtime_streams::testing::executor::idle;
 use wasmtime_streams::{
-    End, EndReason, chunk_sink, collect, collect_bytes, framed_read, framed_write, futures_write,
-    iter, lift, peekable, sink, std_write, stream as items, tokio_buf_read, tokio_read,
-    tokio_write, try_chunks, try_peekable, try_stream,
+    End, EndReason, blocking, codec, from_guest, futures_io, iterators, sinks, streams, tokio_io,
 };
+use wasmtime_streams_testing::executor::idle;
 
 use crate::support::codec::ByteCodec;
 use crate::support::every_source::{LAYERS, Layer, Tells, every_source};
@@ -107,7 +105,7 @@ fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
 #[test]
 fn a_stream_without_data_answers_the_second_question_with_its_end() {
     // Rule "Zero-length reads": nothing was ever read of it.
-    for source in every_source().iter().filter(|source| source.name != "tokio_watch_receiver") {
+    for source in every_source().iter().filter(|source| source.name != "channels::watch_receiver") {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open(guest, b"", Layer::Nothing).await;
             opened.end();
@@ -203,21 +201,21 @@ fn a_sink_that_the_host_has_cut_answers_a_question_with_its_end() {
     with_guest::<u8, _>(async |guest| {
         let writer = || Writer::<u8>::new(Script::new([]));
         let frames = || FramedWrite::new(writer(), ByteCodec(|byte: u8| byte));
-        cut_sink!(guest, "sink", sink::<_, u8>(writer()));
-        cut_sink!(guest, "framed_write", framed_write::<_, _, u8>(frames()));
-        cut_sink!(guest, "chunk_sink", chunk_sink(ChunkWriter(writer())));
+        cut_sink!(guest, "sink", sinks::items::<_, u8>(writer()));
+        cut_sink!(guest, "codec::write", codec::write::<_, _, u8>(frames()));
+        cut_sink!(guest, "sinks::chunks", sinks::chunks(ChunkWriter(writer())));
         let mut readers = Vec::new();
         let mut lifted = || {
-            let (consumer, reader) = lift::consumer(9);
+            let (consumer, reader) = from_guest::consumer(9);
             readers.push(reader);
             consumer
         };
-        cut_sink!(guest, "lift::consumer", lifted());
-        cut_sink!(guest, "tokio_write", tokio_write(writer()));
-        cut_sink!(guest, "futures_write", futures_write(writer()));
-        cut_sink!(guest, "std_write", std_write(Vec::new(), |job| job.run()));
-        cut_sink!(guest, "collect", collect::<u8>(9));
-        cut_sink!(guest, "collect_bytes", collect_bytes(9));
+        cut_sink!(guest, "from_guest::consumer", lifted());
+        cut_sink!(guest, "tokio_io::write", tokio_io::write(writer()));
+        cut_sink!(guest, "futures_io::write", futures_io::write(writer()));
+        cut_sink!(guest, "blocking::write_on", blocking::write_on(Vec::new(), |job| job.run()));
+        cut_sink!(guest, "collect", iterators::collect::<u8>(9));
+        cut_sink!(guest, "collect_bytes", iterators::collect_bytes(9));
     });
 }
 
@@ -226,17 +224,17 @@ fn a_limit_that_is_reached_is_an_end_that_a_question_finds() {
     // Rule "Zero-length reads", rule "Completion": also a limit of nothing.
     with_guest::<u8, _>(async |guest| {
         for stream in [
-            guest.source(tokio_read(&b"123"[..]).limit(0)).await,
-            guest.source(tokio_buf_read(&b"123"[..]).limit(0)).await,
-            guest.source(items(stream::iter([1_u8, 2])).limit(0)).await,
-            guest.source(peekable(stream::iter([1_u8, 2]).peekable()).limit(0)).await,
-            guest.source(iter([1_u8, 2]).limit(0)).await,
+            guest.source(tokio_io::read(&b"123"[..]).limit(0)).await,
+            guest.source(tokio_io::buf_read(&b"123"[..]).limit(0)).await,
+            guest.source(streams::items(stream::iter([1_u8, 2])).limit(0)).await,
+            guest.source(streams::peekable(stream::iter([1_u8, 2]).peekable()).limit(0)).await,
+            guest.source(iterators::items([1_u8, 2]).limit(0)).await,
         ] {
             let answers = ask(guest, stream).await;
             assert!(matches!(answers[..], [ENDED] | [READY, ENDED]), "{answers:?}");
         }
         // With its last byte or item the end is told already.
-        let stream = guest.source(tokio_read(&b"123"[..]).limit(2)).await;
+        let stream = guest.source(tokio_io::read(&b"123"[..]).limit(2)).await;
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(2));
     });
 }
@@ -259,14 +257,19 @@ fn an_error_is_found_by_a_guest_that_only_asks() {
     // Rule "Zero-length reads", rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let script = || Script::new([Step::Fail]);
-        failing!(guest, "tokio_buf_read", 1, tokio_buf_read(Reader::new(script())));
-        failing!(guest, "tokio_read", 2, tokio_read(Reader::new(script())));
-        failing!(guest, "try_chunks", 2, try_chunks(ChunkStream(script())));
-        failing!(guest, "try_stream", 2, try_stream(ItemStream::new(script(), |byte| byte)));
+        failing!(guest, "tokio_io::buf_read", 1, tokio_io::buf_read(Reader::new(script())));
+        failing!(guest, "tokio_io::read", 2, tokio_io::read(Reader::new(script())));
+        failing!(guest, "streams::try_chunks", 2, streams::try_chunks(ChunkStream(script())));
+        failing!(
+            guest,
+            "streams::try_items",
+            2,
+            streams::try_items(ItemStream::new(script(), |byte| byte))
+        );
         let peekable = ItemStream::new(script(), |byte| byte).peekable();
-        failing!(guest, "try_peekable", 2, try_peekable(peekable));
+        failing!(guest, "streams::try_peekable", 2, streams::try_peekable(peekable));
         let frames = FramedRead::new(Reader::new(script()), ByteCodec(|byte: u8| byte));
-        failing!(guest, "framed_read", 2, framed_read(frames));
+        failing!(guest, "codec::read", 2, codec::read(frames));
     });
 }
 
@@ -278,8 +281,10 @@ fn an_error_that_a_question_finds_is_a_trap_where_the_host_asks_for_it() {
         let error = with_trapping_guest::<u8, _>(async |guest| {
             let failing = ItemStream::new(Script::new([Step::Fail]), |byte| byte);
             let stream = match peeks {
-                false => guest.source(try_stream(failing).trap_on_error()).await,
-                true => guest.source(try_peekable(failing.peekable()).trap_on_error()).await,
+                false => guest.source(streams::try_items(failing).trap_on_error()).await,
+                true => {
+                    guest.source(streams::try_peekable(failing.peekable()).trap_on_error()).await
+                }
             };
             for _ in 0..5 {
                 asked += 1;

@@ -57,38 +57,38 @@ macro_rules! source {
 
 pub fn sources() -> Vec<Source> {
     vec![
-        source!("tokio_read", fallible: true, readiness: false, |script| {
-            ws::tokio_read(Reader::new(script))
+        source!("tokio_io::read", fallible: true, readiness: false, |script| {
+            ws::tokio_io::read(Reader::new(script))
         }),
-        source!("tokio_buf_read", fallible: true, readiness: true, |script| {
-            ws::tokio_buf_read(Reader::new(script))
+        source!("tokio_io::buf_read", fallible: true, readiness: true, |script| {
+            ws::tokio_io::buf_read(Reader::new(script))
         }),
         source!("chunks", fallible: false, readiness: false, |script| {
-            ws::chunks(ChunkStream(script).map(Result::unwrap))
+            ws::streams::chunks(ChunkStream(script).map(Result::unwrap))
         }),
-        source!("try_chunks", fallible: true, readiness: false, |script| {
-            ws::try_chunks(ChunkStream(script).into_stream())
+        source!("streams::try_chunks", fallible: true, readiness: false, |script| {
+            ws::streams::try_chunks(ChunkStream(script).into_stream())
         }),
         source!("stream", fallible: false, readiness: false, |script| {
-            ws::stream(ItemStream::new(script, |byte| byte).map(Result::unwrap))
+            ws::streams::items(ItemStream::new(script, |byte| byte).map(Result::unwrap))
         }),
-        source!("try_stream", fallible: true, readiness: false, |script| {
-            ws::try_stream(ItemStream::new(script, |byte| byte))
+        source!("streams::try_items", fallible: true, readiness: false, |script| {
+            ws::streams::try_items(ItemStream::new(script, |byte| byte))
         }),
         source!("peekable", fallible: false, readiness: true, |script| {
-            ws::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
+            ws::streams::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
         }),
-        source!("try_peekable", fallible: true, readiness: true, |script| {
-            ws::try_peekable(ItemStream::new(script, |byte| byte).peekable())
+        source!("streams::try_peekable", fallible: true, readiness: true, |script| {
+            ws::streams::try_peekable(ItemStream::new(script, |byte| byte).peekable())
         }),
-        source!("futures_read", fallible: true, readiness: false, |script| {
-            ws::futures_read(Reader::new(script))
+        source!("futures_io::read", fallible: true, readiness: false, |script| {
+            ws::futures_io::read(Reader::new(script))
         }),
-        source!("futures_buf_read", fallible: true, readiness: true, |script| {
-            ws::futures_buf_read(Reader::new(script))
+        source!("futures_io::buf_read", fallible: true, readiness: true, |script| {
+            ws::futures_io::buf_read(Reader::new(script))
         }),
-        source!("framed_read", fallible: true, readiness: false, |script| {
-            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
+        source!("codec::read", fallible: true, readiness: false, |script| {
+            ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
         }),
     ]
 }
@@ -137,17 +137,17 @@ macro_rules! sink {
 
 pub fn sinks() -> Vec<Sink> {
     vec![
-        sink!("tokio_write", readiness: false, holds: false, ws::tokio_write),
-        sink!("chunk_sink", readiness: true, holds: false, |writer| {
-            ws::chunk_sink(ChunkWriter(writer))
+        sink!("tokio_io::write", readiness: false, holds: false, ws::tokio_io::write),
+        sink!("sinks::chunks", readiness: true, holds: false, |writer| {
+            ws::sinks::chunks(ChunkWriter(writer))
         }),
-        sink!("sink", readiness: true, holds: true, ws::sink::<_, u8>),
+        sink!("sink", readiness: true, holds: true, ws::sinks::items::<_, u8>),
         sink!("sink, strict", readiness: true, holds: false, |writer| {
-            ws::sink::<_, u8>(writer).batch(1)
+            ws::sinks::items::<_, u8>(writer).batch(1)
         }),
-        sink!("futures_write", readiness: false, holds: false, ws::futures_write),
-        sink!("framed_write", readiness: false, holds: true, |writer| {
-            ws::framed_write(FramedWrite::new(writer, ByteCodec(|byte| byte)))
+        sink!("futures_io::write", readiness: false, holds: false, ws::futures_io::write),
+        sink!("codec::write", readiness: false, holds: true, |writer| {
+            ws::codec::write(FramedWrite::new(writer, ByteCodec(|byte| byte)))
         }),
     ]
 }

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The names of the public functions in `path` and below, each with `prefix` before it.
-fn functions(path: &Path, prefix: &str, names: &mut BTreeSet<String>) {
+/// The names of the public functions in `path` and below, each behind the module: `sockets::read`.
+fn functions(path: &Path, module: &str, names: &mut BTreeSet<String>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
-            functions(&entry.unwrap().path(), prefix, names);
+            functions(&entry.unwrap().path(), module, names);
         }
         return;
     }
     for line in fs::read_to_string(path).unwrap().lines() {
-        if let Some(name) = line.strip_prefix("pub fn ") {
-            names.insert(format!("{prefix}{}", name.split(['<', '(']).next().unwrap()));
+        let function = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
+        if let Some(name) = function.and_then(|function| function.split(['<', '(']).next()) {
+            names.insert(format!("{module}::{name}"));
         }
     }
 }
@@ -23,23 +24,49 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Those of the adapters, and of `future<T>`.
-pub fn public_constructors() -> BTreeSet<String> {
+/// The modules of adapters: their folders, but for what they share.
+fn modules() -> Vec<String> {
+    let folders = fs::read_dir(root().join("adapters")).unwrap();
+    let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !["shared", "layers", "handovers"].contains(&&**name)).collect()
+}
+
+/// The addresses of the adapters, and of `future<T>`: `sockets::read`.
+pub fn addresses() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    functions(&root().join("adapters"), "", &mut names);
-    functions(&root().join("src/value.rs"), "", &mut names);
+    for module in modules() {
+        functions(&root().join("adapters").join(&module), &module, &mut names);
+    }
+    functions(&root().join("src/values.rs"), "values", &mut names);
     assert!(names.len() > 10, "{names:?}");
     names
 }
 
-/// Those of the modules `lift`, `lower` and `relay`, with the name of the module before them.
-pub fn handoffs() -> BTreeSet<String> {
+/// Those of the modules `from_guest`, `to_guest` and `relay`.
+pub fn handoff_addresses() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    functions(&root().join("src/lift"), "lift_", &mut names);
-    functions(&root().join("src/lower"), "lower_", &mut names);
-    functions(&root().join("src/relay.rs"), "relay_", &mut names);
+    functions(&root().join("src/from_guest"), "from_guest", &mut names);
+    functions(&root().join("src/to_guest"), "to_guest", &mut names);
+    functions(&root().join("src/relay.rs"), "relay", &mut names);
     assert!(names.len() > 10, "{names:?}");
     names
+}
+
+/// What a row is named after: `sockets_read`. What is a loop over a whole run (`run`) has no row.
+fn constructors(addresses: BTreeSet<String>) -> BTreeSet<String> {
+    let runs = ["from_guest::run", "from_guest::run_items"];
+    let addresses = addresses.into_iter().filter(|address| !runs.contains(&&**address));
+    addresses.map(|address| address.replace("::", "_")).collect()
+}
+
+/// What the rows of the adapters, and of `future<T>`, are named after.
+pub fn public_constructors() -> BTreeSet<String> {
+    constructors(addresses())
+}
+
+/// What the rows of the modules `from_guest`, `to_guest` and `relay` are named after.
+pub fn handoffs() -> BTreeSet<String> {
+    constructors(handoff_addresses())
 }
 
 /// What is wrong with a table whose rows are named after the constructors; what follows a name tells rows of the same

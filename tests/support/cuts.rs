@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContext as _, StoreContextMut};
-use wasmtime_streams::testing::{Code, Guest, Setup};
 use wasmtime_streams::{
     ByteConsumer, ByteSink, CancelHandle, End, EndReason, ItemConsumer, ItemSink, StoreToken,
 };
+use wasmtime_streams_testing::{Code, Guest, Setup};
 
 /// What the guest writes before its stream is cut.
 pub const BEFORE: &[u8] = b"hello";

@@ -17,7 +17,8 @@ use tokio_util::codec::FramedRead;
 use wasmtime::StoreContextMut;
 use wasmtime::component::StreamReader;
 use wasmtime_streams::{
-    self as ws, ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, Job, lower,
+    self as ws, ByteProducer, ByteSource, EndReason, ItemProducer, ItemSource, blocking::Job,
+    to_guest,
 };
 
 use super::codec::ByteCodec;
@@ -116,7 +117,7 @@ impl AnySource {
     /// A watch has one value: of `data` it gives the last.
     pub fn gives(&self, data: &[u8]) -> Vec<u8> {
         match self.name {
-            "tokio_watch_receiver" => data[data.len() - 1..].to_vec(),
+            "channels::watch_receiver" => data[data.len() - 1..].to_vec(),
             _ => data.to_vec(),
         }
     }
@@ -216,7 +217,7 @@ impl Read for BlockingReader {
 fn blocking(data: &[u8], layer: Layer) -> Made {
     let reader = BlockingReader::default();
     let (jobs, arrives, ends) = (reader.clone(), reader.clone(), reader.clone());
-    let producer = ws::std_read(reader, move |job: Job| {
+    let producer = ws::blocking::read_on(reader, move |job: Job| {
         let mut blocking = jobs.0.lock().unwrap();
         if blocking.ended || !blocking.left.is_empty() {
             drop(blocking);
@@ -248,79 +249,90 @@ macro_rules! source {
 
 pub fn every_source() -> Vec<AnySource> {
     vec![
-        source!("tokio_read", Nothing, bytes, |script| ws::tokio_read(Reader::new(script))),
-        source!("tokio_buf_read", All, bytes, |script| ws::tokio_buf_read(Reader::new(script))),
-        source!("futures_read", Nothing, bytes, |script| ws::futures_read(Reader::new(script))),
-        source!("futures_buf_read", All, bytes, |script| {
-            ws::futures_buf_read(Reader::new(script))
+        source!("tokio_io::read", Nothing, bytes, |script| ws::tokio_io::read(Reader::new(script))),
+        source!("tokio_io::buf_read", All, bytes, |script| ws::tokio_io::buf_read(Reader::new(
+            script
+        ))),
+        source!("futures_io::read", Nothing, bytes, |script| ws::futures_io::read(Reader::new(
+            script
+        ))),
+        source!("futures_io::buf_read", All, bytes, |script| {
+            ws::futures_io::buf_read(Reader::new(script))
         }),
         source!("chunks", Nothing, bytes, |script| {
-            ws::chunks(ChunkStream(script).map(Result::unwrap))
+            ws::streams::chunks(ChunkStream(script).map(Result::unwrap))
         }),
-        source!("try_chunks", Nothing, bytes, |script| {
-            ws::try_chunks(ChunkStream(script).into_stream())
+        source!("streams::try_chunks", Nothing, bytes, |script| {
+            ws::streams::try_chunks(ChunkStream(script).into_stream())
         }),
         source!("http_body", Nothing, bytes, |script| {
-            ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::<Bytes>::data)))
+            ws::body::read(StreamBody::new(ChunkStream(script).map_ok(Frame::<Bytes>::data)))
         }),
         source!("stream", Nothing, items, |script| {
-            ws::stream(ItemStream::new(script, |byte| byte).map(Result::unwrap))
+            ws::streams::items(ItemStream::new(script, |byte| byte).map(Result::unwrap))
         }),
-        source!("try_stream", Nothing, items, |script| {
-            ws::try_stream(ItemStream::new(script, |byte| byte))
+        source!("streams::try_items", Nothing, items, |script| {
+            ws::streams::try_items(ItemStream::new(script, |byte| byte))
         }),
         source!("peekable", All, items, |script| {
-            ws::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
+            ws::streams::peekable(
+                ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable(),
+            )
         }),
-        source!("try_peekable", All, items, |script| {
-            ws::try_peekable(ItemStream::new(script, |byte| byte).peekable())
+        source!("streams::try_peekable", All, items, |script| {
+            ws::streams::try_peekable(ItemStream::new(script, |byte| byte).peekable())
         }),
-        source!("framed_read", Nothing, items, |script| {
-            ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
+        source!("codec::read", Nothing, items, |script| {
+            ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
         }),
-        source!("std_read", Nothing, true, blocking),
+        source!("blocking::read_on", Nothing, true, blocking),
         source!("iter", Nothing, false, |data, layer| {
             // It says nothing of its length.
             let mut left = VecDeque::from(data.to_vec());
-            items(ws::iter(std::iter::from_fn(move || left.pop_front())), layer, || {}, || {})
+            items(
+                ws::iterators::items(std::iter::from_fn(move || left.pop_front())),
+                layer,
+                || {},
+                || {},
+            )
         }),
-        source!("try_iter", Nothing, false, |data, layer| {
+        source!("iterators::try_items", Nothing, false, |data, layer| {
             let mut left = VecDeque::from(data.to_vec());
             let next = move || left.pop_front().map(Ok::<_, io::Error>);
-            items(ws::try_iter(std::iter::from_fn(next)), layer, || {}, || {})
+            items(ws::iterators::try_items(std::iter::from_fn(next)), layer, || {}, || {})
         }),
         source!("a channel of the futures crate", Perhaps, true, |data, layer| {
             let ((tx, rx), data) = (mpsc::unbounded(), data.to_vec());
             let sends = tx.clone();
             let arrive = move || data.iter().for_each(|n| sends.unbounded_send(*n).unwrap());
-            items(ws::stream(rx), layer, arrive, || drop(tx))
+            items(ws::streams::items(rx), layer, arrive, || drop(tx))
         }),
-        source!("tokio_receiver", Perhaps, true, |data, layer| {
+        source!("channels::mpsc_receiver", Perhaps, true, |data, layer| {
             let ((tx, rx), data) = (tokio_mpsc::channel(64), data.to_vec());
             let sends = tx.clone();
             let arrive = move || data.iter().for_each(|n| sends.try_send(*n).unwrap());
-            items(ws::tokio_receiver(rx), layer, arrive, || drop(tx))
+            items(ws::channels::mpsc_receiver(rx), layer, arrive, || drop(tx))
         }),
-        source!("tokio_unbounded_receiver", Perhaps, true, |data, layer| {
+        source!("channels::mpsc_unbounded_receiver", Perhaps, true, |data, layer| {
             let ((tx, rx), data) = (tokio_mpsc::unbounded_channel(), data.to_vec());
             let sends = tx.clone();
             let arrive = move || data.iter().for_each(|n| sends.send(*n).unwrap());
-            items(ws::tokio_unbounded_receiver(rx), layer, arrive, || drop(tx))
+            items(ws::channels::mpsc_unbounded_receiver(rx), layer, arrive, || drop(tx))
         }),
-        source!("tokio_broadcast_receiver", All, true, |data, layer| {
+        source!("channels::broadcast_receiver", All, true, |data, layer| {
             let ((tx, rx), data) = (broadcast::channel(64), data.to_vec());
             let sends = tx.clone();
             let arrive = move || data.iter().for_each(|n| assert!(sends.send(*n).is_ok()));
-            items(ws::tokio_broadcast_receiver(rx), layer, arrive, || drop(tx))
+            items(ws::channels::broadcast_receiver(rx), layer, arrive, || drop(tx))
         }),
-        source!("tokio_watch_receiver", All, true, |data, layer| {
+        source!("channels::watch_receiver", All, true, |data, layer| {
             let ((tx, rx), data) = (watch::channel(0), data.to_vec());
             let sends = tx.clone();
             let arrive = move || data.iter().for_each(|n| assert!(sends.send(*n).is_ok()));
-            items(ws::tokio_watch_receiver(rx).changes_only(), layer, arrive, || drop(tx))
+            items(ws::channels::watch_receiver(rx).changes_only(), layer, arrive, || drop(tx))
         }),
-        source!("lower::writer", All, true, |data, layer| {
-            let ((writer, producer), data) = (lower::producer(64), data.to_vec());
+        source!("to_guest::writer", All, true, |data, layer| {
+            let ((writer, producer), data) = (to_guest::producer(64), data.to_vec());
             let writer = Arc::new(Mutex::new(writer));
             let writes = writer.clone();
             let arrive = move || {
@@ -329,8 +341,8 @@ pub fn every_source() -> Vec<AnySource> {
             };
             bytes(producer, layer, arrive, move || writer.lock().unwrap().close())
         }),
-        source!("lower::sink", All, true, |data, layer| {
-            let ((sink, producer), data) = (lower::item_producer(64), data.to_vec());
+        source!("to_guest::sink", All, true, |data, layer| {
+            let ((sink, producer), data) = (to_guest::item_producer(64), data.to_vec());
             let sink = Arc::new(Mutex::new(sink));
             let sends = sink.clone();
             let arrive = move || {

@@ -2,10 +2,10 @@
 
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
-use wasmtime_streams::testing::executor::Stalled;
-use wasmtime_streams::testing::{self, Item, Setup};
+use wasmtime_streams_testing::executor::Stalled;
+use wasmtime_streams_testing::{self as testing, Item, Setup};
 
-pub use wasmtime_streams::testing::{BUFFER, Code};
+pub use wasmtime_streams_testing::{BUFFER, Code};
 
 /// What a test's store holds.
 #[derive(Debug, Default)]

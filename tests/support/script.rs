@@ -1,1 +1,1 @@
-pub use wasmtime_streams::testing::inner::*;
+pub use wasmtime_streams_testing::inner::*;

@@ -31,7 +31,9 @@ pub(crate) fn bytes(bench: &mut Bench) -> Result<()> {
 fn to_guest(bench: &mut Bench, guest: &Guest<u8>, per_op: u32, size: &str) -> Result<()> {
     bench.compare(
         Subject::new(format!("bytes-in-{size}"), "direct", AS_FAST),
-        &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::tokio_read(Reader::new(per_op, n))),
+        &mut |ops| {
+            guest.read(Load::ops(ops, per_op), |n| ours::tokio_io::read(Reader::new(per_op, n)))
+        },
         &mut |ops| guest.read(Load::ops(ops, per_op), |n| DirectRead(Reader::new(per_op, n))),
     )
 }
@@ -39,7 +41,7 @@ fn to_guest(bench: &mut Bench, guest: &Guest<u8>, per_op: u32, size: &str) -> Re
 fn from_guest(bench: &mut Bench, guest: &Guest<u8>, per_op: u32, size: &str) -> Result<()> {
     let ours = || {
         let (writer, count) = Writer::new(per_op);
-        (ours::tokio_write(writer), count)
+        (ours::tokio_io::write(writer), count)
     };
     let direct = || {
         let (writer, count) = Writer::new(per_op);
@@ -56,11 +58,11 @@ fn from_guest(bench: &mut Bench, guest: &Guest<u8>, per_op: u32, size: &str) -> 
 fn limits(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     let per_op = 64 << 10;
     let mut read =
-        |ops| guest.read(Load::ops(ops, per_op), |n| ours::tokio_read(Reader::new(per_op, n)));
+        |ops| guest.read(Load::ops(ops, per_op), |n| ours::tokio_io::read(Reader::new(per_op, n)));
     let mut write = |ops| {
         guest.write(Load::ops(ops, per_op), || {
             let (writer, count) = Writer::new(per_op);
-            (ours::tokio_write(writer), count)
+            (ours::tokio_io::write(writer), count)
         })
     };
     let mut memcpy = |ops| {
@@ -104,7 +106,7 @@ fn chunked(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     for (chunk, size, floor) in floors {
         let mut ours = |n| {
             // Whole operations, as on the other side.
-            guest.read(load(n, chunk), |total| ours::chunks(chunks(chunk, total)))
+            guest.read(load(n, chunk), |total| ours::streams::chunks(chunks(chunk, total)))
         };
         bench.compare(
             Subject::new(format!("chunks-{size}-in-64k"), "one-handed-over", floor).unit("chunk"),
@@ -123,7 +125,7 @@ fn chunked(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
         Subject::new("try-chunks-1k-in-64k", "one-handed-over", 12.0).unit("chunk"),
         &mut |n| {
             guest.read(load(n, chunk), |total| {
-                ours::try_chunks(chunks(chunk, total).map(Ok::<_, Infallible>))
+                ours::streams::try_chunks(chunks(chunk, total).map(Ok::<_, Infallible>))
             })
         },
         &mut |n| guest.read(load(n, chunk), |total| HandOver(chunks(chunk, total))),

@@ -22,10 +22,12 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
         &mut |ops| {
             let handle = RefCell::new(None);
             guest.read(Load::ops(ops, per_op), |n| {
-                keep(&handle, ours::tokio_read(Reader::new(per_op, n)).with_completion())
+                keep(&handle, ours::tokio_io::read(Reader::new(per_op, n)).with_completion())
             })
         },
-        &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::tokio_read(Reader::new(per_op, n))),
+        &mut |ops| {
+            guest.read(Load::ops(ops, per_op), |n| ours::tokio_io::read(Reader::new(per_op, n)))
+        },
     )?;
     bench.compare(
         subject("completion-bytes-out"),
@@ -33,13 +35,13 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
             let handle = RefCell::new(None);
             guest.write(Load::ops(ops, per_op), || {
                 let (writer, count) = Writer::new(per_op);
-                (keep(&handle, ours::tokio_write(writer).with_completion()), count)
+                (keep(&handle, ours::tokio_io::write(writer).with_completion()), count)
             })
         },
         &mut |ops| {
             guest.write(Load::ops(ops, per_op), || {
                 let (writer, count) = Writer::new(per_op);
-                (ours::tokio_write(writer), count)
+                (ours::tokio_io::write(writer), count)
             })
         },
     )?;
@@ -49,10 +51,10 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
         &mut |ops| {
             let handle = RefCell::new(None);
             guest.read(Load::ops(ops, per_op), |n| {
-                keep(&handle, ours::stream(numbers(n)).with_completion())
+                keep(&handle, ours::streams::items(numbers(n)).with_completion())
             })
         },
-        &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::stream(numbers(n))),
+        &mut |ops| guest.read(Load::ops(ops, per_op), |n| ours::streams::items(numbers(n))),
     )?;
     bench.compare(
         subject("completion-items-out"),
@@ -60,13 +62,13 @@ pub(crate) fn completions(bench: &mut Bench) -> Result<()> {
             let handle = RefCell::new(None);
             guest.write(Load::ops(ops, per_op), || {
                 let (counter, count) = Counter::new();
-                (keep(&handle, ours::sink(counter).with_completion()), count)
+                (keep(&handle, ours::sinks::items(counter).with_completion()), count)
             })
         },
         &mut |ops| {
             guest.write(Load::ops(ops, per_op), || {
                 let (counter, count) = Counter::new();
-                (ours::sink(counter), count)
+                (ours::sinks::items(counter), count)
             })
         },
     )

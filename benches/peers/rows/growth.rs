@@ -20,7 +20,7 @@ const OPS: u32 = 64;
 
 pub(crate) fn growth(bench: &mut Bench) -> Result<()> {
     let guest = Guest::new(&bench.engine)?;
-    let ours = || ours::tokio_read(repeat(1));
+    let ours = || ours::tokio_io::read(repeat(1));
     let effort = bench.effort.few();
     bench.values(
         effort,
@@ -40,7 +40,7 @@ pub(crate) fn growth(bench: &mut Bench) -> Result<()> {
         let load = Load { per_op, total };
         let mut time = 0;
         for _ in 0..times {
-            time += guest.read(load, |n| ours::tokio_read(Reader::new(per_op, n)))?.as_nanos();
+            time += guest.read(load, |n| ours::tokio_io::read(Reader::new(per_op, n)))?.as_nanos();
         }
         Ok(time as f64 / ((total * times) >> 20) as f64)
     };

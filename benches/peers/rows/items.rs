@@ -58,7 +58,7 @@ where
 }
 
 fn numbers_in(bench: &mut Bench, guest: &Guest<u32>, per_op: u32, floor: f64) -> Result<()> {
-    let mut ours = |n| read(guest, per_op, n, |n| ours::stream(numbers(n)));
+    let mut ours = |n| read(guest, per_op, n, |n| ours::streams::items(numbers(n)));
     bench.compare(subject("items-in", per_op, "one-by-one", floor), &mut ours, &mut |n| {
         read(guest, per_op, n, |n| OneRead(numbers(n)))
     })?;
@@ -76,7 +76,7 @@ fn numbers_out(bench: &mut Bench, guest: &Guest<u32>, per_op: u32, floor: f64) -
         &mut |n| {
             write(guest, per_op, n, || {
                 let (counter, count) = Counter::new();
-                (ours::sink(counter), count)
+                (ours::sinks::items(counter), count)
             })
         },
         &mut |n| {
@@ -93,7 +93,7 @@ fn numbers_out(bench: &mut Bench, guest: &Guest<u32>, per_op: u32, floor: f64) -
                 count.add(batch.len());
                 Ok(())
             };
-            (ours::for_each_batch(call), counted)
+            (ours::iterators::for_each_batch(call), counted)
         })
     };
     bench.compare(
@@ -127,7 +127,7 @@ fn strings(bench: &mut Bench, per_op: u32) -> Result<()> {
     let guest = Guest::new(&bench.engine)?;
     bench.compare(
         subject("records-in", per_op, "one-by-one", 8.0),
-        &mut |n| read(&guest, per_op, n, |n| ours::stream(records(n))),
+        &mut |n| read(&guest, per_op, n, |n| ours::streams::items(records(n))),
         &mut |n| read(&guest, per_op, n, |n| OneRead(records(n))),
     )?;
     bench.compare(
@@ -135,7 +135,7 @@ fn strings(bench: &mut Bench, per_op: u32) -> Result<()> {
         &mut |n| {
             write(&guest, per_op, n, || {
                 let (counter, count) = Counter::new();
-                (ours::sink(counter), count)
+                (ours::sinks::items(counter), count)
             })
         },
         &mut |n| {

@@ -120,9 +120,9 @@ impl Passing {
                 let mut ends = Vec::new();
                 for (read, write) in [(from_read, to_write), (to_read, from_write)] {
                     let stream =
-                        store.with(|store| StreamReader::new(store, ours::tokio_read(read)))?;
+                        store.with(|store| StreamReader::new(store, ours::tokio_io::read(read)))?;
                     let (passed,) = pass.call_concurrent(store, (stream, PER_OP)).await?;
-                    let (consumer, done) = ours::tokio_write(write).with_completion();
+                    let (consumer, done) = ours::tokio_io::write(write).with_completion();
                     store.with(|store| passed.pipe(store, consumer))?;
                     ends.push(done);
                 }
@@ -142,9 +142,9 @@ impl Passing {
             .store
             .run_concurrent(async |store| {
                 let stream =
-                    store.with(|store| StreamReader::new(store, ours::tokio_read(read)))?;
+                    store.with(|store| StreamReader::new(store, ours::tokio_io::read(read)))?;
                 let (passed,) = pass.call_concurrent(store, (stream, PER_OP)).await?;
-                let (consumer, done) = ours::tokio_write(write).with_completion();
+                let (consumer, done) = ours::tokio_io::write(write).with_completion();
                 store.with(|store| passed.pipe(store, consumer))?;
                 done.await;
                 wasmtime::error::Ok(())

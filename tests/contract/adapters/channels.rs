@@ -11,8 +11,8 @@ use ::tokio::sync::mpsc::error::TryRecvError::Disconnected;
 use ::tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report, Reported};
 use wasmtime_streams::{Completion, End};
+use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Reported};
 
 use super::{ITEMS, add, completed, completed_as, names};
 
@@ -182,7 +182,7 @@ where
 fn sender(room: usize, peer: Peer) -> Report {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = bounded::<u8>(room);
-        received(ws::tokio_sender(tx).with_completion(), receive, peer)
+        received(ws::channels::mpsc_sender(tx).with_completion(), receive, peer)
     });
     let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
     check.bound(room).assert()
@@ -191,7 +191,7 @@ fn sender(room: usize, peer: Peer) -> Report {
 fn sender_of_strings() -> Report {
     let check = testing::consumer(names(), || {
         let (tx, receive) = bounded::<String>(3);
-        received(ws::tokio_sender(tx).with_completion(), receive, Peer::Steps)
+        received(ws::channels::mpsc_sender(tx).with_completion(), receive, Peer::Steps)
     });
     check.bound(3).assert()
 }
@@ -199,7 +199,7 @@ fn sender_of_strings() -> Report {
 fn unbounded_sender(peer: Peer) -> Report {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = unbounded();
-        received(ws::tokio_unbounded_sender(tx).with_completion(), receive, peer)
+        received(ws::channels::mpsc_unbounded_sender(tx).with_completion(), receive, peer)
     });
     let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
     check.assert()
@@ -208,7 +208,7 @@ fn unbounded_sender(peer: Peer) -> Report {
 fn broadcast_sender(peer: Peer) -> Report {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = broadcasting();
-        received(ws::tokio_broadcast_sender(tx).with_completion(), receive, peer)
+        received(ws::channels::broadcast_sender(tx).with_completion(), receive, peer)
     });
     check.assert()
 }
@@ -216,7 +216,7 @@ fn broadcast_sender(peer: Peer) -> Report {
 /// Nobody receives, and that is no error.
 fn broadcast_sender_unheard() -> Report {
     let check = testing::consumer(ITEMS.to_vec(), || {
-        let sender = ws::tokio_broadcast_sender(broadcast::Sender::<u8>::new(1));
+        let sender = ws::channels::broadcast_sender(broadcast::Sender::<u8>::new(1));
         let (consumer, completion) = sender.with_completion();
         completed(Made::new(consumer), completion)
     });
@@ -228,7 +228,7 @@ fn broadcast_receiver_lagging() -> Report {
     let check = testing::producer(vec![103, 4, 5, 6, 7], || {
         let (tx, rx) = broadcast::channel(4);
         ITEMS.into_iter().for_each(|item| assert!(broadcast(&tx, item)));
-        let producer = ws::tokio_broadcast_receiver(rx).on_lag(|lost| Some(100 + lost as u8));
+        let producer = ws::channels::broadcast_receiver(rx).on_lag(|lost| Some(100 + lost as u8));
         let (producer, completion) = producer.with_completion();
         completed(Made::new(producer), completion)
     });
@@ -239,7 +239,7 @@ fn broadcast_receiver_lagging() -> Report {
 fn watch_receiver_closed() -> Report {
     let check = testing::producer(vec![5_u8], || {
         let (_, rx) = watch::channel(5_u8);
-        let (producer, completion) = ws::tokio_watch_receiver(rx).with_completion();
+        let (producer, completion) = ws::channels::watch_receiver(rx).with_completion();
         completed(Made::new(producer), completion)
     });
     check.assert()
@@ -249,7 +249,7 @@ fn watch_receiver_closed() -> Report {
 fn watch_receiver(changes_only: bool) -> Report {
     let check = testing::producer(ITEMS.to_vec(), move || {
         let (tx, rx) = watch::channel(u8::from(!changes_only));
-        let producer = ws::tokio_watch_receiver(rx);
+        let producer = ws::channels::watch_receiver(rx);
         let producer = if changes_only { producer.changes_only() } else { producer };
         let read = Arc::new(AtomicU8::new(0));
         let reads = read.clone();
@@ -278,7 +278,7 @@ fn watch_sender() -> Report {
     let check = testing::consumer(ITEMS.to_vec(), || {
         let (tx, rx) = watch::channel(0_u8);
         let closed = rx.clone();
-        let (consumer, completion) = ws::tokio_watch_sender(tx).with_completion();
+        let (consumer, completion) = ws::channels::watch_sender(tx).with_completion();
         completed(Made::new(consumer), completion)
             .received(move || (1..=*rx.borrow()).collect())
             .closed(move || closed.has_changed().is_err())
@@ -300,22 +300,22 @@ fn broadcast<T>(sender: &broadcast::Sender<T>, item: T) -> bool {
 
 #[rustfmt::skip]
 rows! {
-    tokio_receiver: receiver!(ITEMS.to_vec(), mpsc::channel(7), try_send, ws::tokio_receiver);
-    tokio_receiver_of_strings: receiver!(names(), mpsc::channel(7), try_send, ws::tokio_receiver);
-    tokio_unbounded_receiver: receiver!(ITEMS.to_vec(), mpsc::unbounded_channel(), send_unbounded, ws::tokio_unbounded_receiver);
-    tokio_broadcast_receiver: receiver!(ITEMS.to_vec(), broadcast::channel(7), broadcast, ws::tokio_broadcast_receiver);
-    tokio_broadcast_receiver_of_strings: receiver!(names(), broadcast::channel(7), broadcast, ws::tokio_broadcast_receiver);
-    tokio_broadcast_receiver_lagging: broadcast_receiver_lagging();
-    tokio_watch_receiver: watch_receiver(false);
-    tokio_watch_receiver_changes_only: watch_receiver(true);
-    tokio_watch_receiver_closed: watch_receiver_closed();
-    tokio_sender: add(sender(8, Peer::Last), sender(2, Peer::Steps));
-    tokio_sender_of_one: sender(1, Peer::Steps);
-    tokio_sender_of_strings: sender_of_strings();
-    tokio_sender_closed: sender(2, Peer::Leaves(2));
-    tokio_unbounded_sender: add(unbounded_sender(Peer::Last), unbounded_sender(Peer::Steps));
-    tokio_unbounded_sender_closed: unbounded_sender(Peer::Leaves(1));
-    tokio_broadcast_sender: add(broadcast_sender(Peer::Last), broadcast_sender(Peer::Steps));
-    tokio_broadcast_sender_unheard: broadcast_sender_unheard();
-    tokio_watch_sender: watch_sender();
+    channels_mpsc_receiver: receiver!(ITEMS.to_vec(), mpsc::channel(7), try_send, ws::channels::mpsc_receiver);
+    channels_mpsc_receiver_of_strings: receiver!(names(), mpsc::channel(7), try_send, ws::channels::mpsc_receiver);
+    channels_mpsc_unbounded_receiver: receiver!(ITEMS.to_vec(), mpsc::unbounded_channel(), send_unbounded, ws::channels::mpsc_unbounded_receiver);
+    channels_broadcast_receiver: receiver!(ITEMS.to_vec(), broadcast::channel(7), broadcast, ws::channels::broadcast_receiver);
+    channels_broadcast_receiver_of_strings: receiver!(names(), broadcast::channel(7), broadcast, ws::channels::broadcast_receiver);
+    channels_broadcast_receiver_lagging: broadcast_receiver_lagging();
+    channels_watch_receiver: watch_receiver(false);
+    channels_watch_receiver_changes_only: watch_receiver(true);
+    channels_watch_receiver_closed: watch_receiver_closed();
+    channels_mpsc_sender: add(sender(8, Peer::Last), sender(2, Peer::Steps));
+    channels_mpsc_sender_of_one: sender(1, Peer::Steps);
+    channels_mpsc_sender_of_strings: sender_of_strings();
+    channels_mpsc_sender_closed: sender(2, Peer::Leaves(2));
+    channels_mpsc_unbounded_sender: add(unbounded_sender(Peer::Last), unbounded_sender(Peer::Steps));
+    channels_mpsc_unbounded_sender_closed: unbounded_sender(Peer::Leaves(1));
+    channels_broadcast_sender: add(broadcast_sender(Peer::Last), broadcast_sender(Peer::Steps));
+    channels_broadcast_sender_unheard: broadcast_sender_unheard();
+    channels_watch_sender: watch_sender();
 }

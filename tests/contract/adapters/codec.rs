@@ -2,7 +2,7 @@
 
 use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::{ITEMS, Kind, add, completed, name, names};
 use crate::script::{Reader, Script, Step, Writer};
@@ -31,7 +31,7 @@ fn lines_in(kind: Kind) -> Report {
         let script = Script::new(steps);
         let control = script.control();
         let lines = FramedRead::new(Reader::new(script), LinesCodec::new_with_max_length(64));
-        let (producer, completion) = ws::framed_read(lines).with_completion();
+        let (producer, completion) = ws::codec::read(lines).with_completion();
         let holds = text().len().div_ceil(5);
         kind.step(completed(Made::new(producer), completion), control, holds)
     });
@@ -46,7 +46,7 @@ fn lines_out(kind: Kind) -> Report {
         let writer = Writer::new(script);
         let (log, closed) = (writer.log(), writer.log());
         let lines = FramedWrite::new(writer, LinesCodec::new());
-        let (consumer, completion) = ws::framed_write::<_, _, String>(lines).with_completion();
+        let (consumer, completion) = ws::codec::write::<_, _, String>(lines).with_completion();
         let made = completed(Made::new(consumer), completion)
             .received(move || {
                 let text = String::from_utf8(log.accepted()).unwrap();
@@ -65,11 +65,11 @@ fn all_kinds(check: fn(Kind) -> Report) -> Report {
 
 #[rustfmt::skip]
 rows! {
-    framed_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(|n| n))));
-    framed_read_of_strings: source!(names(), short: true, Ready Parts Fails, |script| ws::framed_read(FramedRead::new(Reader::new(script), ByteCodec(name))));
-    framed_read_of_lines: all_kinds(lines_in);
-    framed_write: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::framed_write::<_, _, u8>(FramedWrite::new(writer, ByteCodec(|n| n))));
-    framed_write_small_buffer: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::framed_write::<_, _, u8>(FramedWrite::with_capacity(writer, ByteCodec(|n| n), 2)));
-    framed_write_strict: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::framed_write::<_, _, u8>(FramedWrite::new(writer, ByteCodec(|n| n))).batch(1));
-    framed_write_of_lines: all_kinds(lines_out);
+    codec_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(|n| n))));
+    codec_read_of_strings: source!(names(), short: true, Ready Parts Fails, |script| ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(name))));
+    codec_read_of_lines: all_kinds(lines_in);
+    codec_write: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::codec::write::<_, _, u8>(FramedWrite::new(writer, ByteCodec(|n| n))));
+    codec_write_small_buffer: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::codec::write::<_, _, u8>(FramedWrite::with_capacity(writer, ByteCodec(|n| n), 2)));
+    codec_write_strict: sink!(ITEMS.to_vec(), Ready Parts Fails, |writer| ws::codec::write::<_, _, u8>(FramedWrite::new(writer, ByteCodec(|n| n))).batch(1));
+    codec_write_of_lines: all_kinds(lines_out);
 }

@@ -13,7 +13,7 @@ use ::tokio::io::BufReader;
 use ::tokio::runtime::{Builder, Runtime};
 use wasmtime_streams as ws;
 use wasmtime_streams::Flush;
-use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::{ITEMS, completed};
 
@@ -70,7 +70,7 @@ fn writes(policy: Flush) -> Report {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let file = file();
         let same = file.try_clone().unwrap();
-        let writer = ws::tokio_write(File::from_std(file)).flush(policy);
+        let writer = ws::tokio_io::write(File::from_std(file)).flush(policy);
         let (consumer, completion) = writer.with_completion();
         let (pool, left) = (pool.clone(), Cell::new(STEPS));
         completed(Made::new(consumer), completion).step(move || done(&pool, &left)).received(
@@ -85,8 +85,8 @@ fn writes(policy: Flush) -> Report {
 }
 
 rows! {
-    tokio_read_file: reads!(ws::tokio_read);
-    tokio_buf_read_file: reads!(|file| ws::tokio_buf_read(BufReader::with_capacity(4, file)));
-    tokio_write_file: writes(Flush::EachOp);
-    tokio_write_file_on_close: writes(Flush::OnClose);
+    tokio_io_read_file: reads!(ws::tokio_io::read);
+    tokio_io_buf_read_file: reads!(|file| ws::tokio_io::buf_read(BufReader::with_capacity(4, file)));
+    tokio_io_write_file: writes(Flush::EachOp);
+    tokio_io_write_file_on_close: writes(Flush::OnClose);
 }

@@ -5,25 +5,25 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
-use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
-use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report, Reported};
+use wasmtime_streams::from_guest::{GuestItems, GuestReader, ToHost};
+use wasmtime_streams::to_guest::{FromHost, HostSink, HostWriter};
 use wasmtime_streams::{
     ByteSink, ByteSource as _, Completion, End, EndReason, ItemSink, ItemSource as _, Take, Then,
-    lift, lower, relay,
+    from_guest, relay, to_guest,
 };
+use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Reported};
 
 use super::channels::{Peer, Receive, observed, sending_then};
 use super::{ITEMS, add, completed_as, names};
 
 /// What gives its parts to a store at once: there is a row for the parts.
 pub(super) const IN_A_STORE: &[&str] = &[
-    "lift_reader",
-    "lift_items",
-    "lift_value",
-    "lower_writer",
-    "lower_sink",
-    "lower_value",
+    "from_guest_reader",
+    "from_guest_items",
+    "from_guest_value",
+    "to_guest_writer",
+    "to_guest_sink",
+    "to_guest_value",
     "relay_bytes",
     "relay_items",
     "relay_splice",
@@ -224,7 +224,7 @@ fn item_parts() -> Report {
 
 fn value_consumer() -> Report {
     testing::future_consumer(5_u32, || {
-        let (consumer, mut value) = lift::value_consumer::<u32>();
+        let (consumer, mut value) = from_guest::value_consumer::<u32>();
         let mut received = Vec::new();
         Made::new(consumer).received(move || {
             // A value is given once.
@@ -239,7 +239,7 @@ fn value_consumer() -> Report {
 
 fn value_producer() -> Report {
     testing::future_producer(5_u32, || {
-        let (sender, producer) = lower::value_producer::<u32>();
+        let (sender, producer) = to_guest::value_producer::<u32>();
         let mut sender = Some(sender);
         Made::new(producer).step(move || sender.take().is_some_and(|sender| sender.send(5).is_ok()))
     })
@@ -248,14 +248,14 @@ fn value_producer() -> Report {
 
 #[rustfmt::skip]
 rows! {
-    lift_consumer: sink!(ITEMS.to_vec(), lift::consumer, bytes);
-    lift_item_consumer: sink!(ITEMS.to_vec(), lift::item_consumer::<u8>, items);
-    lift_item_consumer_of_strings: sink!(names(), lift::item_consumer::<String>, items);
-    lift_value_consumer: value_consumer();
-    lower_producer: source!(ITEMS.to_vec(), lower::producer, write, |mut writer: HostWriter| writer.close());
-    lower_item_producer: source!(ITEMS.to_vec(), lower::item_producer::<u8>, send, |mut sink: HostSink<u8>| sink.close());
-    lower_item_producer_of_strings: source!(names(), lower::item_producer::<String>, send, |mut sink: HostSink<String>| sink.close());
-    lower_value_producer: value_producer();
+    from_guest_consumer: sink!(ITEMS.to_vec(), from_guest::consumer, bytes);
+    from_guest_item_consumer: sink!(ITEMS.to_vec(), from_guest::item_consumer::<u8>, items);
+    from_guest_item_consumer_of_strings: sink!(names(), from_guest::item_consumer::<String>, items);
+    from_guest_value_consumer: value_consumer();
+    to_guest_producer: source!(ITEMS.to_vec(), to_guest::producer, write, |mut writer: HostWriter| writer.close());
+    to_guest_item_producer: source!(ITEMS.to_vec(), to_guest::item_producer::<u8>, send, |mut sink: HostSink<u8>| sink.close());
+    to_guest_item_producer_of_strings: source!(names(), to_guest::item_producer::<String>, send, |mut sink: HostSink<String>| sink.close());
+    to_guest_value_producer: value_producer();
     relay_byte_parts: byte_parts();
     relay_item_parts: item_parts();
 }

@@ -11,8 +11,8 @@ use http_body::{Body as _, Frame};
 use http_body_util::StreamBody;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, ReceiverEnd, Report};
-use wasmtime_streams::{BodyError, GuestBody};
+use wasmtime_streams::body::{BodyError, GuestBody};
+use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report};
 
 use super::{ITEMS, Kind, add, completed};
 use crate::script::ChunkStream;
@@ -72,8 +72,8 @@ async fn drain(read: Rc<RefCell<Read>>) {
 }
 
 /// A body with room for `capacity` bytes, which is read when the kit moves it on.
-fn pair(capacity: usize) -> (ws::ByteConsumer<ws::GuestBodySink>, Rc<RefCell<Read>>) {
-    let (consumer, body) = ws::guest_body(capacity, None);
+fn pair(capacity: usize) -> (ws::ByteConsumer<ws::body::GuestBodySink>, Rc<RefCell<Read>>) {
+    let (consumer, body) = ws::body::from_guest(capacity, None);
     (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new(), end: ReceiverEnd::Open })))
 }
 
@@ -103,7 +103,7 @@ fn trailers() -> Report {
             headers.insert("sum", sum.into());
             Ok(Ok::<_, BodyError>(Some(headers)))
         };
-        let (consumer, mut trailers) = ws::guest_trailers(make);
+        let (consumer, mut trailers) = ws::body::trailers_from_guest(make);
         let mut received = Vec::new();
         Made::new(consumer).received(move || {
             if received.is_empty()
@@ -119,9 +119,9 @@ fn trailers() -> Report {
 
 #[rustfmt::skip]
 rows! {
-    http_body: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::http_body(StreamBody::new(ChunkStream(script).map_ok(Frame::data))));
-    guest_body: plain(64);
-    guest_body_that_is_full: plain(4);
-    guest_body_with_completion: with_completion(4);
-    guest_trailers: trailers();
+    body_read: source!(ITEMS.to_vec(), short: false, Ready Parts Fails, |script| ws::body::read(StreamBody::new(ChunkStream(script).map_ok(Frame::data))));
+    body_from_guest: plain(64);
+    body_from_guest_that_is_full: plain(4);
+    body_from_guest_with_completion: with_completion(4);
+    body_trailers_from_guest: trailers();
 }

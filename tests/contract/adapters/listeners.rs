@@ -15,8 +15,8 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report};
-use wasmtime_streams::{EndReason, ItemProducer, ItemSource, SocketAccept, Then};
+use wasmtime_streams::{EndReason, ItemProducer, ItemSource, Then, sockets::SocketAccept};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
@@ -124,7 +124,7 @@ where
             };
             let left = if kind == Fails { usize::MAX } else { CONNECTIONS };
             // The kit polls it outside of the runtime.
-            let accept = entered.enter(|| ws::tokio_accept(listener));
+            let accept = entered.enter(|| ws::sockets::accept(listener));
             let (producer, completion) = ends(left, accept).deliver_with(push).with_completion();
             let made = completed(Made::new(producer), completion);
             if kind == Ready {
@@ -225,7 +225,7 @@ fn datagrams(kinds: &[Kind], last: Last) -> Report {
             };
             let left = if last == Last::Item { all } else { usize::MAX };
             let (producer, completion) =
-                ends(left, ws::tokio_datagrams(socket)).deliver_with(deliver).with_completion();
+                ends(left, ws::sockets::datagrams(socket)).deliver_with(deliver).with_completion();
             let made = completed(Made::new(producer), completion);
             if kind == Ready {
                 while step() {}
@@ -248,7 +248,7 @@ fn send_to(addressed: bool) -> Report {
             let receive =
                 move |_: StoreContextMut<'_, ()>, name: String| Ok((name.into_bytes(), to));
             let (consumer, completion) =
-                ws::tokio_send_to(socket).receive_with(receive).with_completion();
+                ws::sockets::send_to(socket).receive_with(receive).with_completion();
             peer.set_nonblocking(true).unwrap();
             let mut arrived = Vec::new();
             let made = completed(Made::new(consumer), completion).received(move || {
@@ -275,11 +275,11 @@ fn send_to(addressed: bool) -> Report {
 }
 
 rows! {
-    tokio_accept: accepts(&[Ready, Parts, Fails], true, tcp);
+    sockets_accept: accepts(&[Ready, Parts, Fails], true, tcp);
     // A UnixListener that is shut down does not fail: accept(2) says "not yet", poll(2) says "ready", and tokio asks again.
-    tokio_accept_unix: accepts(&[Ready, Parts], false, unix);
-    tokio_datagrams: datagrams(&[Ready, Parts], Last::Item);
-    tokio_datagrams_shut_down: datagrams(&[Parts], Last::Shutdown);
-    tokio_send_to: send_to(true);
-    tokio_send_to_its_peer: send_to(false);
+    sockets_accept_unix: accepts(&[Ready, Parts], false, unix);
+    sockets_datagrams: datagrams(&[Ready, Parts], Last::Item);
+    sockets_datagrams_shut_down: datagrams(&[Parts], Last::Shutdown);
+    sockets_send_to: send_to(true);
+    sockets_send_to_its_peer: send_to(false);
 }

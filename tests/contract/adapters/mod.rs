@@ -6,8 +6,8 @@ use ::std::collections::BTreeSet;
 use ::std::io::Write as _;
 use ::std::sync::{Arc, Mutex};
 
-use wasmtime_streams::testing::{Made, Report, Reported};
 use wasmtime_streams::{Completion, End};
+use wasmtime_streams_testing::{Made, Report, Reported};
 
 use crate::script::{Control, Script, Step};
 
@@ -242,7 +242,7 @@ fn no_adapter_is_missing_from_the_table() {
     let mut names = public_constructors();
     let table: BTreeSet<_> = rows().map(str::to_owned).collect();
     // Two streams at once, made of what has rows of its own.
-    names.remove("tokio_duplex");
+    names.remove("tokio_io_duplex");
     names.append(&mut handoffs());
     for name in handoff::IN_A_STORE {
         assert!(names.remove(*name), "there is no {name}");

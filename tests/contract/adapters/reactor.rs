@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use ::tokio::runtime::{Builder, Runtime};
 use rustix::event::{PollFd, Timespec, poll};
-use wasmtime_streams::testing::Report;
+use wasmtime_streams_testing::Report;
 
 pub(super) use rustix::event::PollFlags;
 

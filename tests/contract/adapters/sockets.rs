@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use ::tokio::net::{TcpSocket, TcpStream, UnixStream, tcp, unix};
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report};
-use wasmtime_streams::{SocketRead, SocketWrite};
+use wasmtime_streams::sockets::{SocketRead, SocketWrite};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, shows, wait, watched};
@@ -111,7 +111,7 @@ where
                 reactor.turn();
                 true
             };
-            let (producer, completion) = ws::tokio_socket_read(socket).with_completion();
+            let (producer, completion) = ws::sockets::read(socket).with_completion();
             let made = completed(Made::new(producer), completion);
             if kind == Ready {
                 while step() {}
@@ -176,7 +176,7 @@ where
                 }
             }
             reactor.turn();
-            let (consumer, completion) = ws::tokio_socket_write(socket).with_completion();
+            let (consumer, completion) = ws::sockets::write(socket).with_completion();
             let arrived = Rc::new(RefCell::new(arrived));
             let same = Rc::new(RefCell::new(Some(same)));
             let (all, end, last) = (arrived.clone(), arrived.clone(), same.clone());
@@ -232,14 +232,14 @@ where
 
 #[rustfmt::skip]
 rows! {
-    tokio_socket_read: reads(&[Ready, Parts, Fails], true, tcp);
-    tokio_socket_read_tcp_half: reads(&[Ready, Parts, Fails], true, tcp_reads);
-    tokio_socket_read_unix: reads(&[Ready, Parts, Fails], false, unix);
-    tokio_socket_read_unix_half: reads(&[Ready, Parts, Fails], false, unix_reads);
-    tokio_socket_read_pipe: reads(&[Ready, Parts], false, pipe_reads);
-    tokio_socket_write: writes(&[Ready, Parts, Fails], true, tcp);
-    tokio_socket_write_tcp_half: writes(&[Ready, Parts, Fails], true, tcp_writes);
-    tokio_socket_write_unix: writes(&[Ready, Parts, Fails], false, unix);
-    tokio_socket_write_unix_half: writes(&[Ready, Parts, Fails], false, unix_writes);
-    tokio_socket_write_pipe: writes(&[Ready, Parts, Fails], false, pipe_writes);
+    sockets_read: reads(&[Ready, Parts, Fails], true, tcp);
+    sockets_read_tcp_half: reads(&[Ready, Parts, Fails], true, tcp_reads);
+    sockets_read_unix: reads(&[Ready, Parts, Fails], false, unix);
+    sockets_read_unix_half: reads(&[Ready, Parts, Fails], false, unix_reads);
+    sockets_read_pipe: reads(&[Ready, Parts], false, pipe_reads);
+    sockets_write: writes(&[Ready, Parts, Fails], true, tcp);
+    sockets_write_tcp_half: writes(&[Ready, Parts, Fails], true, tcp_writes);
+    sockets_write_unix: writes(&[Ready, Parts, Fails], false, unix);
+    sockets_write_unix_half: writes(&[Ready, Parts, Fails], false, unix_writes);
+    sockets_write_pipe: writes(&[Ready, Parts, Fails], false, pipe_writes);
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use wasmtime::StoreContextMut;
 use wasmtime::component::StreamConsumer;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Item, Made, Report};
-use wasmtime_streams::{Completion, Job};
+use wasmtime_streams::{Completion, blocking::Job};
+use wasmtime_streams_testing::{self as testing, Item, Made, Report};
 
 use super::{ITEMS, Kind, add, completed, names, records};
 
@@ -24,7 +24,7 @@ macro_rules! ready {
 
 fn failing() -> Report {
     let items = || ITEMS.into_iter().map(Ok).chain([Err("scripted failure")]);
-    ready!(ITEMS.to_vec(), ws::try_iter(items())).fails().assert()
+    ready!(ITEMS.to_vec(), ws::iterators::try_items(items())).fails().assert()
 }
 
 /// Checks a sink whose items are known only when it is handed back.
@@ -53,15 +53,25 @@ where
 
 fn collected<V>(items: Vec<V>, limit: usize) -> Report
 where
-    V: Item<Value = V> + ws::Plain + Clone + PartialEq + std::fmt::Debug + 'static,
+    V: Item<Value = V> + ws::items::Plain + Clone + PartialEq + std::fmt::Debug + 'static,
 {
     let bound = items.len().min(limit);
-    collecting(items, bound, move || ws::collect(limit).with_completion(), ws::Collect::into_inner)
+    collecting(
+        items,
+        bound,
+        move || ws::iterators::collect(limit).with_completion(),
+        ws::iterators::Collect::into_inner,
+    )
 }
 
 fn collected_bytes(limit: usize) -> Report {
-    let make = move || ws::collect_bytes(limit).with_completion();
-    collecting(ITEMS.to_vec(), ITEMS.len().min(limit), make, ws::CollectBytes::into_inner)
+    let make = move || ws::iterators::collect_bytes(limit).with_completion();
+    collecting(
+        ITEMS.to_vec(),
+        ITEMS.len().min(limit),
+        make,
+        ws::iterators::CollectBytes::into_inner,
+    )
 }
 
 /// Checks a closure that is given what the guest writes.
@@ -219,35 +229,43 @@ macro_rules! writes {
 }
 pub(super) use writes;
 
-fn read(reader: Blocking, queue: &Queue, kind: Kind) -> ws::ByteProducer<ws::StdRead<Blocking>> {
-    ws::std_read(reader, queue.spawn(kind))
+fn read(
+    reader: Blocking,
+    queue: &Queue,
+    kind: Kind,
+) -> ws::ByteProducer<ws::blocking::Read<Blocking>> {
+    ws::blocking::read_on(reader, queue.spawn(kind))
 }
 
-fn write(writer: Blocking, queue: &Queue, kind: Kind) -> ws::ByteConsumer<ws::StdWrite<Blocking>> {
-    ws::std_write(writer, queue.spawn(kind))
+fn write(
+    writer: Blocking,
+    queue: &Queue,
+    kind: Kind,
+) -> ws::ByteConsumer<ws::blocking::Write<Blocking>> {
+    ws::blocking::write_on(writer, queue.spawn(kind))
 }
 
 #[rustfmt::skip]
 rows! {
-    iter: ready!(ITEMS.to_vec(), ws::iter(ITEMS)).assert();
-    iter_of_strings: ready!(names(), ws::iter(names())).assert();
-    iter_of_records: ready!(records(), ws::iter(records())).assert();
-    try_iter: ready!(ITEMS.to_vec(), ws::try_iter(ITEMS.map(Ok::<_, String>))).assert();
-    try_iter_that_fails: failing();
-    for_each: calls!(ITEMS.to_vec(), u8, |log, n: u8| log.push(n), ws::for_each);
-    for_each_of_strings: calls!(names(), String, |log, name: String| log.push(name), ws::for_each);
-    for_each_batch: calls!(ITEMS.to_vec(), u8, |log, batch: Vec<u8>| { assert!(!batch.is_empty()); log.extend(batch) }, ws::for_each_batch);
-    for_each_batch_of_records: calls!(records(), (u32, String), |log, batch: Vec<(u32, String)>| log.extend(batch), |call| ws::for_each_batch(call).batch(2));
-    collect: collected(ITEMS.to_vec(), 100);
-    collect_exactly: collected(ITEMS.to_vec(), 7);
-    collect_limited: collected(ITEMS.to_vec(), 4);
-    collect_of_strings: collected(names(), 5);
-    collect_bytes: collected_bytes(100);
-    collect_bytes_exactly: collected_bytes(7);
-    collect_bytes_limited: collected_bytes(4);
-    std_read: reads!(Queue::default(), Ready Parts Fails, read);
-    std_read_unbuffered: reads!(Queue::default(), Parts Fails, |reader, queue, kind| read(reader, queue, kind).buffer(1));
-    std_write: writes!(Queue::default(), Ready Parts Fails, write);
-    std_write_unbuffered: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).buffer(2));
-    std_write_unflushed: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).flush(ws::Flush::OnClose));
+    iterators_items: ready!(ITEMS.to_vec(), ws::iterators::items(ITEMS)).assert();
+    iterators_items_of_strings: ready!(names(), ws::iterators::items(names())).assert();
+    iterators_items_of_records: ready!(records(), ws::iterators::items(records())).assert();
+    iterators_try_items: ready!(ITEMS.to_vec(), ws::iterators::try_items(ITEMS.map(Ok::<_, String>))).assert();
+    iterators_try_items_that_fails: failing();
+    iterators_for_each: calls!(ITEMS.to_vec(), u8, |log, n: u8| log.push(n), ws::iterators::for_each);
+    iterators_for_each_of_strings: calls!(names(), String, |log, name: String| log.push(name), ws::iterators::for_each);
+    iterators_for_each_batch: calls!(ITEMS.to_vec(), u8, |log, batch: Vec<u8>| { assert!(!batch.is_empty()); log.extend(batch) }, ws::iterators::for_each_batch);
+    iterators_for_each_batch_of_records: calls!(records(), (u32, String), |log, batch: Vec<(u32, String)>| log.extend(batch), |call| ws::iterators::for_each_batch(call).batch(2));
+    iterators_collect: collected(ITEMS.to_vec(), 100);
+    iterators_collect_exactly: collected(ITEMS.to_vec(), 7);
+    iterators_collect_limited: collected(ITEMS.to_vec(), 4);
+    iterators_collect_of_strings: collected(names(), 5);
+    iterators_collect_bytes: collected_bytes(100);
+    iterators_collect_bytes_exactly: collected_bytes(7);
+    iterators_collect_bytes_limited: collected_bytes(4);
+    blocking_read_on: reads!(Queue::default(), Ready Parts Fails, read);
+    blocking_read_on_unbuffered: reads!(Queue::default(), Parts Fails, |reader, queue, kind| read(reader, queue, kind).buffer(1));
+    blocking_write_on: writes!(Queue::default(), Ready Parts Fails, write);
+    blocking_write_on_unbuffered: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).buffer(2));
+    blocking_write_on_unflushed: writes!(Queue::default(), Ready Parts Fails, |writer, queue, kind| write(writer, queue, kind).flush(ws::Flush::OnClose));
 }

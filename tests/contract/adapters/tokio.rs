@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use ::tokio::runtime::{Builder, Runtime};
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::std::{Blocking, Log, reads, writes};
 use super::{ITEMS, Kind, add, completed};
@@ -37,23 +37,31 @@ impl Thread {
     }
 }
 
-fn read(reader: Blocking, thread: &Thread, _: Kind) -> ws::ByteProducer<ws::StdRead<Blocking>> {
+fn read(
+    reader: Blocking,
+    thread: &Thread,
+    _: Kind,
+) -> ws::ByteProducer<ws::blocking::Read<Blocking>> {
     thread.watch(&reader);
     let _runtime = RUNTIME.enter();
-    ws::tokio_blocking_read(reader)
+    ws::blocking::read(reader)
 }
 
-fn write(writer: Blocking, thread: &Thread, _: Kind) -> ws::ByteConsumer<ws::StdWrite<Blocking>> {
+fn write(
+    writer: Blocking,
+    thread: &Thread,
+    _: Kind,
+) -> ws::ByteConsumer<ws::blocking::Write<Blocking>> {
     thread.watch(&writer);
     let _runtime = RUNTIME.enter();
-    ws::tokio_blocking_write(writer)
+    ws::blocking::write(writer)
 }
 
 #[rustfmt::skip]
 rows! {
-    tokio_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_read(Reader::new(script)));
-    tokio_buf_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_buf_read(Reader::new(script)));
-    tokio_write: sink!(ITEMS.to_vec(), Ready Parts Fails, ws::tokio_write);
-    tokio_blocking_read: reads!(Thread::default(), Ready Parts Fails, read);
-    tokio_blocking_write: writes!(Thread::default(), Ready Parts Fails, write);
+    tokio_io_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_io::read(Reader::new(script)));
+    tokio_io_buf_read: source!(ITEMS.to_vec(), short: true, Ready Parts Fails, |script| ws::tokio_io::buf_read(Reader::new(script)));
+    tokio_io_write: sink!(ITEMS.to_vec(), Ready Parts Fails, ws::tokio_io::write);
+    blocking_read: reads!(Thread::default(), Ready Parts Fails, read);
+    blocking_write: writes!(Thread::default(), Ready Parts Fails, write);
 }

@@ -8,7 +8,7 @@ use ::tokio::sync::oneshot::Receiver;
 use ::tokio::task::yield_now;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams::testing::{self, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made, Report};
 
 /// Checks a consumer of a future into a oneshot channel.
 macro_rules! oneshot {
@@ -48,7 +48,7 @@ fn task() -> Report {
         let task = runtime.spawn(async { rx.await.unwrap_or(0) });
         let ended = task.abort_handle();
         let mut tx = Some(tx);
-        Made::new(ws::try_future(task)).step(move || {
+        Made::new(ws::values::try_future(task)).step(move || {
             let sent = tx.take().is_some_and(|tx| tx.send(5).is_ok());
             runtime.block_on(async {
                 while sent && !ended.is_finished() {
@@ -69,17 +69,17 @@ fn calls() -> Report {
             log.lock().unwrap().push(value);
             Ok(())
         };
-        Made::new(ws::callback(call)).received(move || received.lock().unwrap().clone())
+        Made::new(ws::values::callback(call)).received(move || received.lock().unwrap().clone())
     })
     .assert()
 }
 
 #[rustfmt::skip]
 rows! {
-    future: value!(|rx: Receiver<u32>| ws::future(rx.map(Result::unwrap)));
-    try_future: value!(ws::try_future);
-    try_future_of_a_task: task();
-    tokio_oneshot: oneshot!(::tokio::sync::oneshot::channel::<u32>(), ws::tokio_oneshot);
-    oneshot: oneshot!(::futures::channel::oneshot::channel::<u32>(), ws::oneshot);
-    callback: calls();
+    values_future: value!(|rx: Receiver<u32>| ws::values::future(rx.map(Result::unwrap)));
+    values_try_future: value!(ws::values::try_future);
+    values_try_future_of_a_task: task();
+    channels_oneshot_sender: oneshot!(::tokio::sync::oneshot::channel::<u32>(), ws::channels::oneshot_sender);
+    sinks_oneshot: oneshot!(::futures::channel::oneshot::channel::<u32>(), ws::sinks::oneshot);
+    values_callback: calls();
 }

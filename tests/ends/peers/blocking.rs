@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{Builder, Runtime};
-use wasmtime_streams::{self as ws, Flush, Job};
+use wasmtime_streams::{self as ws, Flush, blocking::Job};
 
 use super::line::{End, Line, is_ready};
 use crate::host::Host;
@@ -123,22 +123,22 @@ fn pool<R>(reads: bool, shut: bool, make: impl FnOnce(End) -> R) -> (R, Other) {
     (object, Other { line, reads, threads: Threads::Pool(runtime) })
 }
 
-pub fn std_read(_: &Host, plan: &Plan) -> Open {
+pub fn blocking_read_on(_: &Host, plan: &Plan) -> Open {
     let (object, spawn, peer) = queue(true, false);
-    byte_source(plan, ws::std_read(object, spawn), peer)
+    byte_source(plan, ws::blocking::read_on(object, spawn), peer)
 }
 
-pub fn tokio_blocking_read(_: &Host, plan: &Plan) -> Open {
-    let (producer, peer) = pool(true, false, ws::tokio_blocking_read);
+pub fn blocking_read(_: &Host, plan: &Plan) -> Open {
+    let (producer, peer) = pool(true, false, ws::blocking::read);
     byte_source(plan, producer, peer)
 }
 
-pub fn std_write(_: &Host, plan: &Plan) -> Open {
+pub fn blocking_write_on(_: &Host, plan: &Plan) -> Open {
     let (object, spawn, peer) = queue(false, plan.parked);
-    byte_sink(plan, ws::std_write(object, spawn), SHAPE, peer)
+    byte_sink(plan, ws::blocking::write_on(object, spawn), SHAPE, peer)
 }
 
-pub fn tokio_blocking_write(_: &Host, plan: &Plan) -> Open {
-    let (consumer, peer) = pool(false, plan.parked, ws::tokio_blocking_write);
+pub fn blocking_write(_: &Host, plan: &Plan) -> Open {
+    let (consumer, peer) = pool(false, plan.parked, ws::blocking::write);
     byte_sink(plan, consumer, SHAPE, peer)
 }

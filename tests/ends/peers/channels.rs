@@ -43,27 +43,27 @@ impl<S> Peer for Feeds<S> {
 pub fn receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::channel(9);
     let peer = Feeds::new(tx, |tx| tx.try_send(7).unwrap(), mpsc::Sender::is_closed);
-    item_source(plan, ws::tokio_receiver(rx), |byte| byte, peer)
+    item_source(plan, ws::channels::mpsc_receiver(rx), |byte| byte, peer)
 }
 
 pub fn unbounded_receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::unbounded_channel();
     let peer = Feeds::new(tx, |tx| tx.send(7).unwrap(), mpsc::UnboundedSender::is_closed);
-    item_source(plan, ws::tokio_unbounded_receiver(rx), |byte| byte, peer)
+    item_source(plan, ws::channels::mpsc_unbounded_receiver(rx), |byte| byte, peer)
 }
 
 pub fn broadcast_receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = broadcast::channel(8);
     let send = |tx: &broadcast::Sender<u8>| assert!(tx.send(7).is_ok());
     let peer = Feeds::new(tx, send, |tx| tx.receiver_count() == 0);
-    item_source(plan, ws::tokio_broadcast_receiver(rx), |byte| byte, peer)
+    item_source(plan, ws::channels::broadcast_receiver(rx), |byte| byte, peer)
 }
 
 pub fn watch_receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = watch::channel(0);
     let send = |tx: &watch::Sender<u8>| assert!(tx.send(7).is_ok());
     let peer = Feeds::new(tx, send, watch::Sender::is_closed);
-    item_source(plan, ws::tokio_watch_receiver(rx).changes_only(), |byte| byte, peer)
+    item_source(plan, ws::channels::watch_receiver(rx).changes_only(), |byte| byte, peer)
 }
 
 /// A receiver behind a sink; what it gives is an item, or whether the channel is at its end.
@@ -102,23 +102,23 @@ impl<R> Peer for Receives<R> {
 pub fn sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::channel::<u8>(2);
     let peer = Receives::new(rx, |rx| rx.try_recv().map(drop).map_err(|e| e == Disconnected));
-    item_sink(plan, ws::tokio_sender(tx), |byte| byte, Shape::EXACT, peer)
+    item_sink(plan, ws::channels::mpsc_sender(tx), |byte| byte, Shape::EXACT, peer)
 }
 
 pub fn unbounded_sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::unbounded_channel::<u8>();
     let peer = Receives::new(rx, |rx| rx.try_recv().map(drop).map_err(|e| e == Disconnected));
-    item_sink(plan, ws::tokio_unbounded_sender(tx), |byte| byte, Shape::EXACT, peer)
+    item_sink(plan, ws::channels::mpsc_unbounded_sender(tx), |byte| byte, Shape::EXACT, peer)
 }
 
 pub fn broadcast_sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = broadcast::channel::<u8>(8);
     let peer = Receives::new(rx, |rx| rx.try_recv().map(drop).map_err(|e| e == Closed));
-    item_sink(plan, ws::tokio_broadcast_sender(tx), |byte| byte, Shape::EXACT, peer)
+    item_sink(plan, ws::channels::broadcast_sender(tx), |byte| byte, Shape::EXACT, peer)
 }
 
 pub fn watch_sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = watch::channel(0_u8);
     let peer = Receives::new(rx, |rx| Err(rx.has_changed().is_err()));
-    item_sink(plan, ws::tokio_watch_sender(tx), |byte| byte, Shape::EXACT, peer)
+    item_sink(plan, ws::channels::watch_sender(tx), |byte| byte, Shape::EXACT, peer)
 }

@@ -67,32 +67,32 @@ fn sound<T>(receiver: UnboundedReceiver<io::Result<T>>) -> impl Stream<Item = T>
 
 pub fn chunks(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(bytes);
-    byte_source(plan, ws::chunks(sound(receiver)), peer)
+    byte_source(plan, ws::streams::chunks(sound(receiver)), peer)
 }
 
-pub fn try_chunks(_: &Host, plan: &Plan) -> Open {
+pub fn streams_try_chunks(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(bytes);
-    byte_source(plan, ws::try_chunks(receiver), peer)
+    byte_source(plan, ws::streams::try_chunks(receiver), peer)
 }
 
 pub fn stream(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::stream(sound(receiver)), |byte| byte, peer)
+    item_source(plan, ws::streams::items(sound(receiver)), |byte| byte, peer)
 }
 
-pub fn try_stream(_: &Host, plan: &Plan) -> Open {
+pub fn streams_try_items(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::try_stream(receiver), |byte| byte, peer)
+    item_source(plan, ws::streams::try_items(receiver), |byte| byte, peer)
 }
 
 pub fn peekable(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::peekable(sound(receiver).peekable()), |byte| byte, peer)
+    item_source(plan, ws::streams::peekable(sound(receiver).peekable()), |byte| byte, peer)
 }
 
-pub fn try_peekable(_: &Host, plan: &Plan) -> Open {
+pub fn streams_try_peekable(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::try_peekable(receiver.peekable()), |byte| byte, peer)
+    item_source(plan, ws::streams::try_peekable(receiver.peekable()), |byte| byte, peer)
 }
 
 /// The receiver of a channel that is written to.
@@ -133,12 +133,12 @@ impl<T> Peer for Receives<T> {
     }
 }
 
-pub fn chunk_sink(_: &Host, plan: &Plan) -> Open {
+pub fn sinks_chunks(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives::<Bytes>();
-    byte_sink(plan, ws::chunk_sink(object), Shape::UNFLUSHED, peer)
+    byte_sink(plan, ws::sinks::chunks(object), Shape::UNFLUSHED, peer)
 }
 
 pub fn sink(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives::<u8>();
-    item_sink(plan, ws::sink(object), |byte| byte, Shape::UNFLUSHED, peer)
+    item_sink(plan, ws::sinks::items(object), |byte| byte, Shape::UNFLUSHED, peer)
 }

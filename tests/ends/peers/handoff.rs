@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-use wasmtime_streams::lift::{GuestItems, GuestReader, ToHost};
-use wasmtime_streams::lower::{FromHost, HostSink, HostWriter};
+use wasmtime_streams::from_guest::{GuestItems, GuestReader, ToHost};
+use wasmtime_streams::to_guest::{FromHost, HostSink, HostWriter};
 use wasmtime_streams::{
     ByteSink as _, ByteSource as _, EndReason, Flush, ItemSink as _, ItemSource as _, Take, Then,
-    lift, lower, relay,
+    from_guest, relay, to_guest,
 };
 
 use crate::host::{Host, now};
@@ -66,7 +66,7 @@ pub fn reads(reader: &mut GuestReader) -> Next {
         Poll::Pending => Next::Sees(Sees::Open),
         Poll::Ready(Ok(0)) => Next::Sees(Sees::End),
         Poll::Ready(Ok(_)) => Next::Item,
-        Poll::Ready(Err(lift::Cut(reason))) => Next::Sees(Sees::Cut(reason)),
+        Poll::Ready(Err(from_guest::Cut(reason))) => Next::Sees(Sees::Cut(reason)),
     }
 }
 
@@ -75,7 +75,7 @@ pub fn takes(items: &mut GuestItems<u8>) -> Next {
         Poll::Pending => Next::Sees(Sees::Open),
         Poll::Ready(Ok(Some(_))) => Next::Item,
         Poll::Ready(Ok(None)) => Next::Sees(Sees::End),
-        Poll::Ready(Err(lift::Cut(reason))) => {
+        Poll::Ready(Err(from_guest::Cut(reason))) => {
             // Whoever takes them in the plain form has this.
             assert_eq!(items.cut(), Some(reason));
             Next::Sees(Sees::Cut(reason))
@@ -108,12 +108,12 @@ fn takes_second(second: &mut FromHost<u8>) -> Next {
 }
 
 pub fn consumer(_: &Host, plan: &Plan) -> Open {
-    let (consumer, reader) = lift::consumer(ROOM);
+    let (consumer, reader) = from_guest::consumer(ROOM);
     byte_sink(plan, consumer, SHAPE, Receives::new(reader, reads))
 }
 
 pub fn item_consumer(_: &Host, plan: &Plan) -> Open {
-    let (consumer, items) = lift::item_consumer(ROOM);
+    let (consumer, items) = from_guest::item_consumer(ROOM);
     item_sink(plan, consumer, |byte| byte, SHAPE, Receives::new(items, takes))
 }
 
@@ -178,7 +178,7 @@ impl Writes for HostWriter {
     }
 
     fn is_alone(&mut self) -> bool {
-        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(lower::PeerDropped))
+        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(to_guest::PeerDropped))
     }
 }
 
@@ -196,7 +196,7 @@ impl Writes for HostSink<u8> {
     }
 
     fn is_alone(&mut self) -> bool {
-        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(lower::PeerDropped))
+        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(to_guest::PeerDropped))
     }
 }
 
@@ -257,12 +257,12 @@ first!(Bytes, ByteSink, |first, cx| first.poll_write(cx, &[7]));
 first!(Items, ItemSink, |first, cx| first.poll_accept(cx, &mut One(Some(7))));
 
 pub fn producer(_: &Host, plan: &Plan) -> Open {
-    let (writer, producer) = lower::producer(8);
+    let (writer, producer) = to_guest::producer(8);
     byte_source(plan, producer, Feeds(Some(writer)))
 }
 
 pub fn item_producer(_: &Host, plan: &Plan) -> Open {
-    let (sink, producer) = lower::item_producer::<u8>(8);
+    let (sink, producer) = to_guest::item_producer::<u8>(8);
     item_source(plan, producer, |byte| byte, Feeds(Some(sink)))
 }
 

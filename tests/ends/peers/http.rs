@@ -7,7 +7,10 @@ use std::task::Poll;
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use http_body_util::StreamBody;
-use wasmtime_streams::{self as ws, BodyError, Flush, GuestBody, HttpTrailers, TrailersError};
+use wasmtime_streams::{
+    self as ws, Flush,
+    body::{self, BodyError, GuestBody, TrailersError},
+};
 
 use super::futures::Feeds;
 use super::handoff::{Next, Receives};
@@ -20,13 +23,13 @@ fn frame() -> Frame<Bytes> {
 
 pub fn body(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(frame);
-    byte_source(plan, ws::http_body(StreamBody::new(receiver)), peer)
+    byte_source(plan, ws::body::read(StreamBody::new(receiver)), peer)
 }
 
 /// Who waits for the trailers, and what feeds the body.
 struct Waits {
     feeds: Feeds<Frame<Bytes>>,
-    trailers: Option<HttpTrailers<io::Error>>,
+    trailers: Option<body::Trailers<io::Error>>,
 }
 
 impl Peer for Waits {
@@ -56,7 +59,7 @@ impl Peer for Waits {
 
 pub fn body_with_trailers(_: &Host, plan: &Plan) -> Open {
     let (receiver, feeds) = Feeds::new(frame);
-    let (producer, trailers) = ws::http_body(StreamBody::new(receiver)).with_trailers();
+    let (producer, trailers) = ws::body::read(StreamBody::new(receiver)).with_trailers();
     byte_source(plan, producer, Waits { feeds, trailers: Some(trailers) })
 }
 
@@ -71,7 +74,7 @@ fn reads(body: &mut GuestBody) -> Next {
 }
 
 pub fn guest_body(_: &Host, plan: &Plan) -> Open {
-    let (consumer, body) = ws::guest_body(2, None);
+    let (consumer, body) = ws::body::from_guest(2, None);
     let shape = Shape { room: 2, flush: Flush::EachOp };
     byte_sink(plan, consumer, shape, Receives::new(body, reads))
 }

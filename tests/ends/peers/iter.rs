@@ -48,29 +48,29 @@ impl Peer for Items {
 pub fn iter(_: &Host, plan: &Plan) -> Open {
     let items = Items::default();
     let peer = items.clone();
-    item_source(plan, ws::iter(items.map(Result::unwrap)), |byte| byte, peer)
+    item_source(plan, ws::iterators::items(items.map(Result::unwrap)), |byte| byte, peer)
 }
 
-pub fn try_iter(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_try_items(_: &Host, plan: &Plan) -> Open {
     let items = Items::default();
     let peer = items.clone();
-    item_source(plan, ws::try_iter(items), |byte| byte, peer)
+    item_source(plan, ws::iterators::try_items(items), |byte| byte, peer)
 }
 
 pub fn collect(_: &Host, plan: &Plan) -> Open {
-    item_sink(plan, ws::collect::<u8>(99), |byte| byte, Shape::EXACT, Nobody)
+    item_sink(plan, ws::iterators::collect::<u8>(99), |byte| byte, Shape::EXACT, Nobody)
 }
 
 pub fn collect_bytes(_: &Host, plan: &Plan) -> Open {
-    byte_sink(plan, ws::collect_bytes(99), Shape::EXACT, Nobody)
+    byte_sink(plan, ws::iterators::collect_bytes(99), Shape::EXACT, Nobody)
 }
 
 pub fn for_each(_: &Host, plan: &Plan) -> Open {
-    received(plan, ws::for_each(plan.step(|_: u8| ())), Shape::EXACT, Nobody)
+    received(plan, ws::iterators::for_each(plan.step(|_: u8| ())), Shape::EXACT, Nobody)
 }
 
-pub fn for_each_batch(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_for_each_batch(_: &Host, plan: &Plan) -> Open {
     let mut step = plan.step(|_: Vec<u8>| ());
     let call = move |store: StoreContextMut<'_, StoreToken>, batch: Vec<u8>| step(store, batch);
-    received(plan, ws::for_each_batch(call), Shape::EXACT, Nobody)
+    received(plan, ws::iterators::for_each_batch(call), Shape::EXACT, Nobody)
 }

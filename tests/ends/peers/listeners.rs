@@ -63,7 +63,7 @@ pub fn accept(host: &Host, plan: &Plan) -> Open {
     let address = listener.local_addr().unwrap();
     let same = Same(Some(listener.as_fd().try_clone_to_owned().unwrap()));
     let peer = Connects { address, peers: Vec::new(), same, failed: false, host: host.clone() };
-    item_source(plan, ws::tokio_accept(listener), |_connection| 7, peer)
+    item_source(plan, ws::sockets::accept(listener), |_connection| 7, peer)
 }
 
 /// The two ends of what a datagram goes through.
@@ -112,10 +112,10 @@ impl Peer for Datagrams {
 
 pub fn datagrams(host: &Host, plan: &Plan) -> Open {
     let (socket, peer) = datagrams_pair(host);
-    item_source(plan, ws::tokio_datagrams(socket), |(bytes, _)| bytes[0], peer)
+    item_source(plan, ws::sockets::datagrams(socket), |(bytes, _)| bytes[0], peer)
 }
 
 pub fn send_to(host: &Host, plan: &Plan) -> Open {
     let (socket, peer) = datagrams_pair(host);
-    item_sink(plan, ws::tokio_send_to(socket), |byte| (vec![byte], None), Shape::EXACT, peer)
+    item_sink(plan, ws::sockets::send_to(socket), |byte| (vec![byte], None), Shape::EXACT, peer)
 }

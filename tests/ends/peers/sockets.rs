@@ -194,20 +194,20 @@ fn fill(host: &Host, socket: &impl AsFd) {
 pub fn read_tcp(host: &Host, plan: &Plan) -> Open {
     let (socket, peer) = tcp(host);
     let peer = Feeds { peer: Some(peer), host: host.clone(), shuts_down: true };
-    byte_source(plan, ws::tokio_socket_read(socket), peer)
+    byte_source(plan, ws::sockets::read(socket), peer)
 }
 
 pub fn read_unix(host: &Host, plan: &Plan) -> Open {
     let (socket, peer) = unix(host);
     let peer = Feeds { peer: Some(peer), host: host.clone(), shuts_down: true };
-    byte_source(plan, ws::tokio_socket_read(socket), peer)
+    byte_source(plan, ws::sockets::read(socket), peer)
 }
 
 pub fn read_pipe(host: &Host, plan: &Plan) -> Open {
     let (reader, peer) = io::pipe().unwrap();
     let reader = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
     let peer = Feeds { peer: Some(peer), host: host.clone(), shuts_down: false };
-    byte_source(plan, ws::tokio_socket_read(reader), peer)
+    byte_source(plan, ws::sockets::read(reader), peer)
 }
 
 macro_rules! writes {
@@ -217,7 +217,7 @@ macro_rules! writes {
             fill($host, &socket);
         }
         let peer = Receives { peer: Some(peer), host: $host.clone() };
-        byte_sink($plan, ws::tokio_socket_write(socket), SHAPE, peer)
+        byte_sink($plan, ws::sockets::write(socket), SHAPE, peer)
     }};
 }
 

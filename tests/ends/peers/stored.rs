@@ -7,12 +7,12 @@ use std::thread;
 
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_streams::lower::FromHost;
 use wasmtime_streams::relay::Relayed;
-use wasmtime_streams::testing::executor;
+use wasmtime_streams::to_guest::FromHost;
 use wasmtime_streams::{
-    Completion, EndReason, Flush, StoreToken, collect, collect_bytes, lift, lower, relay,
+    Completion, EndReason, Flush, StoreToken, from_guest, iterators, relay, to_guest,
 };
+use wasmtime_streams_testing::executor;
 
 use super::handoff::{Feeds, Receives, reads, takes};
 use crate::host::Host;
@@ -75,26 +75,26 @@ fn open<P: Peer + 'static>(
 
 pub fn reader(_: &Host, _: &Plan) -> Open {
     open(|store, stream| {
-        (Receives::new(lift::reader(store, stream.unwrap(), 2).unwrap(), reads), None)
+        (Receives::new(from_guest::reader(store, stream.unwrap(), 2).unwrap(), reads), None)
     })
 }
 
 pub fn items(_: &Host, _: &Plan) -> Open {
     open(|store, stream| {
-        (Receives::new(lift::items(store, stream.unwrap(), 2).unwrap(), takes), None)
+        (Receives::new(from_guest::items(store, stream.unwrap(), 2).unwrap(), takes), None)
     })
 }
 
 pub fn writer(_: &Host, _: &Plan) -> Open {
     open(|store, _| {
-        let (writer, reader) = lower::writer(store, 8).unwrap();
+        let (writer, reader) = to_guest::writer(store, 8).unwrap();
         (Feeds(Some(writer)), Some(reader))
     })
 }
 
 pub fn sink(_: &Host, _: &Plan) -> Open {
     open(|store, _| {
-        let (sink, reader) = lower::sink::<u8>(store, 8).unwrap();
+        let (sink, reader) = to_guest::sink::<u8>(store, 8).unwrap();
         (Feeds(Some(sink)), Some(reader))
     })
 }
@@ -143,7 +143,7 @@ pub fn relay_bytes(_: &Host, _: &Plan) -> Open {
         let mut other = other_store();
         let relayed = relay::bytes(store, stream.unwrap(), &mut other, 2, |_| {}).unwrap();
         let Relayed { stream, to, .. } = relayed;
-        stream.pipe(&mut other, collect_bytes(99)).unwrap();
+        stream.pipe(&mut other, iterators::collect_bytes(99)).unwrap();
         (Second::new(other, to), None)
     })
 }
@@ -153,7 +153,7 @@ pub fn relay_items(_: &Host, _: &Plan) -> Open {
         let mut other = other_store();
         let relayed = relay::items(store, stream.unwrap(), &mut other, 2, |byte: u8| byte).unwrap();
         let Relayed { stream, to, .. } = relayed;
-        stream.pipe(&mut other, collect::<u8>(99)).unwrap();
+        stream.pipe(&mut other, iterators::collect::<u8>(99)).unwrap();
         (Second::new(other, to), None)
     })
 }

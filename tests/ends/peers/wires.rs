@@ -99,44 +99,44 @@ impl Peer for Receives {
     }
 }
 
-pub fn tokio_read(_: &Host, plan: &Plan) -> Open {
+pub fn tokio_io_read(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = feeds();
-    byte_source(plan, ws::tokio_read(object), peer)
+    byte_source(plan, ws::tokio_io::read(object), peer)
 }
 
-pub fn tokio_buf_read(_: &Host, plan: &Plan) -> Open {
+pub fn tokio_io_buf_read(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = feeds();
-    byte_source(plan, ws::tokio_buf_read(BufReader::new(object)), peer)
+    byte_source(plan, ws::tokio_io::buf_read(BufReader::new(object)), peer)
 }
 
-pub fn futures_read(_: &Host, plan: &Plan) -> Open {
+pub fn futures_io_read(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = feeds();
-    byte_source(plan, ws::futures_read(object.compat()), peer)
+    byte_source(plan, ws::futures_io::read(object.compat()), peer)
 }
 
-pub fn futures_buf_read(_: &Host, plan: &Plan) -> Open {
+pub fn futures_io_buf_read(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = feeds();
-    byte_source(plan, ws::futures_buf_read(BufReader::new(object).compat()), peer)
+    byte_source(plan, ws::futures_io::buf_read(BufReader::new(object).compat()), peer)
 }
 
-pub fn framed_read(_: &Host, plan: &Plan) -> Open {
+pub fn codec_read(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = feeds();
     let frames = FramedRead::new(object, ByteCodec(|byte| byte));
-    item_source(plan, ws::framed_read(frames), |byte| byte, peer)
+    item_source(plan, ws::codec::read(frames), |byte| byte, peer)
 }
 
-pub fn tokio_write(_: &Host, plan: &Plan) -> Open {
+pub fn tokio_io_write(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives();
-    byte_sink(plan, ws::tokio_write(object), Shape::EXACT, peer)
+    byte_sink(plan, ws::tokio_io::write(object), Shape::EXACT, peer)
 }
 
-pub fn futures_write(_: &Host, plan: &Plan) -> Open {
+pub fn futures_io_write(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives();
-    byte_sink(plan, ws::futures_write(object.compat_write()), Shape::EXACT, peer)
+    byte_sink(plan, ws::futures_io::write(object.compat_write()), Shape::EXACT, peer)
 }
 
-pub fn framed_write(_: &Host, plan: &Plan) -> Open {
+pub fn codec_write(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives();
     let frames = FramedWrite::new(object, ByteCodec(|byte: u8| byte));
-    item_sink(plan, ws::framed_write(frames), |byte| byte, Shape::EXACT, peer)
+    item_sink(plan, ws::codec::write(frames), |byte| byte, Shape::EXACT, peer)
 }

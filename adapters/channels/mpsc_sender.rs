@@ -1,0 +1,210 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::sync::mpsc::Sender;
+use ::tokio::sync::mpsc::error::TrySendError;
+use ::tokio::task::coop;
+use ::tokio_util::sync::PollSender;
+
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+
+/// Nobody receives any more.
+const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
+
+/// Sends the items of a guest's `stream<T>` into a tokio mpsc channel.
+///
+/// The inverse is [`mpsc_receiver`](crate::channels::mpsc_receiver).
+///
+/// # Partial writes
+/// Each guest write gives as many items as the channel has room for: the room is reserved first, and then just as many
+/// items are taken, so that none is ever held outside of the channel. A write waits only while there is no room at all.
+///
+/// # Cancellation
+/// Answered at once; nothing had been taken. The place in the line for the next free room is given up.
+///
+/// # Zero-length operations
+/// They wait until the channel has room. The room is not kept for the next write: another sender may be faster.
+///
+/// # Errors
+/// When the receiver is gone or has closed the channel the stream ends for the guest, and the completion says
+/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). What is in the channel is the receiver's.
+///
+/// # Drop
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
+/// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
+/// cancelled or failed hands the sender back, without a place in the line for room. The receiver cannot tell a cut from
+/// the end of the data by that: give a channel of `Result`s, and send the error through a clone
+/// ([How streams end](crate::ends)).
+///
+/// ```
+/// use tokio::sync::mpsc;
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (from, rx) = mpsc::channel(8);
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::channels::mpsc_receiver(rx))?;
+/// for n in [1_u32, 2, 3] {
+///     from.send(n).await?;
+/// }
+/// drop(from);
+///
+/// // Room for one item at a time.
+/// let (tx, mut rx) = mpsc::channel(1);
+/// let (consumer, done) = wasmtime_streams::channels::mpsc_sender(tx).with_completion();
+/// reader.pipe(&mut store, consumer)?;
+/// let collect = tokio::spawn(async move {
+///     let mut got = Vec::new();
+///     while rx.recv_many(&mut got, 8).await > 0 {}
+///     got
+/// });
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert!(done.end.is_finished());
+/// assert_eq!((done.moved, collect.await?), (3, vec![1, 2, 3]));
+/// # Ok(())
+/// # }
+/// ```
+pub fn mpsc_sender<T>(sender: Sender<T>) -> ItemConsumer<MpscSender<T>>
+where
+    T: Send + 'static,
+{
+    ItemConsumer::new(MpscSender { sender: PollSender::new(sender), waiting: false, left: false })
+}
+
+/// The sink of [`mpsc_sender`].
+#[derive(Debug)]
+pub struct MpscSender<T> {
+    sender: PollSender<T>,
+    /// It stands in the line for room. Only then a permit may be held between two polls.
+    waiting: bool,
+    /// The receiver was gone as the guest ended its stream.
+    left: bool,
+}
+
+impl<T: Send> MpscSender<T> {
+    /// The sender, unless it was dropped at the end of the stream.
+    ///
+    /// There is a clone of it in here, for waiting: the channel counts two senders.
+    pub fn get_ref(&self) -> Option<&Sender<T>> {
+        self.sender.get_ref()
+    }
+
+    /// The sender, unless it was dropped at the end of the stream.
+    pub fn into_inner(self) -> Option<Sender<T>> {
+        self.sender.get_ref().cloned()
+    }
+
+    /// Sends as many items as there is room for.
+    fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), Halt<Infallible>> {
+        let Some(sender) = self.sender.get_ref() else { return Err(GONE) };
+        let mut batch = Vec::new();
+        let mut wanted = items.remaining();
+        while wanted > 0 {
+            let room = wanted.min(sender.capacity()).max(1);
+            let mut permits = match sender.try_reserve_many(room) {
+                Ok(permits) => permits,
+                Err(TrySendError::Closed(())) => return Err(GONE),
+                Err(TrySendError::Full(())) if room == 1 => return Ok(()),
+                // All or nothing, and other senders were faster: half of it, so that this comes to an end.
+                Err(TrySendError::Full(())) => {
+                    wanted = room / 2;
+                    continue;
+                }
+            };
+            // One `take` gives at most a batch. Permits that are left over go back as they are dropped.
+            while permits.len() > 0 && items.remaining() > 0 {
+                if permits.len() == 1 || items.remaining() == 1 {
+                    if let (Some(item), Some(permit)) = (items.take_one(), permits.next()) {
+                        permit.send(item);
+                    }
+                } else {
+                    items.take(permits.len(), &mut batch);
+                    let sends = batch.drain(..).zip(permits.by_ref());
+                    sends.for_each(|(item, permit)| permit.send(item));
+                }
+            }
+            wanted = items.remaining();
+        }
+        Ok(())
+    }
+
+    /// Waits for room, and holds it.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        let room = self.sender.poll_reserve(cx);
+        self.waiting = room.is_pending();
+        room.map_err(|_| GONE)
+    }
+
+    /// Gives back what was reserved.
+    fn release(&mut self) {
+        self.sender.abort_send();
+        self.waiting = false;
+    }
+}
+
+impl<T: Send + 'static> ItemSink for MpscSender<T> {
+    type Item = T;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        items: &mut dyn Take<T>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        let this = self.get_mut();
+        // Room that is there needs no waiting: without this a guest that writes to another thread would keep this one.
+        let coop = ready!(coop::poll_proceed(cx));
+        if !this.waiting {
+            this.send_ready(items)?;
+        }
+        if items.taken() == 0 && items.remaining() > 0 {
+            ready!(this.poll_room(cx))?;
+            match items.take_one() {
+                Some(item) => {
+                    this.sender.send_item(item).map_err(|_| GONE)?;
+                }
+                None => this.release(),
+            }
+            // There may be room for more by now.
+            this.send_ready(items)?;
+        }
+        coop.made_progress();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+        let this = self.get_mut();
+        let room = this.poll_room(cx);
+        if room.is_ready() {
+            this.release();
+        }
+        Some(room)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        let this = self.get_mut();
+        this.release();
+        this.sender.close();
+        Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })
+    }
+
+    fn op_cancelled(self: Pin<&mut Self>) {
+        self.get_mut().release();
+    }
+
+    // Whoever keeps the sender must not keep a place in the line for room, which other senders wait in.
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
+        let this = self.get_mut();
+        this.left = this.sender.get_ref().is_none_or(Sender::is_closed);
+        this.release();
+    }
+}

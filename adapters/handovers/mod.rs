@@ -1,0 +1,6 @@
+//! The ecosystems' traits for the host's ends of hand-overs.
+
+#[cfg(feature = "futures")]
+mod futures;
+#[cfg(feature = "tokio")]
+mod tokio;

@@ -1,0 +1,115 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+
+/// Collects the items of a guest's `stream<T>` into a `Vec`, `limit` at most.
+///
+/// The inverse is [`iter`](crate::iterators::items). For bytes there is [`collect_bytes`](crate::iterators::collect_bytes). The
+/// [completion](crate::ItemConsumer::with_completion) says how it came out, and has the `Vec`:
+/// [`End::Finished`](crate::End::Finished) if the guest dropped its end,
+/// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`, and
+/// [`End::Abandoned`](crate::End::Abandoned) if the store went away, where it [is
+/// watched](crate::Completion::watch_store).
+///
+/// # Partial writes
+/// A guest's write is taken whole, up to the limit and to 65,536 items an operation. Exactly `limit` items are taken; what
+/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, by doubling, and not
+/// beyond `limit`.
+///
+/// # Cancellation
+/// Nothing is ever under way.
+///
+/// # Zero-length operations
+/// They complete at once, at the limit too: only a further item is too much.
+///
+/// # Errors
+/// There are none.
+///
+/// # Drop
+/// Without a completion what was collected is dropped. There is nothing to close.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::End;
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::iterators::items(1_u32..))?;
+///
+/// let (sink, done) = wasmtime_streams::iterators::collect(3).with_completion();
+/// reader.pipe(&mut store, sink)?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert!(matches!(done.end, End::LimitReached));
+/// assert_eq!(done.inner.into_inner(), [1, 2, 3]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn collect<T: Send + 'static>(limit: usize) -> ItemConsumer<Collect<T>> {
+    ItemConsumer::new(Collect { items: Vec::new(), limit })
+}
+
+/// The sink of [`collect`].
+#[derive(Debug)]
+pub struct Collect<T> {
+    items: Vec<T>,
+    limit: usize,
+}
+
+impl<T> Collect<T> {
+    accessors!(items: Vec<T>);
+}
+
+// The items are never pinned.
+impl<T> Unpin for Collect<T> {}
+
+/// How much to take next, so that a `Vec` which doubles does not make room for more than `limit`.
+pub(super) fn room<T>(items: &mut Vec<T>, limit: usize) -> usize {
+    let left = limit.saturating_sub(items.len());
+    if items.capacity().saturating_mul(2) <= limit {
+        return left;
+    }
+    if items.len() == items.capacity() {
+        items.reserve_exact(left);
+    }
+    left.min(items.capacity() - items.len())
+}
+
+impl<T: Send + 'static> ItemSink for Collect<T> {
+    type Item = T;
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        items: &mut dyn Take<T>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        let Self { items: collected, limit } = self.get_mut();
+        while items.remaining() > 0 {
+            let room = room(collected, *limit);
+            if room == 0 {
+                return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
+            }
+            items.take(room, collected);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+        Some(Poll::Ready(Ok(())))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}

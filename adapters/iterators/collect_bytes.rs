@@ -1,0 +1,97 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::collect::room;
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+
+/// Collects the bytes of a guest's `stream<u8>` into a `Vec`, `limit` at most.
+///
+/// The inverse is [`blocking::read_on`](crate::blocking::read_on) of a `Cursor`, or [`iter`](crate::iterators::items). For items there is
+/// [`collect`](crate::iterators::collect()). The [completion](crate::ByteConsumer::with_completion) says how it came out, and has the
+/// `Vec`: [`End::Finished`](crate::End::Finished) if the guest dropped its end,
+/// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`, and
+/// [`End::Abandoned`](crate::End::Abandoned) if the store went away, where it [is
+/// watched](crate::Completion::watch_store).
+///
+/// # Partial writes
+/// A guest's write is taken whole, up to the limit. Exactly `limit` bytes are taken; what is over stays with the guest,
+/// which sees the other end dropped. Memory grows with what arrives, by doubling, and not beyond `limit`.
+///
+/// # Cancellation
+/// Nothing is ever under way.
+///
+/// # Zero-length operations
+/// They complete at once, at the limit too: only a further byte is too much.
+///
+/// # Errors
+/// There are none.
+///
+/// # Drop
+/// Without a completion what was collected is dropped. There is nothing to close.
+///
+/// ```
+/// use wasmtime::{Engine, Store, component::StreamReader};
+/// use wasmtime_streams::End;
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::iterators::items(*b"hello"))?;
+///
+/// let (sink, done) = wasmtime_streams::iterators::collect_bytes(1 << 20).with_completion();
+/// reader.pipe(&mut store, sink)?;
+/// let done = futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert!(matches!(done.end, End::Finished));
+/// assert_eq!(done.inner.into_inner(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn collect_bytes(limit: usize) -> ByteConsumer<CollectBytes> {
+    ByteConsumer::new(CollectBytes { bytes: Vec::new(), limit })
+}
+
+/// The sink of [`collect_bytes`].
+#[derive(Debug)]
+pub struct CollectBytes {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl CollectBytes {
+    accessors!(bytes: Vec<u8>);
+}
+
+impl ByteSink for CollectBytes {
+    type Error = Infallible;
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Halt<Infallible>>> {
+        let Self { bytes, limit } = self.get_mut();
+        let n = room(bytes, *limit).min(buf.len());
+        if n == 0 {
+            return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
+        }
+        bytes.extend_from_slice(&buf[..n]);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+        Some(Poll::Ready(Ok(())))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}

@@ -1,0 +1,264 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use wasmtime::{AsContextMut, Result, StoreContextMut};
+
+use crate::{
+    EndReason, Halt, ItemConsumer, ItemSink, Take,
+    completion::Holding,
+    items::{IntoHost, Nested, Receive},
+};
+
+/// Calls `call` with each item of a guest's `stream<T>`, with store access.
+///
+/// The inverse is [`iter`](crate::iterators::items). [`for_each_batch`] gives all items of a batch at once. `call` must not block:
+/// an item that has to wait for something belongs into a channel.
+///
+/// # Partial writes
+/// A guest's write is taken whole, up to 65,536 items an operation, and in [batches](crate::ItemConsumer::batch).
+///
+/// # Cancellation
+/// Nothing is ever under way.
+///
+/// # Zero-length operations
+/// They complete at once: a closure is always ready.
+///
+/// # Errors
+/// An error of `call` ends the stream for the guest and is [`End::Undeliverable`](crate::End::Undeliverable) in the
+/// completion. `call` is not called again: the items of the same batch behind the one that failed are dropped, although
+/// they count as written. With a [`batch`](crate::ItemConsumer::batch) of 1 there are none. Handles that must not be
+/// lost so are better given to [`for_each_batch`].
+///
+/// # Drop
+/// `call` is dropped with the guest's end. There is nothing to close.
+///
+/// ```
+/// use wasmtime::{Engine, Store, StoreContextMut, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), Vec::new());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::iterators::items([1_u32, 2, 3]))?;
+///
+/// let (consumer, done) = wasmtime_streams::iterators::for_each(|mut store: StoreContextMut<'_, _>, n: u32| {
+///     let squares: &mut Vec<u32> = store.data_mut();
+///     squares.push(n * n);
+///     Ok(())
+/// })
+/// .with_completion();
+/// reader.pipe(&mut store, consumer)?;
+/// futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert_eq!(*store.data(), [1, 4, 9]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn for_each<D, T, F>(call: F) -> ItemConsumer<Calls, T, EachItem<F>>
+where
+    D: 'static,
+    F: FnMut(StoreContextMut<'_, D>, T) -> Result<()> + Send + 'static,
+{
+    ItemConsumer::new(Calls(())).receive_by(EachItem(call))
+}
+
+/// Calls `call` with the items of a guest's `stream<T>`, a batch at a time, with store access.
+///
+/// The inverse is [`iter`](crate::iterators::items). It is faster than [`for_each`] where `call` can make use of a whole batch, which
+/// is never empty.
+///
+/// # Partial writes
+/// As for [`for_each`]: a guest's write is one batch, or several if it is larger than the
+/// [batch](crate::ItemConsumer::batch).
+///
+/// # Cancellation
+/// As for [`for_each`].
+///
+/// # Zero-length operations
+/// As for [`for_each`].
+///
+/// # Errors
+/// An error of `call` ends the stream for the guest and is [`End::Undeliverable`](crate::End::Undeliverable) in the
+/// completion. The batch that it was given counts as written.
+///
+/// # Drop
+/// As for [`for_each`].
+///
+/// ```
+/// use wasmtime::{Engine, Store, StoreContextMut, component::StreamReader};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), 0);
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::iterators::items(1_u32..=1000))?;
+///
+/// let add = |mut store: StoreContextMut<'_, u32>, batch: Vec<u32>| {
+///     *store.data_mut() += batch.iter().sum::<u32>();
+///     Ok(())
+/// };
+/// let (consumer, done) = wasmtime_streams::iterators::for_each_batch(add).with_completion();
+/// reader.pipe(&mut store, consumer)?;
+/// futures::executor::block_on(store.run_concurrent(async |_| done.await))?;
+/// assert_eq!(*store.data(), 500_500);
+/// # Ok(())
+/// # }
+/// ```
+pub fn for_each_batch<D, T, F>(call: F) -> ItemConsumer<Calls, T, EachBatch<F>>
+where
+    D: 'static,
+    F: FnMut(StoreContextMut<'_, D>, Vec<T>) -> Result<()> + Send + 'static,
+{
+    ItemConsumer::new(Calls(())).receive_by(EachBatch(call))
+}
+
+/// The sink of [`for_each`] and [`for_each_batch`]: by the time that it gets something the closure has had the item.
+#[derive(Debug)]
+pub struct Calls(());
+
+impl ItemSink for Calls {
+    type Item = ();
+    type Error = Infallible;
+
+    fn poll_accept(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        items: &mut dyn Take<()>,
+    ) -> Poll<Result<(), Halt<Infallible>>> {
+        // No allocation: a `()` takes no room.
+        let mut done = Vec::new();
+        while items.take(usize::MAX, &mut done) > 0 {
+            done.clear();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+        Some(Poll::Ready(Ok(())))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}
+
+impl<T, F, C: Holding> ItemConsumer<Calls, T, EachItem<F>, C> {
+    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::items::IntoHost).
+    pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachItem<F>, C> {
+        self.of()
+    }
+}
+
+impl<T, F, C: Holding> ItemConsumer<Calls, T, EachBatch<F>, C> {
+    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::items::IntoHost).
+    pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachBatch<F>, C> {
+        self.of()
+    }
+}
+
+/// The receiving step of [`for_each`].
+#[derive(Clone, Copy)]
+pub struct EachItem<F>(F);
+
+impl<F> fmt::Debug for EachItem<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EachItem").finish_non_exhaustive()
+    }
+}
+
+impl<D, T, F> Receive<D, T> for EachItem<F>
+where
+    D: 'static,
+    T: IntoHost<D>,
+    F: FnMut(StoreContextMut<'_, D>, T::Host) -> Result<()> + Send + 'static,
+{
+    type Item = ();
+
+    fn receive(&mut self, mut store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+        let item = Nested::default().receive(store.as_context_mut(), item)?;
+        (self.0)(store, item)
+    }
+
+    fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
+        // Not for `call`, which has ended the stream or never saw it.
+        let _ = Nested::default().receive(store, item);
+    }
+
+    fn may_hold_handles(&self) -> bool {
+        Receive::<D, T>::may_hold_handles(&Nested::default())
+    }
+
+    fn receive_all(
+        &mut self,
+        mut store: StoreContextMut<'_, D>,
+        batch: Vec<T>,
+        out: &mut Vec<()>,
+    ) -> Result<()> {
+        let mut items = Vec::new();
+        // The items before one that cannot be received are there; the others are closed.
+        let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
+        // What `call` does for an item is not only to make something of it, so an error is the last of it. What comes
+        // after it is dropped, and is an object of the host's.
+        for item in items {
+            (self.0)(store.as_context_mut(), item)?;
+            out.push(());
+        }
+        received
+    }
+}
+
+/// The receiving step of [`for_each_batch`].
+#[derive(Clone, Copy)]
+pub struct EachBatch<F>(F);
+
+impl<F> fmt::Debug for EachBatch<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EachBatch").finish_non_exhaustive()
+    }
+}
+
+impl<D, T, F> Receive<D, T> for EachBatch<F>
+where
+    D: 'static,
+    T: IntoHost<D>,
+    F: FnMut(StoreContextMut<'_, D>, Vec<T::Host>) -> Result<()> + Send + 'static,
+{
+    type Item = ();
+
+    fn receive(&mut self, mut store: StoreContextMut<'_, D>, item: T) -> Result<()> {
+        let item = Nested::default().receive(store.as_context_mut(), item)?;
+        (self.0)(store, vec![item])
+    }
+
+    fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
+        // Not for `call`, which has ended the stream or never saw it.
+        let _ = Nested::default().receive(store, item);
+    }
+
+    fn may_hold_handles(&self) -> bool {
+        Receive::<D, T>::may_hold_handles(&Nested::default())
+    }
+
+    fn receive_all(
+        &mut self,
+        mut store: StoreContextMut<'_, D>,
+        batch: Vec<T>,
+        out: &mut Vec<()>,
+    ) -> Result<()> {
+        let mut items = Vec::new();
+        let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
+        // Where what the guest wrote is no valid item there is no batch.
+        let count = items.len();
+        if count > 0 {
+            (self.0)(store, items)?;
+            out.resize(out.len() + count, ());
+        }
+        received
+    }
+}

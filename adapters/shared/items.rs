@@ -1,0 +1,68 @@
+//! What is awaited of items that cross to a guest or from it. It takes part in the budget of the runtime that awaits it, which
+//! is why it stands here, and not beside the types.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+
+use super::coop::poll_step;
+use crate::from_guest::{Cut, GuestItems};
+use crate::to_guest::{HostSink, PeerDropped, Unsent};
+
+impl<T> GuestItems<T> {
+    /// The next item; `None` at the end. Cancel safe: an item is taken only when it is returned.
+    pub async fn next_item(&mut self) -> Option<T> {
+        poll_fn(|cx| poll_step(cx, |cx| self.poll_item(cx))).await
+    }
+
+    /// All items that are there, at least one; `None` at the end. Cancel safe.
+    pub async fn next_batch(&mut self) -> Option<Vec<T>> {
+        poll_fn(|cx| poll_step(cx, |cx| self.poll_batch(cx))).await
+    }
+
+    /// The next item; `None` at the end of the data. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Cut`], once, after all items, if the stream was cut short on the host's side; then `None`.
+    pub async fn try_next_item(&mut self) -> Result<Option<T>, Cut> {
+        poll_fn(|cx| poll_step(cx, |cx| self.poll_try_item(cx))).await
+    }
+
+    /// All items that are there, at least one; `None` at the end of the data. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_next_item`](Self::try_next_item).
+    pub async fn try_next_batch(&mut self) -> Result<Option<Vec<T>>, Cut> {
+        poll_fn(|cx| poll_step(cx, |cx| self.poll_try_batch(cx))).await
+    }
+}
+
+impl<T> HostSink<T> {
+    /// Sends an item. Cancel safe: a send that is dropped before it is done has sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerDropped`]. The item is dropped.
+    pub async fn send_item(&mut self, item: T) -> Result<(), PeerDropped> {
+        poll_fn(|cx| poll_step(cx, |cx| self.poll_room(cx))).await?;
+        self.try_send(item).map_err(|_| PeerDropped)
+    }
+
+    /// Sends all of `batch`, as many at a time as there is room for. If it is dropped before it is done, what was not sent
+    /// is dropped with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsent`], with what was not sent.
+    pub async fn send_batch(&mut self, batch: Vec<T>) -> Result<(), Unsent<VecDeque<T>>> {
+        let mut items = VecDeque::from(batch);
+        while !items.is_empty() {
+            let sent = poll_fn(|cx| poll_step(cx, |cx| self.poll_send(cx, &mut items))).await;
+            if let Err(error) = sent {
+                return Err(Unsent { error, items });
+            }
+        }
+        Ok(())
+    }
+}

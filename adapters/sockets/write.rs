@@ -1,0 +1,111 @@
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::socket::SocketWrite;
+use crate::tokio_io::poll_write;
+use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+
+/// Writes a guest's `stream<u8>` into a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of
+/// one, or a `pipe::Sender`.
+///
+/// The inverse is [`read`](crate::sockets::read). Unlike [`tokio_io::write`](crate::tokio_io::write) it answers
+/// zero-length writes truly. For both directions of one connection use its `into_split`.
+///
+/// # Partial writes
+/// The guest is told exactly how many bytes the socket accepted; it is asked again while it makes progress.
+///
+/// # Cancellation
+/// Answered at once with what was accepted.
+///
+/// # Zero-length operations
+/// They wait until the socket has room, or has failed. On Unix this asks the kernel; elsewhere it is tokio's word, which
+/// may say so too early.
+///
+/// # Errors
+/// An error, such as a peer that is gone, ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the
+/// completion. What was accepted may not have arrived: of that a socket tells nothing.
+///
+/// # Drop
+/// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data,
+/// and hands it back. Without one it is dropped as it is: that closes a whole socket, and shuts down a write half, too.
+/// A pipe has no shutdown: its reader sees the end when the sender that was handed back is dropped. The peer cannot
+/// tell a socket that is dropped at a cut from the end of the data. The completion hands the socket back open, so that
+/// a `TcpStream` can be [reset](crate::ends#tcp) by `set_zero_linger`; a Unix socket and a pipe know nothing of the
+/// kind, and take a length or a last message ([How streams end](crate::ends)).
+///
+/// ```
+/// use tokio::io::AsyncReadExt as _;
+/// use tokio::net::{TcpListener, TcpStream};
+/// use wasmtime::{Engine, Store, component::StreamReader};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let mut peer = TcpStream::connect(listener.local_addr()?).await?;
+/// let (socket, _) = listener.accept().await?;
+///
+/// let mut store = Store::new(&Engine::default(), ());
+/// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_io::read(&b"hello"[..]))?;
+/// let (writer, done) = wasmtime_streams::sockets::write(socket).with_completion();
+/// reader.pipe(&mut store, writer)?;
+/// let done = store.run_concurrent(async |_| done.await).await?;
+/// assert!(done.end.is_finished());
+///
+/// // The connection still stands; only this direction is shut down.
+/// let mut received = Vec::new();
+/// peer.read_to_end(&mut received).await?;
+/// assert_eq!(received, b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub fn write<W>(socket: W) -> ByteConsumer<Write<W>>
+where
+    W: SocketWrite + Send + 'static,
+{
+    ByteConsumer::new(Write { socket })
+}
+
+pin_project! {
+    /// The sink of [`write`].
+    #[derive(Debug)]
+    pub struct Write<W> {
+        #[pin]
+        socket: W,
+    }
+}
+
+impl<W> Write<W> {
+    accessors!(socket: W);
+}
+
+impl<W: SocketWrite + Send + 'static> ByteSink for Write<W> {
+    type Error = io::Error;
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, Halt<io::Error>>> {
+        poll_write(self.project().socket, cx, buf)
+    }
+
+    fn poll_writable(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Option<Poll<Result<(), Halt<io::Error>>>> {
+        Some(self.project().socket.poll_writable(cx).map_err(Halt::Failed))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        self.project().socket.poll_flush(cx).map_err(Halt::Failed)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+        self.project().socket.poll_shutdown(cx).map_err(Halt::Failed)
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}

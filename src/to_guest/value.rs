@@ -1,0 +1,104 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use wasmtime::component::{FutureReader, Lift, Lower};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+
+use crate::oneshot::{Receiver, Sender, oneshot};
+use crate::values::ValueProducer;
+use crate::{
+    items::{Deliver, Identity, Nested, Plain},
+    values,
+};
+
+/// A sender of the host's and the `future<T>` that a guest reads its value from.
+///
+/// It can be sent at any time; the guest gets it when the store runs.
+///
+/// A `future<T>` must resolve: if the sender is dropped without a value, the guest traps when it reads the future. Who may
+/// have nothing to send gives a type for that, such as `result` or `option`.
+///
+/// # Errors
+///
+/// Those of [`FutureReader::new`], if the store's table is full.
+///
+/// ```
+/// use wasmtime::{Engine, Store};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> wasmtime::Result<()> {
+/// let mut store = Store::new(&Engine::default(), ());
+/// let (sender, future) = wasmtime_streams::to_guest::value::<u32>(&mut store)?;
+/// let got = wasmtime_streams::from_guest::value(&mut store, future)?; // a guest would read it
+///
+/// let task = tokio::spawn(async move { sender.send(7) });
+/// assert_eq!(store.run_concurrent(async |_| got.await).await?, Ok(7));
+/// assert_eq!(task.await.unwrap(), Ok(()));
+/// # Ok(())
+/// # }
+/// ```
+pub fn value<T>(store: impl AsContextMut) -> Result<(HostValue<T>, FutureReader<T>)>
+where
+    T: Plain + Lower + Lift,
+{
+    let (value, producer) = value_producer();
+    Ok((value, FutureReader::new(store, producer)?))
+}
+
+/// The two parts of [`value`], to be given to a store later.
+pub fn value_producer<T: Send + 'static>()
+-> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrapDropped>) {
+    let (tx, rx) = oneshot();
+    (HostValue(tx), values::future(FromHostValue(rx)).with_step(OrTrapDropped(Identity)))
+}
+
+/// Resolves with what the sender of [`value`] sends, or with `None` if that is dropped.
+#[derive(Debug)]
+pub struct FromHostValue<T>(Receiver<T>);
+
+impl<T> Future for FromHostValue<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+/// The delivery step of [`value`]: the value, or a trap if its sender is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct OrTrapDropped<V = Identity>(V);
+
+impl<D: 'static, T, V: Deliver<D, T>> Deliver<D, Option<T>> for OrTrapDropped<V> {
+    type Wire = V::Wire;
+
+    fn deliver(&mut self, store: StoreContextMut<'_, D>, value: Option<T>) -> Result<V::Wire> {
+        let dropped = || Error::msg("the host dropped the sender of a future before its value");
+        self.0.deliver(store, value.ok_or_else(dropped)?)
+    }
+}
+
+impl<T> ValueProducer<FromHostValue<T>, OrTrapDropped> {
+    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    ///
+    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
+    pub fn nested(self) -> ValueProducer<FromHostValue<T>, OrTrapDropped<Nested>> {
+        self.with_step(OrTrapDropped(Nested::default()))
+    }
+}
+
+/// Sends the value of a guest's `future<T>`; made by [`value`].
+#[derive(Debug)]
+#[must_use = "a guest that reads the future traps if its sender is dropped"]
+pub struct HostValue<T>(Sender<T>);
+
+impl<T> HostValue<T> {
+    /// Sends the value.
+    ///
+    /// # Errors
+    ///
+    /// The value, if the guest has dropped its end.
+    pub fn send(self, value: T) -> Result<(), T> {
+        self.0.send(value)
+    }
+}

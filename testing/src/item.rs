@@ -1,0 +1,255 @@
+//! Items that a scripted guest can be made for, and how they lie in its memory.
+
+use std::fmt;
+
+use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, Resource, StreamReader};
+
+/// A part of the guest's memory, with what items own.
+#[derive(Debug)]
+pub struct Heap {
+    at: u32,
+    bytes: Vec<u8>,
+}
+
+impl Heap {
+    pub(super) fn new(at: u32) -> Self {
+        Self::with(at, Vec::new())
+    }
+
+    pub(super) fn with(at: u32, bytes: Vec<u8>) -> Self {
+        Self { at, bytes }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What lies at the address `at`; `None` if that is not in here.
+    pub fn get(&self, at: u32, len: u32) -> Option<&[u8]> {
+        let from = at.checked_sub(self.at)? as usize;
+        self.bytes.get(from..)?.get(..len as usize)
+    }
+
+    /// Appends `bytes`, and returns their address.
+    pub fn put(&mut self, bytes: &[u8]) -> u32 {
+        let at = self.at + self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        at
+    }
+}
+
+/// Items that a [`Guest`](super::Guest) can read and write.
+///
+/// Here for bytes, scalars, strings, `tuple<u32, string>`, `result<_, u32>`, resources, and streams and futures of scalars; a
+/// record of your own takes a few lines:
+///
+/// ```
+/// use wasmtime::component::{ComponentType, Lift, Lower, Resource};
+/// use wasmtime_streams_testing::{self as testing, Heap, Item, Made};
+///
+/// #[derive(Clone, Debug, PartialEq, ComponentType, Lift, Lower)]
+/// #[component(record)]
+/// struct Row { id: u32, name: String }
+///
+/// impl Item for Row {
+///     type Value = Row;
+///     const TYPE: &str = "$row";
+///     // Named types come in by an import of the type.
+///     const PRELUDE: &str = r#"
+///         (type $plain-row (record (field "id" u32) (field "name" string)))
+///         (import "row" (type $row (eq $plain-row)))"#;
+///     const SIZE: u32 = 12;
+///
+///     fn store(row: &Row, heap: &mut Heap, out: &mut Vec<u8>) {
+///         u32::store(&row.id, heap, out);
+///         String::store(&row.name, heap, out);
+///     }
+///
+///     fn load(bytes: &[u8], heap: &Heap) -> Option<Row> {
+///         Some(Row { id: u32::load(&bytes[..4], heap)?, name: String::load(&bytes[4..], heap)? })
+///     }
+/// }
+/// wasmtime_streams::plain!(Row); // there are no handles in it
+///
+/// let rows = vec![Row { id: 1, name: "one".to_owned() }, Row { id: 2, name: "two".to_owned() }];
+/// let check = testing::producer(rows.clone(), move || {
+///     Made::new(wasmtime_streams::streams::items(futures::stream::iter(rows.clone())))
+/// });
+/// check.assert();
+/// ```
+pub trait Item: ComponentType + Lift + Lower + Send + Sync + 'static {
+    /// What a test compares: the item itself, where it can be cloned and compared.
+    type Value: Clone + PartialEq + fmt::Debug + 'static;
+
+    /// The type in the text format of components.
+    const TYPE: &'static str;
+
+    /// What has to be declared in the component for [`Item::TYPE`].
+    const PRELUDE: &'static str = "";
+
+    /// How many bytes an item has in the guest's memory, besides what it owns on the heap.
+    const SIZE: u32;
+
+    /// What defines `$item.drop` in the component: it drops a handle, where items are handles.
+    const DROP: &'static str = r#"
+        (core module $no-drop (func (export "drop") (param i32) unreachable))
+        (core instance $no-drop (instantiate $no-drop))
+        (alias core export $no-drop "drop" (core func $item.drop))"#;
+
+    /// What defines `$item.new`, `$item.write` and `$item.close` in the component, where an item is the readable end of a
+    /// stream that a guest can make: they are `stream.new`, `stream.write` and `stream.drop-writable` of its type. The guest
+    /// then makes what it is to write, and looks in the end whether anybody has the other ends. Items that hold handles
+    /// otherwise come from [`Check::gives`](super::Check::gives).
+    const MAKE: Option<&'static str> = None;
+
+    /// The value tells nothing of the item, as a handle does: values are counted, not compared.
+    const OPAQUE: bool = false;
+
+    /// Appends to `out` what the item is in memory.
+    fn store(value: &Self::Value, heap: &mut Heap, out: &mut Vec<u8>);
+
+    /// Reads an item of [`Item::SIZE`] bytes; `None` if it is none.
+    fn load(bytes: &[u8], heap: &Heap) -> Option<Self::Value>;
+
+    /// The handle that an [opaque](Item::OPAQUE) value is.
+    fn handle(value: &Self::Value) -> Option<u32> {
+        let _ = value;
+        None
+    }
+}
+
+macro_rules! scalar {
+    ($($ty:ty: $name:literal),*) => {$(
+        impl Item for $ty {
+            type Value = Self;
+            const TYPE: &'static str = $name;
+            const SIZE: u32 = size_of::<$ty>() as u32;
+
+            fn store(value: &Self, _: &mut Heap, out: &mut Vec<u8>) {
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+
+            fn load(bytes: &[u8], _: &Heap) -> Option<Self> {
+                Some(<$ty>::from_le_bytes(bytes.try_into().ok()?))
+            }
+        }
+    )*};
+}
+
+scalar!(u8: "u8", u16: "u16", u32: "u32", u64: "u64", i32: "s32", i64: "s64");
+
+impl Item for String {
+    type Value = Self;
+    const TYPE: &'static str = "string";
+    const SIZE: u32 = 8;
+
+    fn store(value: &Self, heap: &mut Heap, out: &mut Vec<u8>) {
+        let at = heap.put(value.as_bytes());
+        u32::store(&at, heap, out);
+        u32::store(&(value.len() as u32), heap, out);
+    }
+
+    fn load(bytes: &[u8], heap: &Heap) -> Option<Self> {
+        let (at, len) = bytes.split_at_checked(4)?;
+        let text = heap.get(u32::load(at, heap)?, u32::load(len, heap)?)?;
+        String::from_utf8(text.to_vec()).ok()
+    }
+}
+
+/// What the future beside a stream carries in many interfaces.
+impl Item for Result<(), u32> {
+    type Value = Self;
+    const TYPE: &'static str = "(result (error u32))";
+    const SIZE: u32 = 8;
+
+    fn store(value: &Self, heap: &mut Heap, out: &mut Vec<u8>) {
+        u32::store(&value.is_err().into(), heap, out);
+        u32::store(&value.err().unwrap_or(0), heap, out);
+    }
+
+    fn load(bytes: &[u8], heap: &Heap) -> Option<Self> {
+        // Behind the byte that tells them apart stands what was there before.
+        match bytes.split_first()? {
+            (0, _) => Some(Ok(())),
+            (1, _) => Some(Err(u32::load(bytes.get(4..)?, heap)?)),
+            _ => None,
+        }
+    }
+}
+
+/// As small as a record with something on the heap can be.
+impl Item for (u32, String) {
+    type Value = Self;
+    const TYPE: &'static str = "(tuple u32 string)";
+    const SIZE: u32 = 12;
+
+    fn store((id, name): &Self, heap: &mut Heap, out: &mut Vec<u8>) {
+        u32::store(id, heap, out);
+        String::store(name, heap, out);
+    }
+
+    fn load(bytes: &[u8], heap: &Heap) -> Option<Self> {
+        let (id, name) = bytes.split_at_checked(4)?;
+        Some((u32::load(id, heap)?, String::load(name, heap)?))
+    }
+}
+
+/// What all items that are handles have in common.
+macro_rules! handle {
+    () => {
+        const SIZE: u32 = 4;
+        const OPAQUE: bool = true;
+
+        fn store(handle: &u32, heap: &mut Heap, out: &mut Vec<u8>) {
+            u32::store(handle, heap, out);
+        }
+
+        fn load(bytes: &[u8], heap: &Heap) -> Option<u32> {
+            u32::load(bytes, heap)
+        }
+
+        fn handle(value: &u32) -> Option<u32> {
+            Some(*value)
+        }
+    };
+}
+
+macro_rules! ends {
+    ($($ty:ty: $name:literal),*) => {$(
+        /// A handle; its value is its index in the guest's table.
+        impl Item for StreamReader<$ty> {
+            type Value = u32;
+            const TYPE: &'static str = "$inner";
+            const PRELUDE: &'static str = concat!("(type $inner (stream ", $name, "))");
+            const DROP: &'static str = "(core func $item.drop (canon stream.drop-readable $inner))";
+            const MAKE: Option<&'static str> = Some(
+                r#"(core func $item.new (canon stream.new $inner))
+                (core func $item.write (canon stream.write $inner async
+                    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+                (core func $item.close (canon stream.drop-writable $inner))"#,
+            );
+            handle!();
+        }
+
+        /// A handle; its value is its index in the guest's table.
+        impl Item for FutureReader<$ty> {
+            type Value = u32;
+            const TYPE: &'static str = "$inner";
+            const PRELUDE: &'static str = concat!("(type $inner (future ", $name, "))");
+            const DROP: &'static str = "(core func $item.drop (canon future.drop-readable $inner))";
+            handle!();
+        }
+    )*};
+}
+
+ends!(u8: "u8", u32: "u32");
+
+/// A handle; its value is its index in the guest's table. The resource is imported as `item`, which the test
+/// [links](super::Setup::link).
+impl<R: Send + Sync + 'static> Item for Resource<R> {
+    type Value = u32;
+    const TYPE: &'static str = "(own $item)";
+    const PRELUDE: &'static str = r#"(import "item" (type $item (sub resource)))"#;
+    const DROP: &'static str = "(core func $item.drop (canon resource.drop $item))";
+    handle!();
+}

@@ -1,0 +1,133 @@
+//! Checks an implementation of Wasmtime's stream and future traits against the contract that they ask for.
+//!
+//! What is checked may be an adapter of this crate or written by hand: the kit knows nothing but Wasmtime's own traits. It
+//! runs scripts of guest operations against it, all short ones and many long ones, in a real guest, on an executor that
+//! knows when nothing can run any more. What it finds it names by the rule that is broken, with the shortest script that
+//! shows it.
+//!
+//! ```
+//! # use wasmtime_streams_testing::{self as testing, Made};
+//! let report = testing::producer(vec![1_u32, 2, 3], || {
+//!     Made::new(wasmtime_streams::streams::items(futures::stream::iter([1_u32, 2, 3])))
+//! })
+//! .assert();
+//! println!("{report}");
+//! ```
+//!
+//! A host object that is not always ready is moved on by [`Made::step`]; what it received, and what the host was told of
+//! the end, is looked at by the other methods of [`Made`]. Below the checks lie the [`Guest`] that does what it is told,
+//! and the [`executor`], for tests of your own.
+//!
+//! # Ends and cuts
+//!
+//! A consumer often hands its data to somebody else: the reader of a channel, of a body, of a pipe. Whoever that is must
+//! be able to tell the end of the data from a stream that was cut short. [`Made::receiver_end`] asks what the receiver can
+//! tell, and [`Made::cut`] cuts the stream as the host would, at every point of a script; the kit also lets the guest trap,
+//! and drops the store.
+//!
+//! ```
+//! use std::pin::Pin;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//! use std::sync::mpsc::{Sender, TryRecvError, channel};
+//! use std::task::{Context, Poll};
+//!
+//! use wasmtime::component::{Source, StreamConsumer, StreamResult};
+//! use wasmtime::{Result, StoreContextMut};
+//! use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd};
+//!
+//! /// Sends the bytes that the guest writes, and an error behind them if they are not all.
+//! struct Forward {
+//!     tx: Sender<Result<u8, &'static str>>,
+//!     cancelled: Arc<AtomicBool>,
+//! }
+//!
+//! impl<D: 'static> StreamConsumer<D> for Forward {
+//!     type Item = u8;
+//!
+//!     fn poll_consume(
+//!         self: Pin<&mut Self>,
+//!         _: &mut Context<'_>,
+//!         store: StoreContextMut<'_, D>,
+//!         source: Source<'_, u8>,
+//!         _: bool,
+//!     ) -> Poll<Result<StreamResult>> {
+//!         if self.cancelled.load(Ordering::Relaxed) {
+//!             return Poll::Ready(Ok(StreamResult::Dropped));
+//!         }
+//!         let mut source = source.as_direct(store);
+//!         let bytes = source.remaining().to_vec();
+//!         source.mark_read(bytes.len());
+//!         for byte in bytes {
+//!             let _ = self.tx.send(Ok(byte));
+//!         }
+//!         Poll::Ready(Ok(StreamResult::Completed))
+//!     }
+//! }
+//!
+//! impl Drop for Forward {
+//!     fn drop(&mut self) {
+//!         // Without this the receiver sees the sender go away, and takes that for the end of the data.
+//!         if self.cancelled.load(Ordering::Relaxed) {
+//!             let _ = self.tx.send(Err("cancelled"));
+//!         }
+//!     }
+//! }
+//!
+//! testing::consumer((1..=7).collect(), || {
+//!     let (tx, rx) = channel();
+//!     let cancelled = Arc::new(AtomicBool::new(false));
+//!     let cancel = cancelled.clone();
+//!     Made::new(Forward { tx, cancelled })
+//!         .cut(move || cancel.store(true, Ordering::Relaxed))
+//!         .receiver_end(move || {
+//!             loop {
+//!                 match rx.try_recv() {
+//!                     Ok(Ok(_)) => {}
+//!                     Ok(Err(_)) => return ReceiverEnd::Cut,
+//!                     Err(TryRecvError::Disconnected) => return ReceiverEnd::Complete,
+//!                     Err(TryRecvError::Empty) => return ReceiverEnd::Open,
+//!                 }
+//!             }
+//!         })
+//! })
+//! .assert();
+//! ```
+//!
+//! What else can be left behind has a method of its own: [`Made::resolves`] for trailers and other futures beside the
+//! stream, [`Made::places`] for room in a channel, [`Made::watches_store`] for what can tell a trap from an end.
+//! Items that are streams, futures or resources are counted in the store's table without any hook; see [`Check::gives`].
+
+#![forbid(unsafe_code)]
+
+mod blame;
+mod check;
+mod compare;
+mod ends;
+pub mod executor;
+mod explore;
+mod guest;
+mod handles;
+pub mod inner;
+mod item;
+mod judge;
+mod made;
+mod memory;
+mod moves;
+mod over;
+mod probe;
+mod report;
+mod role;
+mod session;
+mod setup;
+
+pub use self::check::{
+    Check, consumer, consumer_in, future_consumer, future_producer, producer, producer_in,
+};
+pub use self::explore::Op;
+pub use self::guest::{BUFFER, Code, Guest};
+pub use self::item::{Heap, Item};
+pub use self::made::{Made, ReceiverEnd, Reported};
+pub use self::report::{Failure, Finding, Report};
+pub use self::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
+pub use self::setup::Setup;
