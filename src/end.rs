@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::{fmt, io};
 
+use crate::handoff::ReaderGone;
+
 /// Why a stream ended, without the error.
 ///
-/// A source or sink is told it by `ended`, and answers it when it ends by itself ([`Then::End`](crate::Then::End),
-/// [`Halt::Ended`](crate::Halt::Ended)). [`End`] is the same with the error, for the host.
+/// A source or sink is told it by `ended`, and a source answers it when it ends by itself
+/// ([`Then::End`](crate::Then::End)). [`End`] is the same with the error.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
@@ -47,7 +49,9 @@ impl EndReason {
     }
 }
 
-/// How a stream ended, as a [`Completion`](crate::Completion) reports it.
+/// How a stream ended: what a [`Completion`](crate::Completion) reports, and what a sink answers when it takes no more.
+///
+/// It is an [`Error`] as well, for [`into_result`](Self::into_result).
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum End<E> {
@@ -99,22 +103,16 @@ impl<E> End<E> {
         }
     }
 
-    /// `Ok` if the data came to its end, or the guest that read it wanted no more of it; else why not.
+    /// `Ok` if the data came to its end, or the guest that read it wanted no more of it; else the end, as an error.
     ///
     /// # Errors
     ///
     /// The other ends, [`End::ReceiverDropped`] among them: what the guest wrote last may have reached nobody.
-    pub fn into_result(self) -> Result<(), EndError<E>> {
-        Err(match self {
-            End::Finished | End::PeerDropped => return Ok(()),
-            End::ReceiverDropped => EndError::ReceiverDropped,
-            End::Abandoned => EndError::Abandoned,
-            End::Cancelled => EndError::Cancelled,
-            End::TimedOut => EndError::TimedOut,
-            End::LimitReached => EndError::LimitReached,
-            End::Failed(error) => EndError::Failed(error),
-            End::Undeliverable(error) => EndError::Undeliverable(error),
-        })
+    pub fn into_result(self) -> Result<(), Self> {
+        match self {
+            End::Finished | End::PeerDropped => Ok(()),
+            cut => Err(cut),
+        }
     }
 
     /// Maps the error of [`End::Failed`].
@@ -152,69 +150,83 @@ impl<E> From<EndReason> for End<E> {
     }
 }
 
-impl<E> From<crate::Halt<E>> for End<E> {
-    fn from(halt: crate::Halt<E>) -> Self {
-        match halt {
-            crate::Halt::Ended(why) => why.into(),
-            crate::Halt::Failed(error) => End::Failed(error),
-        }
-    }
-}
-
-/// The ends of a stream that are not in order, as an error.
-#[non_exhaustive]
-#[derive(Debug)]
-pub enum EndError<E> {
-    /// [`End::ReceiverDropped`].
-    ReceiverDropped,
-    /// [`End::Abandoned`].
-    Abandoned,
-    /// [`End::Cancelled`].
-    Cancelled,
-    /// [`End::TimedOut`].
-    TimedOut,
-    /// [`End::LimitReached`].
-    LimitReached,
-    /// [`End::Failed`].
-    Failed(E),
-    /// [`End::Undeliverable`].
-    Undeliverable(wasmtime::Error),
-}
-
-impl<E: fmt::Display> fmt::Display for EndError<E> {
+impl<E: fmt::Display> fmt::Display for End<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EndError::ReceiverDropped => f.write_str(EndReason::ReceiverDropped.text()),
-            EndError::Abandoned => f.write_str(EndReason::Abandoned.text()),
-            EndError::Cancelled => f.write_str(EndReason::Cancelled.text()),
-            EndError::TimedOut => f.write_str(EndReason::TimedOut.text()),
-            EndError::LimitReached => f.write_str(EndReason::LimitReached.text()),
-            EndError::Failed(error) => write!(f, "the stream failed: {error}"),
-            EndError::Undeliverable(error) => write!(f, "an item could not be delivered: {error}"),
+            End::Failed(error) => write!(f, "the stream failed: {error}"),
+            End::Undeliverable(error) => write!(f, "an item could not be delivered: {error}"),
+            end => f.write_str(end.reason().text()),
         }
     }
 }
 
-impl<E: Error + 'static> Error for EndError<E> {
+impl<E: Error + 'static> Error for End<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            EndError::Failed(error) => Some(error),
-            EndError::Undeliverable(error) => Some(&**error),
+            End::Failed(error) => Some(error),
+            End::Undeliverable(error) => Some(&**error),
             _ => None,
         }
     }
 }
 
-impl From<EndError<io::Error>> for io::Error {
-    fn from(error: EndError<io::Error>) -> Self {
-        let kind = match error {
-            EndError::Failed(error) => return error,
-            EndError::ReceiverDropped => io::ErrorKind::BrokenPipe,
-            EndError::TimedOut => io::ErrorKind::TimedOut,
-            EndError::LimitReached => io::ErrorKind::FileTooLarge,
-            EndError::Undeliverable(_) => io::ErrorKind::InvalidData,
-            EndError::Abandoned | EndError::Cancelled => io::ErrorKind::ConnectionAborted,
-        };
-        io::Error::new(kind, error)
+/// The error of an [`End::Failed`] as it is; of any other end an error that says it.
+impl From<End<io::Error>> for io::Error {
+    fn from(end: End<io::Error>) -> Self {
+        match end {
+            End::Failed(error) => error,
+            end => io::Error::new(kind(end.reason()), end),
+        }
+    }
+}
+
+/// What comes nearest to `reason` in [`io::ErrorKind`].
+fn kind(reason: EndReason) -> io::ErrorKind {
+    match reason {
+        EndReason::PeerDropped | EndReason::ReceiverDropped => io::ErrorKind::BrokenPipe,
+        EndReason::TimedOut => io::ErrorKind::TimedOut,
+        EndReason::LimitReached => io::ErrorKind::FileTooLarge,
+        EndReason::Undeliverable => io::ErrorKind::InvalidData,
+        EndReason::Abandoned | EndReason::Cancelled => io::ErrorKind::ConnectionAborted,
+        EndReason::Finished | EndReason::Failed => io::ErrorKind::Other,
+    }
+}
+
+/// A stream was cut short: the error of a hand-over, on the host's side of it.
+///
+/// A guest's reader or stream ([`from_guest`](crate::from_guest)) gives it in place of the end of the data. A writer or sink to a
+/// guest ([`to_guest`](crate::to_guest)) fails with it once nobody takes what is written, as
+/// [`PeerDropped`](EndReason::PeerDropped), also after it was closed. A value that never comes is
+/// [`Abandoned`](EndReason::Abandoned).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut(
+    /// What cut it.
+    pub EndReason,
+);
+
+impl Cut {
+    /// Nobody takes what is written.
+    pub(crate) const PEER_DROPPED: Self = Self(EndReason::PeerDropped);
+    /// Whoever was to give it is gone.
+    pub(crate) const ABANDONED: Self = Self(EndReason::Abandoned);
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.text())
+    }
+}
+
+impl Error for Cut {}
+
+impl From<Cut> for io::Error {
+    fn from(cut: Cut) -> Self {
+        io::Error::new(kind(cut.0), cut)
+    }
+}
+
+impl From<ReaderGone> for Cut {
+    fn from(_: ReaderGone) -> Self {
+        Cut::PEER_DROPPED
     }
 }

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::completion::{Completion, SharedPlace, Slot};
 use crate::layer::{Layers, Outcome, Signal};
-use crate::{ByteSink, ByteSource, End, EndReason, Halt, ItemSink, ItemSource, Then};
+use crate::{ByteSink, ByteSource, End, EndReason, ItemSink, ItemSource, Then};
 
 /// Which of the four traits an object has.
 #[allow(unreachable_pub)] // in the bounds of what `Owned` and `Shared` seal
@@ -28,8 +28,7 @@ pub trait Kind<S: Send>: 'static {
 
     fn ended(object: Pin<&mut S>, reason: EndReason);
 
-    fn poll_close(object: Pin<&mut S>, cx: &mut Context<'_>)
-    -> Poll<Result<(), Halt<Self::Error>>>;
+    fn poll_close(object: Pin<&mut S>, cx: &mut Context<'_>) -> Poll<Result<(), End<Self::Error>>>;
 }
 
 macro_rules! kinds {
@@ -49,7 +48,7 @@ macro_rules! kinds {
             fn poll_close(
                 $object: Pin<&mut S>,
                 $cx: &mut Context<'_>,
-            ) -> Poll<Result<(), Halt<S::Error>>> {
+            ) -> Poll<Result<(), End<S::Error>>> {
                 $close
             }
         }

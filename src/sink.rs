@@ -3,17 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::EndReason;
-
-/// Why a sink takes no more.
-#[non_exhaustive]
-#[derive(Debug)]
-pub enum Halt<E> {
-    /// It ended in order: a limit was reached, the host cancelled.
-    Ended(EndReason),
-    /// It failed.
-    Failed(E),
-}
+use crate::{End, EndReason};
 
 /// When a sink is flushed.
 #[non_exhaustive]
@@ -35,7 +25,7 @@ pub enum Flush {
 /// [`StreamConsumer`](wasmtime::component::StreamConsumer) and keeps the [contract](crate::contract). It calls
 /// `poll_write` while progress is made, then `poll_flush` (as [`Flush`] says). `poll_close` is called by the
 /// [completion](crate::Completion) alone, for Wasmtime offers no moment at the end of a stream in which a sink could be
-/// polled. After a [`Halt`] nothing but `poll_close` is called.
+/// polled. After an error nothing but `poll_close` is called.
 pub trait ByteSink: Send + 'static {
     /// Why the sink failed. It reaches the host through the [completion](crate::Completion).
     type Error: Send + 'static;
@@ -47,13 +37,13 @@ pub trait ByteSink: Send + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Halt`] ends the stream for the guest; bytes accepted before it count as written. A writer that accepts 0
+    /// An error ends the stream for the guest, as the end that it is; bytes accepted before it count as written. A writer that accepts 0
     /// bytes is an error that the implementation reports ([`WriteZero`](std::io::ErrorKind::WriteZero)).
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Self::Error>>>;
+    ) -> Poll<Result<usize, End<Self::Error>>>;
 
     /// Answers a zero-length write: would `poll_write` accept something?
     ///
@@ -61,7 +51,7 @@ pub trait ByteSink: Send + 'static {
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Self::Error>>>> {
+    ) -> Option<Poll<Result<(), End<Self::Error>>>> {
         let _ = cx;
         None
     }
@@ -70,21 +60,17 @@ pub trait ByteSink: Send + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Halt`] ends the stream.
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>>;
+    /// An error ends the stream, as the end that it is.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>)
+    -> Poll<Result<(), End<Self::Error>>>;
 
     /// Flushes and shuts down, polled until it is ready, once the stream has ended.
     ///
     /// # Errors
     ///
     /// What was accepted but could not be brought to its destination.
-    fn poll_close(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>>;
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>)
+    -> Poll<Result<(), End<Self::Error>>>;
 
     /// Says that the guest cancelled the operation that is under way: give back what was reserved for it.
     fn op_cancelled(self: Pin<&mut Self>) {}
@@ -92,7 +78,7 @@ pub trait ByteSink: Send + 'static {
     /// Says, once, that the stream is over, and why, before the sink is flushed or closed: [`EndReason::Finished`] at the guest's
     /// end of the data, and else that it was cut short. It must not wait.
     ///
-    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without, after a [`Halt`] of the
+    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without, after an error of the
     /// sink's own, too. A sink that hands data on to another task tells it here that the data is complete, or that it is not:
     /// [truncated is never complete](crate::contract#truncated-is-never-complete). So treat a drop without it as a cut.
     fn ended(self: Pin<&mut Self>, reason: EndReason);
@@ -137,19 +123,19 @@ pub trait ItemSink: Send + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Halt`] ends the stream for the guest. Items that were taken but not sent stay in the sink, for the host to
+    /// An error ends the stream for the guest, as the end that it is. Items that were taken but not sent stay in the sink, for the host to
     /// take back through the [completion](crate::Completion).
     fn poll_accept(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<Self::Item>,
-    ) -> Poll<Result<(), Halt<Self::Error>>>;
+    ) -> Poll<Result<(), End<Self::Error>>>;
 
     /// Answers a zero-length write, like [`ByteSink::poll_writable`].
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Self::Error>>>> {
+    ) -> Option<Poll<Result<(), End<Self::Error>>>> {
         let _ = cx;
         None
     }
@@ -158,21 +144,17 @@ pub trait ItemSink: Send + 'static {
     ///
     /// # Errors
     ///
-    /// A [`Halt`] ends the stream.
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>>;
+    /// An error ends the stream, as the end that it is.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>)
+    -> Poll<Result<(), End<Self::Error>>>;
 
     /// Sends what is still held, flushes and shuts down, polled until it is ready, once the stream has ended.
     ///
     /// # Errors
     ///
     /// What was taken but could not be sent.
-    fn poll_close(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>>;
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>)
+    -> Poll<Result<(), End<Self::Error>>>;
 
     /// Says that the guest cancelled the operation that is under way: give back what was reserved for it. Items that
     /// were taken stay taken; send them before those of the next operation.

@@ -7,7 +7,6 @@ use crate::items::AsIs;
 use crate::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, Completion, End, ItemConsumer, ItemProducer,
     ItemSink, ItemSource,
-    completion::DriveError,
     items::{Deliver, Receive},
     values,
 };
@@ -52,7 +51,7 @@ fn driven<S, E, W>(
     store: impl AsContextMut,
     completion: Completion<S, E>,
     drive: impl FnOnce(crate::completion::Drive),
-    map: impl FnOnce(Result<End<E>, DriveError>) -> Outcome<W> + Send + 'static,
+    map: impl FnOnce(End<E>) -> Outcome<W> + Send + 'static,
 ) -> Result<FutureReader<Outcome<W>>>
 where
     S: Unpin + Send + 'static,
@@ -60,7 +59,7 @@ where
     W: ComponentType + Lower + Lift + Send + Sync + 'static,
 {
     let done = completion.driven_by(drive);
-    let done = async move { map(done.await.map(|done| done.end)) };
+    let done = async move { map(done.await.map_or(End::Abandoned, |done| done.end)) };
     FutureReader::new(store, values::future(done).with_step(AsIs))
 }
 
@@ -157,7 +156,7 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
     }
 
     /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
-    /// [`Completion::driven_by`].
+    /// [`Completion::driven_by`]. If that drops the task, the end is [`End::Abandoned`].
     ///
     /// # Errors
     ///
@@ -167,7 +166,7 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
         mut store: impl AsContextMut,
         stream: StreamReader<u8>,
         drive: impl FnOnce(crate::completion::Drive),
-        map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
     ) -> Result<FutureReader<Outcome<W>>>
     where
         W: ComponentType + Lower + Lift + Send + Sync + 'static,
@@ -207,7 +206,7 @@ where
     }
 
     /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
-    /// [`Completion::driven_by`].
+    /// [`Completion::driven_by`]. If that drops the task, the end is [`End::Abandoned`].
     ///
     /// # Errors
     ///
@@ -217,7 +216,7 @@ where
         mut store: impl AsContextMut<Data = D>,
         stream: StreamReader<X>,
         drive: impl FnOnce(crate::completion::Drive),
-        map: impl FnOnce(Result<End<S::Error>, DriveError>) -> Outcome<W> + Send + 'static,
+        map: impl FnOnce(End<S::Error>) -> Outcome<W> + Send + 'static,
     ) -> Result<FutureReader<Outcome<W>>>
     where
         D: 'static,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use super::job::{Blocking, Job, Work};
 use super::read::BUFFER;
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Writes a guest's `stream<u8>` into a blocking [`std::io::Write`], on a thread that `spawn` supplies.
 ///
@@ -171,13 +171,10 @@ impl<W: io::Write> Writing<W> {
 
 impl<W: io::Write + Send + 'static> Write<W> {
     /// Waits until no write is under way, and tells how the last one went.
-    fn poll_idle(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<&mut Writing<W>, Halt<io::Error>>> {
-        let work = ready!(self.blocking.poll_here(cx)).map_err(Halt::Failed)?;
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut Writing<W>, End<io::Error>>> {
+        let work = ready!(self.blocking.poll_here(cx)).map_err(End::Failed)?;
         Poll::Ready(match work.error.take() {
-            Some(error) => Err(Halt::Failed(error)),
+            Some(error) => Err(End::Failed(error)),
             None => Ok(work),
         })
     }
@@ -190,7 +187,7 @@ impl<W: io::Write + Send + 'static> ByteSink for Write<W> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<io::Error>>> {
+    ) -> Poll<Result<usize, End<io::Error>>> {
         let this = self.get_mut();
         let n = buf.len().min(this.buffer);
         let work = ready!(this.poll_idle(cx))?;
@@ -203,11 +200,11 @@ impl<W: io::Write + Send + 'static> ByteSink for Write<W> {
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<io::Error>>>> {
+    ) -> Option<Poll<Result<(), End<io::Error>>>> {
         Some(self.get_mut().poll_idle(cx).map_ok(drop))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         let this = self.get_mut();
         // It spares a job: one that is still writing flushes as well.
         this.blocking.flush();
@@ -220,7 +217,7 @@ impl<W: io::Write + Send + 'static> ByteSink for Write<W> {
         }
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         self.poll_flush(cx)
     }
 

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::handoff::{Reader, ReaderGone, Writer, chunk_handoff};
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Makes an HTTP body of a guest's `stream<u8>`: a [`Body`] that hyper and axum take.
 ///
@@ -143,8 +143,8 @@ pub struct GuestBodySink {
     cut: bool,
 }
 
-fn gone<E>(_: ReaderGone) -> Halt<E> {
-    Halt::Ended(EndReason::ReceiverDropped)
+fn gone<E>(_: ReaderGone) -> End<E> {
+    End::ReceiverDropped
 }
 
 impl GuestBodySink {
@@ -170,11 +170,11 @@ impl ByteSink for GuestBodySink {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<BodyError>>> {
+    ) -> Poll<Result<usize, End<BodyError>>> {
         let allowed = self.left.map_or(usize::MAX, |left| left.try_into().unwrap_or(usize::MAX));
         if allowed == 0 {
             self.writer.close(Err(self.too_long()));
-            return Poll::Ready(Err(Halt::Failed(self.too_long())));
+            return Poll::Ready(Err(End::Failed(self.too_long())));
         }
         let written = self.writer.poll_write(cx, &buf[..buf.len().min(allowed)]);
         written.map_err(gone).map_ok(|n| {
@@ -186,11 +186,11 @@ impl ByteSink for GuestBodySink {
     fn poll_writable(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<BodyError>>>> {
+    ) -> Option<Poll<Result<(), End<BodyError>>>> {
         Some(self.writer.poll_room(cx).map_err(gone))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<BodyError>>> {
         Poll::Ready(Ok(()))
     }
 
@@ -202,15 +202,15 @@ impl ByteSink for GuestBodySink {
         });
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<BodyError>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<BodyError>>> {
         if self.cut {
             return Poll::Ready(Ok(()));
         }
         self.writer.close(self.complete());
         Poll::Ready(if self.writer.was_left() {
-            Err(Halt::Ended(EndReason::ReceiverDropped))
+            Err(End::ReceiverDropped)
         } else {
-            self.complete().map_err(Halt::Failed)
+            self.complete().map_err(End::Failed)
         })
     }
 }

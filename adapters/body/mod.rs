@@ -5,5 +5,5 @@ mod read;
 mod trailers;
 
 pub use self::from_guest::{BodyError, GuestBody, GuestBodySink, NoTrailers, from_guest};
-pub use self::read::{Read, Trailers, TrailersError, read};
+pub use self::read::{Read, Trailers, read};
 pub use self::trailers::{GuestTrailers, TrailersSink, trailers_from_guest};

@@ -1,5 +1,3 @@
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::shared::fill::{end_known, fill};
-use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
+use crate::{ByteProducer, ByteSource, End, EndReason, Then, relay::Splice};
 
 /// A `stream<u8>` of the data of an HTTP body: any [`Body`], such as one that hyper has received.
 ///
@@ -92,44 +90,15 @@ where
 pub struct Trailers<E>(Receiver<Result<Option<HeaderMap>, Arc<E>>>);
 
 impl<E> Future for Trailers<E> {
-    /// `None` if the body had no trailers.
-    type Output = Result<Option<HeaderMap>, TrailersError<E>>;
+    /// `None` if the body had no trailers; [`End::Failed`] if it failed, and [`End::Abandoned`] if it was dropped before its
+    /// end, by the guest that dropped the stream, or by the host.
+    type Output = Result<Option<HeaderMap>, End<Arc<E>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx)) {
-            Some(trailers) => trailers.map_err(TrailersError::Failed),
-            None => Err(TrailersError::Abandoned),
+            Some(trailers) => trailers.map_err(End::Failed),
+            None => Err(End::Abandoned),
         })
-    }
-}
-
-/// Why there are no trailers.
-#[non_exhaustive]
-#[derive(Clone, Debug)]
-pub enum TrailersError<E> {
-    /// The body failed.
-    Failed(Arc<E>),
-    /// The body was dropped before its end: the guest dropped the stream, or the host did.
-    Abandoned,
-}
-
-impl<E: fmt::Display> fmt::Display for TrailersError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TrailersError::Failed(error) => {
-                write!(f, "the body failed before its trailers: {error}")
-            }
-            TrailersError::Abandoned => f.write_str("the body was dropped before its trailers"),
-        }
-    }
-}
-
-impl<E: Error + 'static> Error for TrailersError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            TrailersError::Failed(error) => Some(&**error),
-            TrailersError::Abandoned => None,
-        }
     }
 }
 

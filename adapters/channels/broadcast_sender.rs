@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::sync::broadcast::Sender;
 use ::tokio::task::coop;
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a tokio broadcast channel.
 ///
@@ -86,7 +86,7 @@ impl<T: Send + 'static> ItemSink for BroadcastSender<T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         let Self { sender, unheard } = self.get_mut();
         // It never waits: without this a guest would keep the thread, and the receivers from running.
         let coop = ready!(coop::poll_proceed(cx));
@@ -111,15 +111,15 @@ impl<T: Send + 'static> ItemSink for BroadcastSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(Ok(())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         self.get_mut().sender = None;
         Poll::Ready(Ok(()))
     }

@@ -7,10 +7,10 @@ use ::tokio::sync::mpsc::error::TrySendError;
 use ::tokio::task::coop;
 use ::tokio_util::sync::PollSender;
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Nobody receives any more.
-const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
+const GONE: End<Infallible> = End::ReceiverDropped;
 
 /// Sends the items of a guest's `stream<T>` into a tokio mpsc channel.
 ///
@@ -97,7 +97,7 @@ impl<T: Send> MpscSender<T> {
     }
 
     /// Sends as many items as there is room for.
-    fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), Halt<Infallible>> {
+    fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), End<Infallible>> {
         let Some(sender) = self.sender.get_ref() else { return Err(GONE) };
         let mut batch = Vec::new();
         let mut wanted = items.remaining();
@@ -131,7 +131,7 @@ impl<T: Send> MpscSender<T> {
     }
 
     /// Waits for room, and holds it.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         let room = self.sender.poll_reserve(cx);
         self.waiting = room.is_pending();
         room.map_err(|_| GONE)
@@ -152,7 +152,7 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         // Room that is there needs no waiting: without this a guest that writes to another thread would keep this one.
         let coop = ready!(coop::poll_proceed(cx));
@@ -177,7 +177,7 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         let this = self.get_mut();
         let room = this.poll_room(cx);
         if room.is_ready() {
@@ -186,11 +186,11 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
         Some(room)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         this.release();
         this.sender.close();

@@ -6,10 +6,10 @@ use ::tokio::sync::mpsc::UnboundedSender;
 use ::tokio::sync::mpsc::error::SendError;
 use ::tokio::task::coop;
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Nobody receives any more.
-const GONE: Halt<Infallible> = Halt::Ended(EndReason::ReceiverDropped);
+const GONE: End<Infallible> = End::ReceiverDropped;
 
 /// Sends the items of a guest's `stream<T>` into a tokio mpsc channel without a bound.
 ///
@@ -92,7 +92,7 @@ impl<T> Unpin for MpscUnboundedSender<T> {}
 
 impl<T: Send + 'static> MpscUnboundedSender<T> {
     /// The sender, if somebody receives.
-    fn open(&self) -> Result<&UnboundedSender<T>, Halt<Infallible>> {
+    fn open(&self) -> Result<&UnboundedSender<T>, End<Infallible>> {
         match &self.sender {
             Some(sender) if !sender.is_closed() => Ok(sender),
             _ => Err(GONE),
@@ -108,7 +108,7 @@ impl<T: Send + 'static> ItemSink for MpscUnboundedSender<T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         // It never waits: without this a guest would keep the thread, and the receiver from running.
         let coop = ready!(coop::poll_proceed(cx));
@@ -138,15 +138,15 @@ impl<T: Send + 'static> ItemSink for MpscUnboundedSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(self.open().map(|_| ())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         this.sender = None;
         Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })

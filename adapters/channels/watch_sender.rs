@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::sync::watch::Sender;
 use ::tokio::task::coop;
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Makes the items of a guest's `stream<T>` the values of a tokio watch channel.
 ///
@@ -77,7 +77,7 @@ impl<T: Send + Sync + 'static> ItemSink for WatchSender<T> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         // It never waits: without this a guest would keep the thread, and the receivers from running.
         let coop = ready!(coop::poll_proceed(cx));
         let mut batch = Vec::new();
@@ -100,15 +100,15 @@ impl<T: Send + Sync + 'static> ItemSink for WatchSender<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(Ok(())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         self.get_mut().sender = None;
         Poll::Ready(Ok(()))
     }

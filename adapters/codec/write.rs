@@ -7,7 +7,7 @@ use ::tokio::io::AsyncWrite;
 use pin_project_lite::pin_project;
 use tokio_util::codec::{Encoder, FramedWrite};
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Encodes the items of a guest's `stream<T>` as frames, into a [`FramedWrite`].
 ///
@@ -93,18 +93,15 @@ impl<W, E: Encoder<T>, T> Write<W, E, T> {
 
 impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> Write<W, E, T> {
     /// Waits until everything held is encoded and there is room for one more frame.
-    fn poll_encoded(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<E::Error>>> {
+    fn poll_encoded(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<E::Error>>> {
         let mut this = self.project();
         loop {
             if this.failed.is_some() {
                 // Rule "items before the error": the writer itself is sound, so they can go out.
-                ready!(this.frames.as_mut().poll_flush(cx)).map_err(Halt::Failed)?;
-                return Poll::Ready(this.failed.take().map_or(Ok(()), |e| Err(Halt::Failed(e))));
+                ready!(this.frames.as_mut().poll_flush(cx)).map_err(End::Failed)?;
+                return Poll::Ready(this.failed.take().map_or(Ok(()), |e| Err(End::Failed(e))));
             }
-            ready!(this.frames.as_mut().poll_ready(cx)).map_err(Halt::Failed)?;
+            ready!(this.frames.as_mut().poll_ready(cx)).map_err(End::Failed)?;
             match this.held.pop_front() {
                 None => {
                     // An idle stream keeps no storage.
@@ -140,7 +137,7 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<E::Error>>> {
+    ) -> Poll<Result<(), End<E::Error>>> {
         loop {
             match self.as_mut().poll_encoded(cx) {
                 Poll::Ready(encoded) => encoded?,
@@ -172,20 +169,20 @@ where
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<E::Error>>>> {
+    ) -> Option<Poll<Result<(), End<E::Error>>>> {
         Some(self.poll_encoded(cx))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<E::Error>>> {
-        self.project().frames.poll_flush(cx).map_err(Halt::Failed)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<E::Error>>> {
+        self.project().frames.poll_flush(cx).map_err(End::Failed)
     }
 
     fn poll_close(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<E::Error>>> {
+    ) -> Poll<Result<(), End<E::Error>>> {
         ready!(self.as_mut().poll_encoded(cx))?;
-        self.project().frames.poll_close(cx).map_err(Halt::Failed)
+        self.project().frames.poll_close(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

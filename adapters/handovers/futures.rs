@@ -9,9 +9,10 @@ use ::futures::io::{AsyncBufRead, AsyncRead, AsyncWrite};
 use ::futures::sink::Sink;
 use ::futures::stream::{FusedStream, Stream};
 
-use crate::from_guest::{Cut, GuestItems, GuestReader, TryGuestItems};
+use crate::Cut;
+use crate::from_guest::{GuestItems, GuestReader, TryGuestItems};
 use crate::shared::coop::poll_step;
-use crate::to_guest::{HostSink, HostWriter, PeerDropped};
+use crate::to_guest::{HostSink, HostWriter};
 
 impl AsyncRead for GuestReader {
     fn poll_read(
@@ -92,23 +93,23 @@ impl<T> FusedStream for TryGuestItems<T> {
 
 /// To flush does not wait for the guest to read; to close is the end of the data.
 impl<T> Sink<T> for HostSink<T> {
-    type Error = PeerDropped;
+    type Error = Cut;
 
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         let this = self.get_mut();
         poll_step(cx, |cx| this.poll_room(cx))
     }
 
-    fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), PeerDropped> {
+    fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), Cut> {
         // With the room that `poll_ready` has waited for, it fails only if the guest is gone.
-        self.get_mut().try_send(item).map_err(|_| PeerDropped)
+        self.get_mut().try_send(item).map_err(|_| Cut::PEER_DROPPED)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         self.get_mut().close();
         Poll::Ready(Ok(()))
     }

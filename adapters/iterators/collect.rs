@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Collects the items of a guest's `stream<T>` into a `Vec`, `limit` at most.
 ///
@@ -84,12 +84,12 @@ impl<T: Send + 'static> ItemSink for Collect<T> {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         let Self { items: collected, limit } = self.get_mut();
         while items.remaining() > 0 {
             let room = room(collected, *limit);
             if room == 0 {
-                return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
+                return Poll::Ready(Err(End::LimitReached));
             }
             items.take(room, collected);
         }
@@ -99,15 +99,15 @@ impl<T: Send + 'static> ItemSink for Collect<T> {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(Ok(())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 

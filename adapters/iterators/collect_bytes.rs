@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::collect::room;
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Collects the bytes of a guest's `stream<u8>` into a `Vec`, `limit` at most.
 ///
@@ -68,11 +68,11 @@ impl ByteSink for CollectBytes {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Infallible>>> {
+    ) -> Poll<Result<usize, End<Infallible>>> {
         let Self { bytes, limit } = self.get_mut();
         let n = room(bytes, *limit).min(buf.len());
         if n == 0 {
-            return Poll::Ready(Err(Halt::Ended(EndReason::LimitReached)));
+            return Poll::Ready(Err(End::LimitReached));
         }
         bytes.extend_from_slice(&buf[..n]);
         Poll::Ready(Ok(n))
@@ -81,15 +81,15 @@ impl ByteSink for CollectBytes {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(Ok(())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 

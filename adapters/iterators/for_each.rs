@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use crate::{
-    EndReason, Halt, ItemConsumer, ItemSink, Take,
+    End, EndReason, ItemConsumer, ItemSink, Take,
     completion::Holding,
     items::{IntoHost, Nested, Receive},
 };
@@ -121,7 +121,7 @@ impl ItemSink for Calls {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         items: &mut dyn Take<()>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         // No allocation: a `()` takes no room.
         let mut done = Vec::new();
         while items.take(usize::MAX, &mut done) > 0 {
@@ -133,15 +133,15 @@ impl ItemSink for Calls {
     fn poll_writable(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<Infallible>>>> {
+    ) -> Option<Poll<Result<(), End<Infallible>>>> {
         Some(Poll::Ready(Ok(())))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{EndReason, Halt, Then};
+use crate::{End, EndReason, Then};
 
 /// A reader read `n` bytes; 0 bytes are the end. A short read ends the fill of the operation: a reader cannot say whether
 /// more is in memory.
@@ -14,11 +14,11 @@ pub(crate) fn filled(n: usize) -> (usize, Then) {
 }
 
 /// A writer accepted so many bytes.
-pub(crate) fn written(accepted: io::Result<usize>) -> Result<usize, Halt<io::Error>> {
+pub(crate) fn written(accepted: io::Result<usize>) -> Result<usize, End<io::Error>> {
     match accepted {
         // Rule "write zero": to go on asking would be a spin.
-        Ok(0) => Err(Halt::Failed(io::ErrorKind::WriteZero.into())),
+        Ok(0) => Err(End::Failed(io::ErrorKind::WriteZero.into())),
         Ok(n) => Ok(n),
-        Err(error) => Err(Halt::Failed(error)),
+        Err(error) => Err(End::Failed(error)),
     }
 }

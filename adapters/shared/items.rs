@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 
 use super::coop::poll_step;
-use crate::from_guest::{Cut, GuestItems};
-use crate::to_guest::{HostSink, PeerDropped, Unsent};
+use crate::Cut;
+use crate::from_guest::GuestItems;
+use crate::to_guest::{HostSink, Unsent};
 
 impl<T> GuestItems<T> {
     /// The next item; `None` at the end. Cancel safe: an item is taken only when it is returned.
@@ -43,10 +44,10 @@ impl<T> HostSink<T> {
     ///
     /// # Errors
     ///
-    /// [`PeerDropped`]. The item is dropped.
-    pub async fn send_item(&mut self, item: T) -> Result<(), PeerDropped> {
+    /// [`Cut`]. The item is dropped.
+    pub async fn send_item(&mut self, item: T) -> Result<(), Cut> {
         poll_fn(|cx| poll_step(cx, |cx| self.poll_room(cx))).await?;
-        self.try_send(item).map_err(|_| PeerDropped)
+        self.try_send(item).map_err(|_| Cut::PEER_DROPPED)
     }
 
     /// Sends all of `batch`, as many at a time as there is room for. If it is dropped before it is done, what was not sent

@@ -5,7 +5,7 @@ use ::futures::sink::Sink;
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 const MAX_CHUNK: usize = 64 * 1024;
 
@@ -97,27 +97,27 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<S::Error>>> {
+    ) -> Poll<Result<usize, End<S::Error>>> {
         let mut this = self.project();
-        ready!(this.sink.as_mut().poll_ready(cx)).map_err(Halt::Failed)?;
+        ready!(this.sink.as_mut().poll_ready(cx)).map_err(End::Failed)?;
         let n = buf.len().min(*this.max_chunk);
         let chunk = Bytes::copy_from_slice(&buf[..n]);
-        Poll::Ready(this.sink.start_send(chunk).map(|()| n).map_err(Halt::Failed))
+        Poll::Ready(this.sink.start_send(chunk).map(|()| n).map_err(End::Failed))
     }
 
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
-        Some(self.project().sink.poll_ready(cx).map_err(Halt::Failed))
+    ) -> Option<Poll<Result<(), End<S::Error>>>> {
+        Some(self.project().sink.poll_ready(cx).map_err(End::Failed))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
-        self.project().sink.poll_flush(cx).map_err(Halt::Failed)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<S::Error>>> {
+        self.project().sink.poll_flush(cx).map_err(End::Failed)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
-        self.project().sink.poll_close(cx).map_err(Halt::Failed)
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<S::Error>>> {
+        self.project().sink.poll_close(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

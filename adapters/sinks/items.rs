@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use ::futures::sink::Sink;
 use pin_project_lite::pin_project;
 
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a futures [`Sink`].
 ///
@@ -88,12 +88,12 @@ impl<S, T> Items<S, T> {
 
 impl<S: Sink<T>, T> Items<S, T> {
     /// Waits until everything held is sent.
-    fn poll_sent(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
+    fn poll_sent(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<S::Error>>> {
         let mut this = self.project();
         while !this.held.is_empty() {
-            ready!(this.sink.as_mut().poll_ready(cx)).map_err(Halt::Failed)?;
+            ready!(this.sink.as_mut().poll_ready(cx)).map_err(End::Failed)?;
             if let Some(item) = this.held.pop_front() {
-                this.sink.as_mut().start_send(item).map_err(Halt::Failed)?;
+                this.sink.as_mut().start_send(item).map_err(End::Failed)?;
             }
         }
         Poll::Ready(Ok(()))
@@ -103,9 +103,9 @@ impl<S: Sink<T>, T> Items<S, T> {
     fn poll_room(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<S::Error>>> {
+    ) -> Poll<Result<(), End<S::Error>>> {
         ready!(self.as_mut().poll_sent(cx))?;
-        self.project().sink.poll_ready(cx).map_err(Halt::Failed)
+        self.project().sink.poll_ready(cx).map_err(End::Failed)
     }
 }
 
@@ -122,7 +122,7 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<S::Error>>> {
+    ) -> Poll<Result<(), End<S::Error>>> {
         loop {
             // What is held is sent before anything is taken, and before the operation completes.
             ready!(self.as_mut().poll_sent(cx))?;
@@ -142,7 +142,7 @@ where
             if items.remaining() == 1 {
                 // There is room for it, so it need not be held.
                 if let Some(item) = items.take_one() {
-                    self.as_mut().project().sink.start_send(item).map_err(Halt::Failed)?;
+                    self.as_mut().project().sink.start_send(item).map_err(End::Failed)?;
                 }
                 continue;
             }
@@ -156,20 +156,20 @@ where
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+    ) -> Option<Poll<Result<(), End<S::Error>>>> {
         Some(self.poll_room(cx))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<S::Error>>> {
-        self.project().sink.poll_flush(cx).map_err(Halt::Failed)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<S::Error>>> {
+        self.project().sink.poll_flush(cx).map_err(End::Failed)
     }
 
     fn poll_close(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<S::Error>>> {
+    ) -> Poll<Result<(), End<S::Error>>> {
         ready!(self.as_mut().poll_sent(cx))?;
-        self.project().sink.poll_close(cx).map_err(Halt::Failed)
+        self.project().sink.poll_close(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::net::UdpSocket;
 
 use super::ready::{ROUNDS, is_of_one_datagram, is_of_one_peer, poll_sendable};
-use crate::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// So many datagrams are sent in one operation: a bound on the time of one poll.
 const PER_OP: usize = 1024;
@@ -111,7 +111,7 @@ impl<S> Unpin for SendTo<S> {}
 
 impl<S: Borrow<UdpSocket>> SendTo<S> {
     /// Waits until what is held is sent, or rejected.
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         let socket = self.socket.borrow();
         let Some((bytes, to)) = &self.held else { return Poll::Ready(Ok(())) };
         for round in 1..=ROUNDS {
@@ -122,7 +122,7 @@ impl<S: Borrow<UdpSocket>> SendTo<S> {
             match sent {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(socket.poll_send_ready(cx)).map_err(Halt::Failed)?;
+                    ready!(socket.poll_send_ready(cx)).map_err(End::Failed)?;
                     continue;
                 }
                 // Of an earlier datagram, and told only once: if it is told again it is of this one.
@@ -130,7 +130,7 @@ impl<S: Borrow<UdpSocket>> SendTo<S> {
                 Err(error) if is_of_one_peer(&error) || is_of_one_datagram(&error) => {
                     self.rejected += 1;
                 }
-                Err(error) => return Poll::Ready(Err(Halt::Failed(error))),
+                Err(error) => return Poll::Ready(Err(End::Failed(error))),
             }
             self.held = None;
             return Poll::Ready(Ok(()));
@@ -151,7 +151,7 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<Datagram>,
-    ) -> Poll<Result<(), Halt<io::Error>>> {
+    ) -> Poll<Result<(), End<io::Error>>> {
         let this = self.get_mut();
         loop {
             // What is held is sent before anything is taken, and before the operation completes.
@@ -160,7 +160,7 @@ where
                 return Poll::Ready(Ok(()));
             }
             match this.socket.borrow().poll_send_ready(cx) {
-                Poll::Ready(room) => room.map_err(Halt::Failed)?,
+                Poll::Ready(room) => room.map_err(End::Failed)?,
                 Poll::Pending if items.taken() > 0 => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -171,20 +171,20 @@ where
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<io::Error>>>> {
+    ) -> Option<Poll<Result<(), End<io::Error>>>> {
         let this = self.get_mut();
         match this.poll_sent(cx) {
             Poll::Ready(Ok(())) => {}
             answer => return Some(answer),
         }
-        Some(poll_sendable(this.socket.borrow(), cx).map_err(Halt::Failed))
+        Some(poll_sendable(this.socket.borrow(), cx).map_err(End::Failed))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         self.get_mut().poll_sent(cx)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         self.get_mut().poll_sent(cx)
     }
 

@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 
 use super::socket::SocketWrite;
 use crate::tokio_io::poll_write;
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Writes a guest's `stream<u8>` into a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of
 /// one, or a `pipe::Sender`.
@@ -88,23 +88,23 @@ impl<W: SocketWrite + Send + 'static> ByteSink for Write<W> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<io::Error>>> {
+    ) -> Poll<Result<usize, End<io::Error>>> {
         poll_write(self.project().socket, cx, buf)
     }
 
     fn poll_writable(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Option<Poll<Result<(), Halt<io::Error>>>> {
-        Some(self.project().socket.poll_writable(cx).map_err(Halt::Failed))
+    ) -> Option<Poll<Result<(), End<io::Error>>>> {
+        Some(self.project().socket.poll_writable(cx).map_err(End::Failed))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
-        self.project().socket.poll_flush(cx).map_err(Halt::Failed)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
+        self.project().socket.poll_flush(cx).map_err(End::Failed)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
-        self.project().socket.poll_shutdown(cx).map_err(Halt::Failed)
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
+        self.project().socket.poll_shutdown(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

@@ -6,7 +6,7 @@ use ::tokio::io::AsyncWrite;
 use pin_project_lite::pin_project;
 
 use crate::shared::io::written;
-use crate::{ByteConsumer, ByteSink, EndReason, Halt};
+use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
 ///
@@ -81,17 +81,17 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for Write<W> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<io::Error>>> {
+    ) -> Poll<Result<usize, End<io::Error>>> {
         poll_write(self.project().writer, cx, buf)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
-        self.project().writer.poll_flush(cx).map_err(Halt::Failed)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
+        self.project().writer.poll_flush(cx).map_err(End::Failed)
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Halt<io::Error>>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         // A shutdown implies a flush, by the contract of `AsyncWrite`.
-        self.project().writer.poll_shutdown(cx).map_err(Halt::Failed)
+        self.project().writer.poll_shutdown(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
@@ -102,6 +102,6 @@ pub(crate) fn poll_write<W: AsyncWrite>(
     writer: Pin<&mut W>,
     cx: &mut Context<'_>,
     buf: &[u8],
-) -> Poll<Result<usize, Halt<io::Error>>> {
+) -> Poll<Result<usize, End<io::Error>>> {
     writer.poll_write(cx, buf).map(written)
 }

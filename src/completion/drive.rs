@@ -1,10 +1,10 @@
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::{Completed, Completion};
+use crate::Cut;
 use crate::oneshot::{Receiver, oneshot};
 
 /// What has to be run for a stream's end: it waits for the end, then flushes and closes a sink. For an executor.
@@ -37,29 +37,19 @@ impl<S, E> Drop for Driving<S, E> {
 }
 
 /// How a stream ended whose completion something else drives; made by [`Completion::driven_by`]. It need not be awaited.
+///
+/// A [`Cut`] says that the executor dropped the task before the stream's end, by a runtime that shut down, say: the stream was
+/// cut short, and the sink was dropped, neither flushed nor closed.
 #[derive(Debug)]
 pub struct Driven<E>(Receiver<Completed<(), E>>);
 
 impl<E> Future for Driven<E> {
-    type Output = Result<Completed<(), E>, DriveError>;
+    type Output = Result<Completed<(), E>, Cut>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(DriveError))
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(Cut::ABANDONED))
     }
 }
-
-/// What was to drive a completion was dropped before the stream's end, by a runtime that shut down, say: the stream was cut
-/// short, and the sink was dropped, neither flushed nor closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DriveError;
-
-impl fmt::Display for DriveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the executor dropped the task that was to close the stream")
-    }
-}
-
-impl Error for DriveError {}
 
 impl<S, E> Completion<S, E>
 where
@@ -71,7 +61,7 @@ where
     /// child process's stdin, a pipe.
     ///
     /// `spawn` gets the task, on the calling thread: `|task| { tokio::spawn(task); }`. It must run it; if the task is dropped
-    /// instead, the stream is cut short, and that is told by [`DriveError`]. What is returned is for who wants to know the end.
+    /// instead, the stream is cut short, and that is told by a [`Cut`]. What is returned is for who wants to know the end.
     /// Who wants the object back awaits the completion itself, in a task of its own if need be.
     ///
     /// ```

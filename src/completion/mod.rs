@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-pub use self::drive::{Drive, DriveError, Driven};
+pub use self::drive::{Drive, Driven};
 pub(crate) use self::shared::SharedPlace;
 pub(crate) use self::slot::Slot;
 use self::slot::{Cancel, Completing, Ended};

@@ -33,7 +33,7 @@ use std::task::{Context, Poll, Waker};
 use crate::layer::{Outcome, Signals};
 use crate::place::{Beside, Kind, dropped};
 use crate::wake::wake_both;
-use crate::{End, EndReason, Halt};
+use crate::{End, EndReason};
 
 /// What is left when a stream has ended.
 pub(crate) struct Ended<S, E> {
@@ -323,7 +323,7 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
         if closed.is_pending()
             && let Some(reason) = cut.or_else(|| self.requested())
         {
-            closed = Poll::Ready(Err(Halt::Ended(reason)));
+            closed = Poll::Ready(Err(reason.into()));
         }
         beside.layers.exit();
         let end = match closed {
@@ -332,7 +332,7 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
                 return Poll::Pending;
             }
             Poll::Ready(Ok(())) => None,
-            Poll::Ready(Err(halt)) => Some(halt.into()),
+            Poll::Ready(Err(halt)) => Some(halt),
         };
         if K::SINK {
             let finished = Outcome::Ended(EndReason::Finished);

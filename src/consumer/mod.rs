@@ -16,7 +16,7 @@ pub use self::bytes::ByteConsumer;
 pub use self::items::ItemConsumer;
 use crate::place::{Kind, Place};
 use crate::producer::OnError;
-use crate::{End, EndReason, Flush, Halt, Meter, completion::Holding};
+use crate::{End, EndReason, Flush, Meter, completion::Holding};
 
 /// Where a consumer stands in the guest's current write. Wasmtime does not say when one begins: it begins after the
 /// last one was answered.
@@ -31,13 +31,13 @@ pub(crate) struct Op {
 }
 
 /// What a readiness or flush method of the two sink traits answers.
-type Answer<E> = Poll<Result<(), Halt<E>>>;
+type Answer<E> = Poll<Result<(), End<E>>>;
 
 /// What one look at a sink came to.
 enum Seen<E> {
     Completed,
     /// The sink takes no more.
-    Halted(Halt<E>),
+    Halted(End<E>),
     /// A layer ends the stream.
     Over(EndReason),
     /// The receiving step refused an item.
@@ -80,7 +80,7 @@ impl<E> Common<E> {
     ) -> Result<StreamResult> {
         let (end, trap) = match seen {
             Seen::Completed => return Ok(StreamResult::Completed),
-            Seen::Halted(halt) => (halt.into(), None),
+            Seen::Halted(halt) => (halt, None),
             Seen::Over(reason) => (reason.into(), None),
             Seen::Undeliverable(error) => (End::Undeliverable(error), None),
             Seen::Trap(error) => {

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{Cut, ToHost, checked};
+use super::{ToHost, checked};
 use crate::handoff::{Reader, handoff};
-use crate::{EndReason, ItemConsumer, items::IntoHost};
+use crate::{Cut, EndReason, ItemConsumer, items::IntoHost};
 
 /// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
 ///
@@ -201,7 +201,7 @@ impl<T> GuestItems<T> {
 ///     let rest = items.try_collect::<Vec<_>>().await?;
 ///     Ok((first, rest))
 /// }))?;
-/// assert_eq!(read, Err(from_guest::Cut(EndReason::LimitReached))); // and not the first two as if they were all
+/// assert_eq!(read, Err(Cut(EndReason::LimitReached))); // and not the first two as if they were all
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "futures"))] fn main() {}

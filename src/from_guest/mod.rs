@@ -53,7 +53,7 @@
 //!
 //! drop(store); // as after a trap
 //! let next = futures::executor::block_on(items.try_next_item());
-//! assert_eq!(next, Err(from_guest::Cut(EndReason::Abandoned)));
+//! assert_eq!(next, Err(Cut(EndReason::Abandoned)));
 //! # Ok(())
 //! # }
 //! ```
@@ -66,7 +66,6 @@
 //! [consumer]: consumer()
 
 mod check;
-mod cut;
 mod items;
 mod reader;
 mod run;
@@ -74,10 +73,9 @@ mod sink;
 mod value;
 
 use self::check::checked;
-pub use self::cut::Cut;
 pub use self::items::{GuestItems, TryGuestItems, item_consumer, items};
 pub use self::reader::{GuestReader, consumer, reader};
 pub use self::run::{run, run_items};
 pub use self::sink::ToHost;
 pub(crate) use self::value::value_consumer_by;
-pub use self::value::{GuestValue, NoValue, ToHostValue, value, value_consumer};
+pub use self::value::{GuestValue, ToHostValue, value, value_consumer};

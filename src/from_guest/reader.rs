@@ -3,9 +3,9 @@ use std::task::{Context, Poll, ready};
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{Cut, ToHost, checked};
+use super::{ToHost, checked};
 use crate::handoff::{Reader, byte_handoff};
-use crate::{ByteConsumer, EndReason};
+use crate::{ByteConsumer, Cut, EndReason};
 
 /// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
 /// futures crate with `futures`. To read by `AsyncBufRead` saves a copy: the bytes are looked at where they wait.

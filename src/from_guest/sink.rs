@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::handoff::{ReaderGone, Writer};
-use crate::{ByteSink, EndReason, Halt, ItemSink, Take};
+use crate::{ByteSink, End, EndReason, ItemSink, Take};
 
 /// The sink of what this module makes: it hands over to the host's end.
 #[derive(Debug)]
@@ -26,10 +26,10 @@ impl<T> ToHost<T> {
 // Nothing is pinned in it.
 impl<T> Unpin for ToHost<T> {}
 
-type Answer<T> = Poll<Result<T, Halt<Infallible>>>;
+type Answer<T> = Poll<Result<T, End<Infallible>>>;
 
-fn gone(_: ReaderGone) -> Halt<Infallible> {
-    Halt::Ended(EndReason::ReceiverDropped)
+fn gone(_: ReaderGone) -> End<Infallible> {
+    End::ReceiverDropped
 }
 
 macro_rules! common {
@@ -48,7 +48,7 @@ macro_rules! common {
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
             self.writer.close(Ok(()));
             let left = self.writer.was_left();
-            Poll::Ready(if left { Err(Halt::Ended(EndReason::ReceiverDropped)) } else { Ok(()) })
+            Poll::Ready(if left { Err(End::ReceiverDropped) } else { Ok(()) })
         }
 
         fn op_cancelled(self: Pin<&mut Self>) {

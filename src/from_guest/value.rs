@@ -1,5 +1,3 @@
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,7 +7,7 @@ use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::{
-    ValueConsumer,
+    Cut, ValueConsumer,
     items::{IntoHost, Nested, Receive as _},
     values::ValueSink,
 };
@@ -63,27 +61,17 @@ pub(crate) fn value_consumer_by<T: Send + 'static>(
 }
 
 /// The value of a guest's `future<T>`; made by [`value`].
+///
+/// It resolves with a [`Cut`] if there is none: the guest has trapped, and its store was dropped.
 #[must_use = "futures do nothing unless they are awaited"]
 #[derive(Debug)]
 pub struct GuestValue<T>(Receiver<T>);
 
-/// The guest dropped its end without a value, or has trapped and its store was dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoValue;
-
-impl fmt::Display for NoValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the guest gave no value: it dropped its end, or its store is gone")
-    }
-}
-
-impl Error for NoValue {}
-
 impl<T> Future for GuestValue<T> {
-    type Output = Result<T, NoValue>;
+    type Output = Result<T, Cut>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(NoValue))
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or(Cut::ABANDONED))
     }
 }
 

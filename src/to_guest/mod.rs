@@ -19,7 +19,7 @@
 //! A zero-length read waits until something was written, or the host has ended the stream.
 //!
 //! # Errors
-//! There are none for the guest. The host's writes fail with [`PeerDropped`] once the guest has dropped its end, or its store
+//! There are none for the guest. The host's writes fail with [`Cut`](crate::Cut) once the guest has dropped its end, or its store
 //! is gone.
 //!
 //! # Drop
@@ -38,42 +38,13 @@ mod source;
 mod value;
 mod writer;
 
-use std::error::Error;
-use std::fmt;
-use std::io;
-
 pub use self::sink::{HostSink, Unsent, item_producer, sink};
 pub use self::source::FromHost;
-pub use self::value::{FromHostValue, HostValue, OrTrapDropped, value, value_producer};
+pub use self::value::{FromHostValue, HostValue, value, value_producer};
 pub use self::writer::{HostWriter, producer, writer};
 use crate::EndReason;
-use crate::handoff::ReaderGone;
 
 /// The reason of an abort, which is never the end of the data.
 fn cut(reason: EndReason) -> EndReason {
     if reason == EndReason::Finished { EndReason::Abandoned } else { reason }
-}
-
-/// The guest dropped its end, or its store is gone: nobody takes what is written any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerDropped;
-
-impl fmt::Display for PeerDropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the guest dropped its end of the stream")
-    }
-}
-
-impl Error for PeerDropped {}
-
-impl From<ReaderGone> for PeerDropped {
-    fn from(_: ReaderGone) -> Self {
-        PeerDropped
-    }
-}
-
-impl From<PeerDropped> for io::Error {
-    fn from(gone: PeerDropped) -> Self {
-        io::Error::new(io::ErrorKind::BrokenPipe, gone)
-    }
 }

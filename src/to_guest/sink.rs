@@ -5,9 +5,9 @@ use std::task::{Context, Poll, ready};
 use wasmtime::component::{Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-use super::{FromHost, PeerDropped, cut};
+use super::{FromHost, cut};
 use crate::handoff::{Writer, handoff};
-use crate::{EndReason, ItemProducer, items::Plain};
+use crate::{Cut, EndReason, ItemProducer, items::Plain};
 
 /// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
 ///
@@ -34,7 +34,7 @@ use crate::{EndReason, ItemProducer, items::Plain};
 ///     sink.send_item(1).await?;
 ///     sink.send_batch((2..=100).collect()).await.map_err(|unsent| unsent.error)?;
 ///     sink.close();
-///     Ok::<_, to_guest::PeerDropped>(())
+///     Ok::<_, wasmtime_streams::Cut>(())
 /// });
 /// // The store has to run meanwhile: here until the stream was read.
 /// let done = store.run_concurrent(async |_| done.await).await?;
@@ -77,7 +77,7 @@ impl<T> fmt::Debug for HostSink<T> {
 #[derive(Debug)]
 pub struct Unsent<T> {
     /// Why.
-    pub error: PeerDropped,
+    pub error: Cut,
     /// What was not sent, first one first.
     pub items: T,
 }
@@ -87,8 +87,8 @@ impl<T> HostSink<T> {
     ///
     /// # Errors
     ///
-    /// [`PeerDropped`], also once it was closed.
-    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
+    /// [`Cut`], also once it was closed.
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         self.writer.poll_room(cx).map_err(Into::into)
     }
 
@@ -106,7 +106,7 @@ impl<T> HostSink<T> {
         &mut self,
         cx: &mut Context<'_>,
         items: &mut VecDeque<T>,
-    ) -> Poll<Result<(), PeerDropped>> {
+    ) -> Poll<Result<(), Cut>> {
         let sent = ready!(self.writer.poll_fill(cx, items.len(), |buffer, room| {
             buffer.extend(items.drain(..room.min(items.len())));
         }));

@@ -1,16 +1,13 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use wasmtime::component::{FutureReader, Lift, Lower};
-use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+use wasmtime::{AsContextMut, Error, Result};
 
 use crate::oneshot::{Receiver, Sender, oneshot};
-use crate::values::ValueProducer;
-use crate::{
-    items::{Deliver, Identity, Nested, Plain},
-    values,
-};
+use crate::values::{OrTrap, ValueProducer};
+use crate::{items::Plain, values};
 
 /// A sender of the host's and the `future<T>` that a guest reads its value from.
 ///
@@ -47,43 +44,22 @@ where
 }
 
 /// The two parts of [`value`], to be given to a store later.
-pub fn value_producer<T: Send + 'static>()
--> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrapDropped>) {
+pub fn value_producer<T: Send + 'static>() -> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrap>)
+{
     let (tx, rx) = oneshot();
-    (HostValue(tx), values::future(FromHostValue(rx)).with_step(OrTrapDropped(Identity)))
+    (HostValue(tx), values::try_future(FromHostValue(rx)))
 }
 
-/// Resolves with what the sender of [`value`] sends, or with `None` if that is dropped.
+/// Resolves with what the sender of [`value`] sends, or with an error if that is dropped.
 #[derive(Debug)]
 pub struct FromHostValue<T>(Receiver<T>);
 
 impl<T> Future for FromHostValue<T> {
-    type Output = Option<T>;
+    type Output = Result<T>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.0).poll(cx)
-    }
-}
-
-/// The delivery step of [`value`]: the value, or a trap if its sender is gone.
-#[derive(Clone, Copy, Debug)]
-pub struct OrTrapDropped<V = Identity>(V);
-
-impl<D: 'static, T, V: Deliver<D, T>> Deliver<D, Option<T>> for OrTrapDropped<V> {
-    type Wire = V::Wire;
-
-    fn deliver(&mut self, store: StoreContextMut<'_, D>, value: Option<T>) -> Result<V::Wire> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let dropped = || Error::msg("the host dropped the sender of a future before its value");
-        self.0.deliver(store, value.ok_or_else(dropped)?)
-    }
-}
-
-impl<T> ValueProducer<FromHostValue<T>, OrTrapDropped> {
-    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
-    ///
-    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
-    pub fn nested(self) -> ValueProducer<FromHostValue<T>, OrTrapDropped<Nested>> {
-        self.with_step(OrTrapDropped(Nested::default()))
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok_or_else(dropped))
     }
 }
 

@@ -3,9 +3,9 @@ use std::task::{Context, Poll};
 use wasmtime::component::StreamReader;
 use wasmtime::{AsContextMut, Result};
 
-use super::{FromHost, PeerDropped, cut};
+use super::{FromHost, cut};
 use crate::handoff::{Writer, byte_handoff};
-use crate::{ByteProducer, EndReason};
+use crate::{ByteProducer, Cut, EndReason};
 
 /// A writer of the host's and the `stream<u8>` that a guest reads from it: tokio's `AsyncWrite` with the feature `tokio`,
 /// that of the futures crate with `futures`.
@@ -64,12 +64,8 @@ impl HostWriter {
     ///
     /// # Errors
     ///
-    /// [`PeerDropped`], also once it was closed.
-    pub fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<Result<usize, PeerDropped>> {
+    /// [`Cut`], also once it was closed.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cut>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -80,8 +76,8 @@ impl HostWriter {
     ///
     /// # Errors
     ///
-    /// [`PeerDropped`], also once it was closed.
-    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PeerDropped>> {
+    /// [`Cut`], also once it was closed.
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         self.writer.poll_room(cx).map_err(Into::into)
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use wasmtime_streams::{ByteSink, ByteSource, EndReason, Halt, ItemSink, ItemSource, Take, Then};
+use wasmtime_streams::{ByteSink, ByteSource, End, EndReason, ItemSink, ItemSource, Take, Then};
 
 /// What the core told.
 #[derive(Debug, Default)]
@@ -48,21 +48,21 @@ macro_rules! sink {
         fn poll_writable(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Option<Poll<Result<(), Halt<S::Error>>>> {
+        ) -> Option<Poll<Result<(), End<S::Error>>>> {
             $trait::poll_writable(self.project().inner, cx)
         }
 
         fn poll_flush(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<S::Error>>> {
+        ) -> Poll<Result<(), End<S::Error>>> {
             $trait::poll_flush(self.project().inner, cx)
         }
 
         fn poll_close(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<S::Error>>> {
+        ) -> Poll<Result<(), End<S::Error>>> {
             let this = self.project();
             this.seen.lock().unwrap().closed = true;
             $trait::poll_close(this.inner, cx)
@@ -127,7 +127,7 @@ impl<S: ByteSink> ByteSink for Spy<S> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<S::Error>>> {
+    ) -> Poll<Result<usize, End<S::Error>>> {
         self.project().inner.poll_write(cx, buf)
     }
 }
@@ -141,7 +141,7 @@ impl<S: ItemSink> ItemSink for Spy<S> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<S::Item>,
-    ) -> Poll<Result<(), Halt<S::Error>>> {
+    ) -> Poll<Result<(), End<S::Error>>> {
         self.project().inner.poll_accept(cx, items)
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 use wasmtime::component::{FutureConsumer, FutureProducer, FutureReader};
 use wasmtime::{Engine, Error, Store, StoreContextMut};
-use wasmtime_streams::from_guest::{NoValue, value_consumer};
+use wasmtime_streams::from_guest::value_consumer;
 use wasmtime_streams::{self as ws, StoreToken, body::BodyError, from_guest, to_guest};
 use wasmtime_streams_testing::{Code, Guest, Setup, executor};
 
@@ -128,7 +128,12 @@ fn sinks_oneshot() -> (Write<'static>, Look) {
 
 fn from_guest_value_consumer() -> (Write<'static>, Look) {
     let (consumer, mut value) = value_consumer();
-    let look = move || Some((&mut value).now_or_never()?.map_err(|NoValue| "`NoValue`"));
+    let look = move || {
+        Some((&mut value).now_or_never()?.map_err(|cut| {
+            assert_eq!(cut, wasmtime_streams::Cut(wasmtime_streams::EndReason::Abandoned));
+            "`Cut`"
+        }))
+    };
     (Box::new(consumer), Box::new(look))
 }
 
@@ -168,7 +173,7 @@ pub const SINKS: &[Sink] = &[
     Sink { name: "channels_oneshot_sender",       make: channels_oneshot_sender,       lacks: "`RecvError`" },
     Sink { name: "sinks_oneshot",             make: sinks_oneshot,             lacks: "`Canceled`" },
     Sink { name: "values_callback",            make: values_callback,            lacks: "it is dropped without a call" },
-    Sink { name: "from_guest_value_consumer", make: from_guest_value_consumer, lacks: "`NoValue`" },
+    Sink { name: "from_guest_value_consumer", make: from_guest_value_consumer, lacks: "`Cut`" },
     Sink { name: "body_trailers_from_guest",      make: body_trailers_from_guest,      lacks: "`BodyError::Aborted`" },
 ];
 
@@ -319,5 +324,8 @@ fn a_future_that_is_lifted_in_its_store_says_that_there_is_no_value() {
     let mut value = from_guest::value(&mut store, future).unwrap();
     assert_eq!((&mut value).now_or_never(), None);
     drop(store);
-    assert_eq!(value.now_or_never(), Some(Err(NoValue)));
+    assert_eq!(
+        value.now_or_never(),
+        Some(Err(wasmtime_streams::Cut(wasmtime_streams::EndReason::Abandoned)))
+    );
 }

@@ -23,7 +23,7 @@ use wasmtime::component::{FutureReader, StreamReader};
 use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_streams::{
     End,
-    body::{self, BodyError, TrailersError},
+    body::{self, BodyError},
     tokio_io, values,
 };
 
@@ -128,7 +128,7 @@ async fn a_request_that_is_aborted_is_no_end_of_the_data() {
     let (got, end, trailers) = said.await.unwrap();
     assert_eq!(got, "HELLO");
     assert!(matches!(end, End::Failed(_)), "{end:?}");
-    assert!(matches!(trailers, Err(TrailersError::Failed(_))), "{trailers:?}");
+    assert!(matches!(trailers, Err(wasmtime_streams::End::Failed(_))), "{trailers:?}");
 }
 
 /// Serves one connection by HTTP/2, each request with what `respond` makes.

@@ -262,7 +262,10 @@ async fn a_store_that_is_dropped_on_another_thread_ends_a_read() {
             Ok(n) => assert!(!watched && n == 0),
             Err(error) => {
                 let cut = error.get_ref().and_then(|error| error.downcast_ref());
-                assert_eq!(cut, Some(&from_guest::Cut(wasmtime_streams::EndReason::Abandoned)));
+                assert_eq!(
+                    cut,
+                    Some(&wasmtime_streams::Cut(wasmtime_streams::EndReason::Abandoned))
+                );
                 assert!(watched);
             }
         }

@@ -17,7 +17,7 @@ use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::{
     ByteProducer, ByteSource, CancelHandle, End, EndReason,
-    body::{self, TrailersError},
+    body::{self},
     from_guest,
 };
 
@@ -227,7 +227,7 @@ async fn ended(guest: &Guest<'_, u8>, by: By, read: u32) {
     };
     let ((end, _body), trailers) = join!(done, trailers);
     assert_eq!(end, expected);
-    assert!(matches!(trailers, Err(TrailersError::Abandoned)), "{by:?}: {trailers:?}");
+    assert!(matches!(trailers, Err(wasmtime_streams::End::Abandoned)), "{by:?}: {trailers:?}");
 }
 
 #[test]

@@ -91,7 +91,10 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
             assert_eq!(poll_fn(|cx| writer.poll_write(cx, &[8, 9])).await, Ok(1));
             let mut room = poll_fn(|cx| writer.poll_room(cx));
             assert!(wakes(&mut room, guest.drop_readable(stream)).await);
-            assert_eq!(room.await, Err(to_guest::PeerDropped));
+            assert_eq!(
+                room.await,
+                Err(wasmtime_streams::Cut(wasmtime_streams::EndReason::PeerDropped))
+            );
         }
     });
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, Flush, Halt, sinks, tokio_io};
+use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, Flush, sinks, tokio_io};
 
 use crate::support::adapters::{Sink, sinks};
 use crate::support::guest::{Code, Guest, with_guest, with_large_guest, with_trapping_guest};
@@ -365,7 +365,7 @@ impl ByteSink for Boaster {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Infallible>>> {
+    ) -> Poll<Result<usize, End<Infallible>>> {
         Poll::Ready(Ok(buf.len() + 1))
     }
 

@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use wasmtime_streams::{
-    End, EndReason, Flush, Halt, ItemConsumer, ItemSink, Take, items::Plain, sinks,
-};
+use wasmtime_streams::{End, EndReason, Flush, ItemConsumer, ItemSink, Take, items::Plain, sinks};
 
 use crate::support::guest::{
     BUFFER, Code, Guest, with_guest, with_large_guest, with_trapping_guest,
@@ -199,7 +197,7 @@ impl<T: Send + 'static> ItemSink for Greedy<T> {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         items: &mut dyn Take<T>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         let remaining = items.remaining();
         let took = items.take(usize::MAX, &mut this.items);

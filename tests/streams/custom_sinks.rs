@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{EndReason, Halt, ItemConsumer, ItemSink, Take};
+use wasmtime_streams::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 use crate::support::script::{Script, Step};
@@ -22,7 +22,7 @@ impl ItemSink for Idler {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: &mut dyn Take<u8>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 
@@ -56,7 +56,7 @@ impl ItemSink for Holding {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<u8>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         items.take(usize::MAX, &mut self.items);
         assert_eq!((items.taken(), items.remaining()), (3, 0));
         self.script.poll_step(cx).map(|_| Ok(()))
@@ -96,7 +96,7 @@ impl ItemSink for Reserving {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: &mut dyn Take<u8>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         Poll::Pending
     }
 
@@ -142,7 +142,7 @@ impl ItemSink for Counting {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         items: &mut dyn Take<String>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         while items.remaining() > 0 {
             self.took.lock().unwrap().push(items.take(usize::MAX, &mut Vec::new()));
         }

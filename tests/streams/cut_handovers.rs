@@ -13,9 +13,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store, StoreContextMut};
-use wasmtime_streams::from_guest::{self, Cut, GuestItems, GuestReader};
+use wasmtime_streams::from_guest::{self, GuestItems, GuestReader};
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, EndReason, Flush, Meter, StoreToken,
+    ByteConsumer, ByteProducer, ByteSink, Cut, EndReason, Flush, Meter, StoreToken,
     body::{self, BodyError},
     iterators, relay, to_guest,
 };

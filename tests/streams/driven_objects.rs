@@ -120,7 +120,7 @@ fn a_driven_sink_is_dropped_while_the_guest_has_not_read_its_result_future() {
             let log = writer.log();
             let (stream, writable) = guest.stream().await;
             let ended = guest.with(|store| {
-                let map = |_: Result<End<io::Error>, _>| Ok::<(), u32>(());
+                let map = |_: End<io::Error>| Ok::<(), u32>(());
                 if items {
                     sinks::items(writer).pipe_wit_on(store, stream, slot.keep(), map)
                 } else {

@@ -3,7 +3,7 @@
 use futures::SinkExt;
 use tokio::io::AsyncWriteExt as _;
 use wasmtime_streams::to_guest::{self, HostSink, HostWriter};
-use wasmtime_streams::{End, EndError, from_guest};
+use wasmtime_streams::{End, from_guest};
 
 use crate::read_to_end;
 use crate::support::guest::with_guest;
@@ -74,7 +74,7 @@ async fn end_sink(mut sink: HostSink<u8>, ends: Ends) -> Option<HostSink<u8>> {
 #[track_caller]
 fn assert_end<E: std::fmt::Debug>(end: End<E>, ends: Ends) {
     assert_eq!(end.is_finished(), ends.in_order(), "{ends:?}: {end:?}");
-    let result: Result<(), EndError<E>> = end.into_result();
+    let result: Result<(), End<E>> = end.into_result();
     assert_eq!(result.is_ok(), ends.in_order(), "{ends:?}: {result:?}");
 }
 

@@ -11,10 +11,10 @@ use futures::future::LocalBoxFuture;
 use futures::stream::StreamExt as _;
 use http::HeaderMap;
 use http_body::Body;
-use wasmtime_streams::from_guest::{Cut, GuestItems, GuestReader, ToHost};
+use wasmtime_streams::from_guest::{GuestItems, GuestReader, ToHost};
 use wasmtime_streams::{
-    BoxConsumer, ByteConsumer, ByteSink, CancelHandle, End, EndReason, Halt, ItemConsumer,
-    ItemSink, StoreToken, Take,
+    BoxConsumer, ByteConsumer, ByteSink, CancelHandle, Cut, End, EndReason, ItemConsumer, ItemSink,
+    StoreToken, Take,
     body::{self, BodyError, GuestBody},
     from_guest, relay,
 };
@@ -232,14 +232,14 @@ macro_rules! forgets {
         fn poll_flush(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<S::Error>>> {
+        ) -> Poll<Result<(), End<S::Error>>> {
             self.inner().poll_flush(cx)
         }
 
         fn poll_close(
             self: Pin<&mut Self>,
             cx: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<S::Error>>> {
+        ) -> Poll<Result<(), End<S::Error>>> {
             self.inner().poll_close(cx)
         }
 
@@ -254,7 +254,7 @@ impl<S: ByteSink + Unpin> ByteSink for Forgets<S> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<S::Error>>> {
+    ) -> Poll<Result<usize, End<S::Error>>> {
         self.inner().poll_write(cx, buf)
     }
 }
@@ -267,21 +267,15 @@ impl ItemSink for Forgets<ToHost<String>> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         items: &mut dyn Take<String>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         self.inner().poll_accept(cx, items)
     }
 
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         ItemSink::poll_flush(self.inner(), cx)
     }
 
-    fn poll_close(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         ItemSink::poll_close(self.inner(), cx)
     }
 

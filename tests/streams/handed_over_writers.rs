@@ -3,7 +3,7 @@
 use futures::stream::{FusedStream, StreamExt as _, TryStreamExt as _};
 use futures::{AsyncWriteExt as _, SinkExt, select};
 use http_body_util::BodyExt as _;
-use wasmtime_streams::from_guest::Cut;
+use wasmtime_streams::Cut;
 use wasmtime_streams::{
     End, EndReason,
     body::{self, BodyError},

@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 
 use futures::{AsyncReadExt as _, FutureExt as _, join};
-use wasmtime_streams::from_guest::{self, Cut, GuestReader};
+use wasmtime_streams::Cut;
+use wasmtime_streams::from_guest::{self, GuestReader};
 use wasmtime_streams::items::Plain;
 use wasmtime_streams_testing::Item;
 

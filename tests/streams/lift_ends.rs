@@ -8,8 +8,8 @@ use std::task::{Context, Wake, Waker};
 use futures::channel::oneshot;
 use futures::stream::{FusedStream as _, StreamExt as _};
 use futures::{AsyncReadExt as _, join};
-use wasmtime_streams::from_guest::{self, Cut};
-use wasmtime_streams::{End, EndReason, to_guest};
+use wasmtime_streams::from_guest::{self};
+use wasmtime_streams::{Cut, End, EndReason, to_guest};
 use wasmtime_streams_testing::executor;
 
 use crate::support::guest::{Code, with_guest};

@@ -9,7 +9,7 @@ use std::thread;
 
 use futures::FutureExt as _;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, End, EndReason, Halt, Then,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, End, EndReason, Then,
 };
 
 use crate::races::no_deadlock;
@@ -104,16 +104,16 @@ impl ByteSink for Ready {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         _: &[u8],
-    ) -> Poll<Result<usize, Halt<String>>> {
+    ) -> Poll<Result<usize, End<String>>> {
         self.poll();
         Poll::Ready(Ok(1))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<String>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<String>>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<String>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<String>>> {
         Poll::Ready(Ok(()))
     }
 

@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use futures::{AsyncWriteExt as _, FutureExt as _, SinkExt, join};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
-use wasmtime_streams::to_guest::{self, HostWriter, PeerDropped};
+use wasmtime_streams::Cut;
+use wasmtime_streams::to_guest::{self, HostWriter};
 use wasmtime_streams::{End, tokio_io};
 use wasmtime_streams_testing::executor;
 
@@ -15,8 +16,10 @@ use crate::pattern;
 use crate::read_to_end;
 use crate::support::guest::{Code, with_guest};
 
+const GONE: Cut = Cut(wasmtime_streams::EndReason::PeerDropped);
+
 /// Writes once, as much as there is room for; `None` if there is none.
-async fn write(writer: &mut HostWriter, bytes: &[u8]) -> Option<Result<usize, PeerDropped>> {
+async fn write(writer: &mut HostWriter, bytes: &[u8]) -> Option<Result<usize, Cut>> {
     poll_fn(|cx| {
         Poll::Ready(match writer.poll_write(cx, bytes) {
             Poll::Ready(written) => Some(written),
@@ -112,7 +115,7 @@ fn the_end_comes_with_the_last_items() {
             assert_eq!(write(&mut writer, &[1, 2, 3]).await, Some(Ok(3)));
             if close {
                 writer.close();
-                assert_eq!(write(&mut writer, &[4]).await, Some(Err(PeerDropped)));
+                assert_eq!(write(&mut writer, &[4]).await, Some(Err(GONE)));
                 assert_eq!(guest.recv(stream, 9).await, (Code::Dropped(3), vec![1, 2, 3]));
             } else {
                 assert_eq!(guest.recv(stream, 9).await, (Code::Completed(3), vec![1, 2, 3]));
@@ -209,8 +212,8 @@ fn what_could_not_be_sent_comes_back() {
         let unsent = join!(sends, reads).0.unwrap_err();
         assert_eq!(unsent.items, (8..20).map(name).collect::<Vec<_>>());
         assert_eq!(sink.try_send(name(8)), Err(name(8)));
-        assert_eq!(sink.send_item(name(8)).await, Err(PeerDropped));
-        assert_eq!(sink.send(name(8)).await, Err(PeerDropped));
+        assert_eq!(sink.send_item(name(8)).await, Err(GONE));
+        assert_eq!(sink.send(name(8)).await, Err(GONE));
 
         // Though there is room.
         let (mut sink, producer) = to_guest::item_producer(8);
@@ -237,7 +240,7 @@ fn a_completion_hands_back_what_the_guest_did_not_get() {
         let done = done.await;
         assert!(matches!(done.end, End::Cancelled) && done.moved == 1);
         assert_eq!(done.inner.into_unread(), [2, 3, 4, 5]);
-        assert_eq!(write(&mut writer, &[6]).await, Some(Err(PeerDropped)));
+        assert_eq!(write(&mut writer, &[6]).await, Some(Err(GONE)));
     });
 }
 

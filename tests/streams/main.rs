@@ -13,14 +13,14 @@ macro_rules! unbuffered {
         fn poll_flush(
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<Infallible>>> {
+        ) -> Poll<Result<(), End<Infallible>>> {
             Poll::Ready(Ok(()))
         }
 
         fn poll_close(
             self: Pin<&mut Self>,
             _: &mut Context<'_>,
-        ) -> Poll<Result<(), Halt<Infallible>>> {
+        ) -> Poll<Result<(), End<Infallible>>> {
             Poll::Ready(Ok(()))
         }
     };

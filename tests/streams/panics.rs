@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::FutureExt as _;
 use futures::channel::oneshot;
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, End, EndReason, Halt, ItemConsumer,
-    ItemProducer, ItemSink, ItemSource, Take, Then, tokio_io,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, End, EndReason, ItemConsumer, ItemProducer,
+    ItemSink, ItemSource, Take, Then, tokio_io,
 };
 use wasmtime_streams_testing::{Guest, Setup, executor};
 
@@ -73,7 +73,7 @@ impl ByteSink for Panics {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Infallible>>> {
+    ) -> Poll<Result<usize, End<Infallible>>> {
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -89,7 +89,7 @@ impl ItemSink for Panics {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         items: &mut dyn Take<u8>,
-    ) -> Poll<Result<(), Halt<Infallible>>> {
+    ) -> Poll<Result<(), End<Infallible>>> {
         items.take(usize::MAX, &mut Vec::new());
         Poll::Ready(Ok(()))
     }

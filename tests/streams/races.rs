@@ -15,8 +15,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader};
 use wasmtime::{Engine, Store};
 use wasmtime_streams::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, End, EndReason,
-    Halt, Then,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, End, EndReason, Then,
 };
 use wasmtime_streams_testing::Setup;
 
@@ -121,18 +120,15 @@ impl ByteSink for Racing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<String>>> {
+    ) -> Poll<Result<usize, End<String>>> {
         self.step(cx, |n| Ok(n.min(buf.len())))
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<String>>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<String>>> {
         self.step(cx, |_| Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<String>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<String>>> {
         Poll::Ready(Ok(()))
     }
 
@@ -156,20 +152,16 @@ impl ByteSink for Reads {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Infallible>>> {
+    ) -> Poll<Result<usize, End<Infallible>>> {
         self.left = self.left.saturating_sub(1);
         Poll::Ready(Ok(buf.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
-        Poll::Ready(if self.left == 0 {
-            Err(Halt::Ended(EndReason::ReceiverDropped))
-        } else {
-            Ok(())
-        })
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
+        Poll::Ready(if self.left == 0 { Err(End::ReceiverDropped) } else { Ok(()) })
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Halt<Infallible>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         Poll::Ready(Ok(()))
     }
 

@@ -10,7 +10,7 @@ use futures::executor::block_on;
 use tokio_util::sync::CancellationToken;
 use wasmtime_streams::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completion, End, EndReason,
-    Flush, Halt, StoreToken, Then,
+    Flush, StoreToken, Then,
 };
 use wasmtime_streams_testing::executor::idle;
 
@@ -83,7 +83,7 @@ impl ByteSource for Suicidal {
     }
 }
 
-type Answer<T> = Poll<Result<T, Halt<String>>>;
+type Answer<T> = Poll<Result<T, End<String>>>;
 
 impl ByteSink for Suicidal {
     type Error = String;

@@ -94,7 +94,6 @@ fn a_sink_goes_on_without_its_future() {
                     true => {
                         let (task, map) = (task.clone(), map(&mapped));
                         let spawn = move |drive| *task.lock().unwrap() = Some(drive);
-                        let map = move |end: Result<_, _>| end.map_or(Err(99), map);
                         sinks::items(writer).pipe_wit_on(store, stream, spawn, map)
                     }
                 });

@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Span, Subscriber};
 use wasmtime::StoreContextMut;
-use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, Halt, sinks, streams, tokio_io};
+use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, sinks, streams, tokio_io};
 
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
@@ -276,25 +276,19 @@ impl ByteSink for Inside {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<Result<usize, Halt<Self::Error>>> {
+    ) -> Poll<Result<usize, End<Self::Error>>> {
         assert_eq!(self.0.current(), self.1.id());
         Poll::Ready(Ok(buf.len()))
     }
 
-    fn poll_flush(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Self::Error>>> {
         assert_eq!(self.0.current(), self.1.id());
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Result<(), Halt<Self::Error>>> {
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Self::Error>>> {
         assert_eq!(self.0.current(), self.1.id());
-        Poll::Ready(Err(Halt::Ended(EndReason::TimedOut)))
+        Poll::Ready(Err(End::TimedOut))
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}

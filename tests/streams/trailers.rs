@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use wasmtime::StoreContextMut;
 use wasmtime_streams::{
     ValueConsumer,
-    body::{self, BodyError, GuestTrailers, TrailersError, TrailersSink},
+    body::{self, BodyError, GuestTrailers, TrailersSink},
 };
 use wasmtime_streams_testing::executor::idle;
 
@@ -127,7 +127,7 @@ fn a_guest_that_leaves_early_abandons_the_trailers() {
                     leaves.await;
                     trailers.await
                 };
-                assert!(matches!(trailers, Err(TrailersError::Abandoned)), "{trailers:?}");
+                assert!(matches!(trailers, Err(wasmtime_streams::End::Abandoned)), "{trailers:?}");
             });
         }
     }
@@ -149,7 +149,9 @@ fn a_body_that_fails_says_so_in_its_trailers() {
             let (data, trailers) =
                 if first { join!(reads, trailers) } else { (reads.await, trailers.await) };
             assert_eq!(data, b"12");
-            assert!(matches!(trailers, Err(TrailersError::Failed(why)) if *why == "broken"));
+            assert!(
+                matches!(trailers, Err(wasmtime_streams::End::Failed(why)) if *why == "broken")
+            );
         });
     }
 }

@@ -5,11 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt as _, stream};
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{
-    End, Flush,
-    completion::{Drive, DriveError},
-    from_guest, sinks, streams, tokio_io,
-};
+use wasmtime_streams::{End, Flush, completion::Drive, from_guest, sinks, streams, tokio_io};
 use wasmtime_streams_testing::executor::idle;
 
 use crate::support::guest::{Code, Guest, with_guest};
@@ -33,14 +29,10 @@ impl Map {
                 End::Cancelled => Err(2),
                 End::LimitReached => Err(3),
                 End::Failed(_) => Err(4),
+                End::Abandoned => Err(99),
                 _ => Err(5),
             }
         }
-    }
-
-    fn driven<E>(&self) -> impl FnOnce(Result<End<E>, DriveError>) -> Outcome + Send + use<E> {
-        let map = self.end();
-        |end| end.map_or(Err(99), map)
     }
 
     /// How often it was called.
@@ -218,7 +210,7 @@ fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
             let consumer = sinks::items(writer).flush(Flush::OnClose);
             let (reader, writable) = guest.stream().await;
             let ended =
-                guest.with(|store| consumer.pipe_wit_on(store, reader, keep(&drive), map.driven()));
+                guest.with(|store| consumer.pipe_wit_on(store, reader, keep(&drive), map.end()));
             let ended = guest.take_future(ended.unwrap()).await;
             let mut drive = drive.lock().unwrap().take().unwrap();
             assert!((&mut drive).now_or_never().is_none());
@@ -247,7 +239,7 @@ fn a_task_that_the_executor_drops_is_told() {
         let log = writer.log();
         let (reader, writable) = guest.stream().await;
         let ended =
-            guest.with(|store| sinks::items(writer).pipe_wit_on(store, reader, drop, map.driven()));
+            guest.with(|store| sinks::items(writer).pipe_wit_on(store, reader, drop, map.end()));
         let ended = guest.take_future(ended.unwrap()).await;
         assert_eq!(read(guest, ended).await, Err(99));
         // Nobody would close the sink, so the stream is cut short.
@@ -291,7 +283,7 @@ fn streams_of_bytes_have_the_same_shape() {
         let log = writer.log();
         let (reader, writable) = guest.stream().await;
         let ended = guest.with(|store| {
-            tokio_io::write(writer).pipe_wit_on(store, reader, keep(&drive), map.driven())
+            tokio_io::write(writer).pipe_wit_on(store, reader, keep(&drive), map.end())
         });
         guest.with(|store| ended.unwrap().close(store)).unwrap();
         guest.send_all(writable, &[1, 2]).await;

@@ -63,19 +63,19 @@ pub fn sources() -> Vec<Source> {
         source!("tokio_io::buf_read", fallible: true, readiness: true, |script| {
             ws::tokio_io::buf_read(Reader::new(script))
         }),
-        source!("chunks", fallible: false, readiness: false, |script| {
+        source!("streams::chunks", fallible: false, readiness: false, |script| {
             ws::streams::chunks(ChunkStream(script).map(Result::unwrap))
         }),
         source!("streams::try_chunks", fallible: true, readiness: false, |script| {
             ws::streams::try_chunks(ChunkStream(script).into_stream())
         }),
-        source!("stream", fallible: false, readiness: false, |script| {
+        source!("streams::items", fallible: false, readiness: false, |script| {
             ws::streams::items(ItemStream::new(script, |byte| byte).map(Result::unwrap))
         }),
         source!("streams::try_items", fallible: true, readiness: false, |script| {
             ws::streams::try_items(ItemStream::new(script, |byte| byte))
         }),
-        source!("peekable", fallible: false, readiness: true, |script| {
+        source!("streams::peekable", fallible: false, readiness: true, |script| {
             ws::streams::peekable(ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable())
         }),
         source!("streams::try_peekable", fallible: true, readiness: true, |script| {
@@ -141,7 +141,7 @@ pub fn sinks() -> Vec<Sink> {
         sink!("sinks::chunks", readiness: true, holds: false, |writer| {
             ws::sinks::chunks(ChunkWriter(writer))
         }),
-        sink!("sink", readiness: true, holds: true, ws::sinks::items::<_, u8>),
+        sink!("sinks::items", readiness: true, holds: true, ws::sinks::items::<_, u8>),
         sink!("sink, strict", readiness: true, holds: false, |writer| {
             ws::sinks::items::<_, u8>(writer).batch(1)
         }),

@@ -259,22 +259,22 @@ pub fn every_source() -> Vec<AnySource> {
         source!("futures_io::buf_read", All, bytes, |script| {
             ws::futures_io::buf_read(Reader::new(script))
         }),
-        source!("chunks", Nothing, bytes, |script| {
+        source!("streams::chunks", Nothing, bytes, |script| {
             ws::streams::chunks(ChunkStream(script).map(Result::unwrap))
         }),
         source!("streams::try_chunks", Nothing, bytes, |script| {
             ws::streams::try_chunks(ChunkStream(script).into_stream())
         }),
-        source!("http_body", Nothing, bytes, |script| {
+        source!("body::read", Nothing, bytes, |script| {
             ws::body::read(StreamBody::new(ChunkStream(script).map_ok(Frame::<Bytes>::data)))
         }),
-        source!("stream", Nothing, items, |script| {
+        source!("streams::items", Nothing, items, |script| {
             ws::streams::items(ItemStream::new(script, |byte| byte).map(Result::unwrap))
         }),
         source!("streams::try_items", Nothing, items, |script| {
             ws::streams::try_items(ItemStream::new(script, |byte| byte))
         }),
-        source!("peekable", All, items, |script| {
+        source!("streams::peekable", All, items, |script| {
             ws::streams::peekable(
                 ItemStream::new(script, |byte| byte).map(Result::unwrap).peekable(),
             )
@@ -286,7 +286,7 @@ pub fn every_source() -> Vec<AnySource> {
             ws::codec::read(FramedRead::new(Reader::new(script), ByteCodec(|byte| byte)))
         }),
         source!("blocking::read_on", Nothing, true, blocking),
-        source!("iter", Nothing, false, |data, layer| {
+        source!("iterators::items", Nothing, false, |data, layer| {
             // It says nothing of its length.
             let mut left = VecDeque::from(data.to_vec());
             items(

@@ -66,7 +66,7 @@ pub fn reads(reader: &mut GuestReader) -> Next {
         Poll::Pending => Next::Sees(Sees::Open),
         Poll::Ready(Ok(0)) => Next::Sees(Sees::End),
         Poll::Ready(Ok(_)) => Next::Item,
-        Poll::Ready(Err(from_guest::Cut(reason))) => Next::Sees(Sees::Cut(reason)),
+        Poll::Ready(Err(wasmtime_streams::Cut(reason))) => Next::Sees(Sees::Cut(reason)),
     }
 }
 
@@ -75,7 +75,7 @@ pub fn takes(items: &mut GuestItems<u8>) -> Next {
         Poll::Pending => Next::Sees(Sees::Open),
         Poll::Ready(Ok(Some(_))) => Next::Item,
         Poll::Ready(Ok(None)) => Next::Sees(Sees::End),
-        Poll::Ready(Err(from_guest::Cut(reason))) => {
+        Poll::Ready(Err(wasmtime_streams::Cut(reason))) => {
             // Whoever takes them in the plain form has this.
             assert_eq!(items.cut(), Some(reason));
             Next::Sees(Sees::Cut(reason))
@@ -178,7 +178,8 @@ impl Writes for HostWriter {
     }
 
     fn is_alone(&mut self) -> bool {
-        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(to_guest::PeerDropped))
+        now(|cx| self.poll_room(cx))
+            == Poll::Ready(Err(wasmtime_streams::Cut(wasmtime_streams::EndReason::PeerDropped)))
     }
 }
 
@@ -196,7 +197,8 @@ impl Writes for HostSink<u8> {
     }
 
     fn is_alone(&mut self) -> bool {
-        now(|cx| self.poll_room(cx)) == Poll::Ready(Err(to_guest::PeerDropped))
+        now(|cx| self.poll_room(cx))
+            == Poll::Ready(Err(wasmtime_streams::Cut(wasmtime_streams::EndReason::PeerDropped)))
     }
 }
 

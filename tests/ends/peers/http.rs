@@ -9,7 +9,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::StreamBody;
 use wasmtime_streams::{
     self as ws, Flush,
-    body::{self, BodyError, GuestBody, TrailersError},
+    body::{self, BodyError, GuestBody},
 };
 
 use super::futures::Feeds;
@@ -51,7 +51,7 @@ impl Peer for Waits {
         self.trailers = None;
         Some(match trailers {
             Ok(_) => Sees::End,
-            Err(TrailersError::Abandoned | TrailersError::Failed(_)) => Sees::Gone,
+            Err(wasmtime_streams::End::Abandoned | wasmtime_streams::End::Failed(_)) => Sees::Gone,
             Err(error) => panic!("{error}"),
         })
     }
