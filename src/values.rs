@@ -136,7 +136,7 @@ where
         store: StoreContextMut<'_, D>,
         finish: bool,
     ) -> Poll<Result<Option<V::Wire>>> {
-        // Rule "finish is not the end": the future stays, and with it whatever it has done.
+        // Rule "Cancellation keeps the stream": the future stays, and with it whatever it has done.
         if finish {
             return Poll::Ready(Ok(None));
         }

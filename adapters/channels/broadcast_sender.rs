@@ -13,7 +13,7 @@ use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 /// receivers: one that is slower than the guest lags, and loses items.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded).
+/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
 /// No write ever waits for the channel.

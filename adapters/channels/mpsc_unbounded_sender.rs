@@ -18,7 +18,7 @@ const GONE: End<Infallible> = End::ReceiverDropped;
 /// [`mpsc_sender`](crate::channels::mpsc_sender) is the one with a bound.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded).
+/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
 /// No write ever waits for the channel.

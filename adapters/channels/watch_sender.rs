@@ -13,7 +13,7 @@ use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 /// of a batch that the guest writes the last item wins, and the others are dropped.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded).
+/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
 /// No write ever waits for the channel.

@@ -107,7 +107,7 @@ where
                 Some(frame) => out.push(frame?),
                 None => return Poll::Ready(Ok(Then::End(EndReason::Finished))),
             }
-            // Rule "fill the operation": nothing more is in memory, and a raw reader is not asked again.
+            // Rule "Fill each operation": nothing more is in memory, and a raw reader is not asked again.
             if frames.read_buffer().is_empty() {
                 return Poll::Ready(Ok(Then::Stop));
             }

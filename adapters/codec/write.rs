@@ -97,7 +97,7 @@ impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> Write<W, E, T> {
         let mut this = self.project();
         loop {
             if this.failed.is_some() {
-                // Rule "items before the error": the writer itself is sound, so they can go out.
+                // Rule "Items before the error": the writer itself is sound, so they can go out.
                 ready!(this.frames.as_mut().poll_flush(cx)).map_err(End::Failed)?;
                 return Poll::Ready(this.failed.take().map_or(Ok(()), |e| Err(End::Failed(e))));
             }

@@ -176,7 +176,7 @@ where
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// Rule "the end goes with the last items": an iterator may say that nothing is left without being asked for more.
+/// Rule "The end goes with the last items": an iterator may say that nothing is left without being asked for more.
 fn is_over(iter: &impl Iterator) -> bool {
     iter.size_hint() == (0, Some(0))
 }

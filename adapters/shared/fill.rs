@@ -7,7 +7,7 @@ use crate::{EndReason, Then};
 /// How many bytes of chunks are taken in one look.
 const AT_ONCE: usize = 64 * 1024;
 
-/// Rule "the end goes with the last items": nothing waits in `rest`, and the chunks may say that there are no more.
+/// Rule "The end goes with the last items": nothing waits in `rest`, and the chunks may say that there are no more.
 #[inline]
 pub(crate) fn end_known<E>(
     filled: Poll<Result<(usize, Then), E>>,

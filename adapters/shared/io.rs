@@ -16,7 +16,7 @@ pub(crate) fn filled(n: usize) -> (usize, Then) {
 /// A writer accepted so many bytes.
 pub(crate) fn written(accepted: io::Result<usize>) -> Result<usize, End<io::Error>> {
     match accepted {
-        // Rule "write zero": to go on asking would be a spin.
+        // Rule "A write of zero bytes is an error": to go on asking would be a spin.
         Ok(0) => Err(End::Failed(io::ErrorKind::WriteZero.into())),
         Ok(n) => Ok(n),
         Err(error) => Err(End::Failed(error)),

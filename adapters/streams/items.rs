@@ -199,7 +199,7 @@ pub(super) fn try_poll_items<S: TryStream>(
     end_known(answer, || stream.size_hint())
 }
 
-/// Rule "the end goes with the last items": a stream may say that nothing is left without being polled.
+/// Rule "The end goes with the last items": a stream may say that nothing is left without being polled.
 #[inline]
 pub(super) fn end_known<E>(
     answer: Poll<Result<Then, E>>,

@@ -113,7 +113,7 @@ impl<S: ByteSink> ByteConsumer<S> {
     }
 }
 
-/// Rule "exact count": marks what the sink accepted, while it makes progress, then flushes.
+/// Rule "Exact partial writes": marks what the sink accepted, while it makes progress, then flushes.
 ///
 /// Each look at what remains goes through the tables of the store, so none is made only to find that nothing does.
 #[inline(always)]

@@ -119,13 +119,13 @@ impl<E> Common<E> {
         })
     }
 
-    /// Rule "finish is not the end": nothing new is taken; Wasmtime tells the guest what was marked before.
+    /// Rule "Cancellation keeps the stream": nothing new is taken; Wasmtime tells the guest what was marked before.
     fn cancelled(&mut self) -> StreamResult {
         self.op = Op::default();
         StreamResult::Cancelled
     }
 
-    /// Rule "zero-length writes": wait where the sink can tell, else complete at once.
+    /// Rule "Zero-length writes": wait where the sink can tell, else complete at once.
     fn writable(answer: Option<Answer<E>>) -> Poll<Seen<E>> {
         answer.unwrap_or(Poll::Ready(Ok(()))).map(|answer| match answer {
             Ok(()) => Seen::Completed,
@@ -133,7 +133,7 @@ impl<E> Common<E> {
         })
     }
 
-    /// Rule "flush policy": an operation that has taken what it can is held until it is flushed, where that is asked for.
+    /// Rule "Flush policy": an operation that has taken what it can is held until it is flushed, where that is asked for.
     #[inline]
     fn flushed(
         &mut self,

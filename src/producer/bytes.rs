@@ -138,7 +138,7 @@ impl<S: ByteSource> ByteProducer<S> {
     }
 }
 
-/// Rule "fill the operation": as far as is free, up to the buffer or the budget, after what was put in there before.
+/// Rule "Fill each operation": as far as is free, up to the buffer or the budget, after what was put in there before.
 #[inline(always)]
 fn fill<S: ByteSource, L: Ask<u8>>(
     mut source: Pin<&mut S>,
@@ -264,7 +264,7 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
             return Poll::Ready(answer);
         }
 
-        // Rule "straight into guest memory". A host reader's buffer is shown whole however much of it is marked, so it
+        // Rule "Straight into guest memory". A host reader's buffer is shown whole however much of it is marked, so it
         // is marked once, after filling. It is never empty, so an empty buffer is a guest's zero-length read.
         let mut direct = destination.as_direct(store, *this.capacity);
         let buf = direct.remaining();

@@ -11,7 +11,7 @@ use crate::limits::EMPTY_STEPS;
 use crate::place::{Ahead, Beside};
 use crate::{EndReason, ItemSource, Then};
 
-/// Rule "fill the operation": as far as is free, up to `max` items, after those that are there.
+/// Rule "Fill each operation": as far as is free, up to `max` items, after those that are there.
 #[inline(always)]
 pub(super) fn collect<S: ItemSource, L: Ask<S::Item>>(
     mut source: Pin<&mut S>,

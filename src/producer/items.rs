@@ -251,7 +251,7 @@ where
         let batch = this
             .batch
             .unwrap_or_else(|| default_batch::<S::Item>().min(default_batch::<V::Wire>()));
-        // Rule "bounded": never by what the guest asked for.
+        // Rule "Bounded memory": never by what the guest asked for.
         let wanted = destination.remaining(store.as_context_mut());
         let max = wanted.unwrap_or(usize::MAX).min(batch);
 
@@ -292,7 +292,7 @@ where
             *this.expected = gave;
         }
         let mut wire = Vec::new();
-        // Rule "created when delivered".
+        // Rule "Resources are created on delivery".
         let delivered = match gave {
             0 => Ok(()),
             _ => this.deliver.deliver_all(store, items, &mut wire),

@@ -55,7 +55,7 @@ impl State {
     fn early(&mut self, finish: bool) -> Option<Result<StreamResult>> {
         match self {
             State::Ended => Some(Ok(StreamResult::Dropped)),
-            // Rule "finish is not the end": nothing new is taken, and all that was taken went out with its poll.
+            // Rule "Cancellation keeps the stream": nothing new is taken, and all that was taken went out with its poll.
             _ if finish => Some(Ok(StreamResult::Cancelled)),
             State::Open | State::Asked => None,
             State::Failing(_) => match std::mem::replace(self, State::Ended) {
@@ -81,7 +81,7 @@ impl State {
         StreamResult::Dropped
     }
 
-    /// Rule "zero-length reads": wait where the source can tell. Where it cannot, complete, and look ahead by one if the guest
+    /// Rule "Zero-length reads": wait where the source can tell. Where it cannot, complete, and look ahead by one if the guest
     /// asks again: nothing else ends a guest that reads nothing until there is nothing more.
     fn ask<T, E>(
         &mut self,
@@ -106,7 +106,7 @@ impl State {
         Seen::Some
     }
 
-    /// What the guest is told of the last that was seen. Rule "items before the error": what was produced in this poll
+    /// What the guest is told of the last that was seen. Rule "Items before the error": what was produced in this poll
     /// goes first.
     #[cold]
     #[inline(never)]

@@ -28,23 +28,23 @@ macro_rules! findings {
 
 findings! {
     /// An operation moved fewer items than were ready.
-    PartlyFilled => "Fill the operation",
+    PartlyFilled => "Fill each operation",
     /// Nobody wakes an operation that waits: its waker was not registered, or an old one was kept.
-    LostWakeup => "A fresh waker",
+    LostWakeup => "Register the current waker",
     /// An operation that waits wakes itself over and over.
-    Spins => "A fresh waker",
+    Spins => "Register the current waker",
     /// The answer was `Pending` although something had been produced.
-    PendingAfterProducing => "A fresh waker",
+    PendingAfterProducing => "Register the current waker",
     /// The answer to a cancel was `Pending`: the guest's cancel blocks.
-    PendingOnFinish => "Finish is not the end",
+    PendingOnFinish => "Cancellation keeps the stream",
     /// The answer was `Cancelled` although the guest had not cancelled.
-    CancelledUnasked => "Finish is not the end",
+    CancelledUnasked => "Cancellation keeps the stream",
     /// A cancel ended the stream.
-    EndedOnCancel => "Finish is not the end",
+    EndedOnCancel => "Cancellation keeps the stream",
     /// What had been taken from the host object when the guest cancelled is lost.
-    LostOnCancel => "Finish is not the end",
+    LostOnCancel => "Cancellation keeps the stream",
     /// An operation that asked for something completed with nothing.
-    CompletedWithNothing => "Never complete with nothing",
+    CompletedWithNothing => "No empty completions",
     /// An empty chunk was sent on.
     EmptyChunk => "Zero-length writes",
     /// A zero-length read took something.
@@ -70,29 +70,29 @@ findings! {
     /// An error of the host object was reported to nobody.
     ErrorLost => "Items before the error",
     /// More was produced than the operation asked for: it is held where neither side can reach it.
-    Overfilled => "Bounded",
+    Overfilled => "Bounded memory",
     /// Memory was allocated by a length that the guest named.
-    GuestSizedMemory => "Bounded",
+    GuestSizedMemory => "Bounded memory",
     /// More was accepted than the bound allows, while nothing left the host object.
-    Outran => "No outrunning",
+    Outran => "Backpressure",
     /// A resource is left in the store's table.
-    ResourceLeft => "Created when delivered",
+    ResourceLeft => "Resources are created on delivery",
     /// A stream or future is left in the store, and nobody can close it any more: who writes to it waits for ever.
-    HandleLeft => "Created when delivered",
+    HandleLeft => "Resources are created on delivery",
     /// Room in a channel, or a place in the queue for it, is kept after the end of the stream.
-    PlaceKept => "No outrunning",
+    PlaceKept => "Backpressure",
     /// What the guest was told to have written is not what arrived.
-    Miscounted => "Exact count",
+    Miscounted => "Exact partial writes",
     /// An item was lost on the way.
-    Lost => "Once and in order",
+    Lost => "Exactly once, in order",
     /// An item arrived twice.
-    Doubled => "Once and in order",
+    Doubled => "Exactly once, in order",
     /// Items arrived in another order.
-    Reordered => "Once and in order",
+    Reordered => "Exactly once, in order",
     /// An item arrived changed.
-    Changed => "Once and in order",
+    Changed => "Exactly once, in order",
     /// At the end of the stream the host object was not flushed and shut down.
-    NotClosed => "The end belongs to the completion",
+    NotClosed => "The completion closes the sink",
     /// Nobody was told how the stream ended.
     EndNotReported => "Completion",
     /// It was told twice how the stream ended.
@@ -106,9 +106,9 @@ findings! {
     /// After the end of the stream its receiver, or a future beside it, stays open: it waits for ever.
     StaysOpen => "Truncated is never complete",
     /// The guest trapped.
-    Trapped => "No trap and no panic",
+    Trapped => "No traps, no panics",
     /// The implementation panicked.
-    Panicked => "No trap and no panic",
+    Panicked => "No traps, no panics",
     /// A deviation that was declared did not happen.
     DeclaredInVain => "(none: a deviation that is allowed must be there)",
 }

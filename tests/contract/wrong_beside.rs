@@ -245,5 +245,5 @@ pub fn sends(gives_back: bool) -> Check<(), u32, StreamIn<Sends>> {
 
 #[test]
 fn a_place_in_a_channel_is_kept_after_the_end() {
-    accused(sends(false), Finding::PlaceKept, "No outrunning");
+    accused(sends(false), Finding::PlaceKept, "Backpressure");
 }

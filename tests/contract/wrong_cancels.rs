@@ -29,7 +29,7 @@ wrong_producer! {
 #[test]
 fn finish_is_ignored_while_nothing_is_there() {
     let check = producer(items(), fed(|rx| IgnoresFinish { rx }));
-    accused(check, Finding::PendingOnFinish, "Finish is not the end");
+    accused(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 #[test]
@@ -66,7 +66,7 @@ wrong_producer! {
 #[test]
 fn finish_is_read_as_the_end_of_the_stream() {
     let check = producer(items(), fed(|rx| FinishIsTheEnd { rx }));
-    accused(check, Finding::EndedOnCancel, "Finish is not the end");
+    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
@@ -92,7 +92,7 @@ wrong_producer! {
 #[test]
 fn finish_stops_the_source() {
     let check = producer(items(), fed(|rx| FinishStopsTheSource { rx }));
-    accused(check, Finding::EndedOnCancel, "Finish is not the end");
+    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
@@ -116,7 +116,7 @@ wrong_producer! {
 #[test]
 fn a_cancel_takes_items_that_nobody_gets() {
     let check = producer(items(), fed(|rx| TakesOnCancel { rx }));
-    accused(check, Finding::LostOnCancel, "Finish is not the end");
+    accused(check, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
@@ -138,7 +138,7 @@ wrong_producer! {
 #[test]
 fn a_cancel_is_answered_by_cancelled_and_items() {
     let check = producer(items(), fed(|rx| SaysCancelledWithItems { rx }));
-    accused(check, Finding::LostOnCancel, "Finish is not the end");
+    accused(check, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
@@ -159,7 +159,7 @@ wrong_producer! {
 #[test]
 fn cancelled_without_a_cancel() {
     let check = producer(items(), fed(|rx| CancelsItself { rx }));
-    accused(check, Finding::CancelledUnasked, "Finish is not the end");
+    accused(check, Finding::CancelledUnasked, "Cancellation keeps the stream");
 }
 
 wrong_consumer! {
@@ -184,7 +184,7 @@ wrong_consumer! {
 #[test]
 fn a_cancel_loses_what_was_taken() {
     let check = consumer(items(), narrow(|peer| DropsOnCancel { peer, taken: Vec::new() }));
-    accused(check, Finding::Miscounted, "Exact count");
+    accused(check, Finding::Miscounted, "Exact partial writes");
 }
 
 /// Sends at once, and marks it as read only once the peer has got room again.
@@ -227,7 +227,7 @@ impl<D: 'static> StreamConsumer<D> for CountsLate {
 fn what_a_cancelled_write_sent_is_written_again() {
     let bytes = (1..=7).collect();
     let check = consumer(bytes, narrow(|peer| CountsLate { peer, sent: 0 }));
-    accused(check, Finding::Miscounted, "Exact count");
+    accused(check, Finding::Miscounted, "Exact partial writes");
 }
 
 wrong_consumer! {
@@ -242,7 +242,7 @@ wrong_consumer! {
 #[test]
 fn finish_is_ignored_while_there_is_no_room() {
     let check = consumer(items(), narrow(|peer| WaitsForRoom { peer }));
-    accused(check, Finding::PendingOnFinish, "Finish is not the end");
+    accused(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 wrong_consumer! {
@@ -260,5 +260,5 @@ wrong_consumer! {
 #[test]
 fn finish_is_read_as_the_end_by_a_consumer() {
     let check = consumer(items(), narrow(|peer| ClosesOnFinish { peer }));
-    accused(check, Finding::EndedOnCancel, "Finish is not the end");
+    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }

@@ -22,7 +22,7 @@ wrong_consumer! {
 #[test]
 fn nothing_is_shut_down_at_the_end() {
     let check = consumer(items(), closing(|peer| NeverCloses { peer }));
-    accused(check, Finding::NotClosed, "The end belongs to the completion");
+    accused(check, Finding::NotClosed, "The completion closes the sink");
 }
 
 wrong_consumer! {
@@ -40,7 +40,7 @@ wrong_consumer! {
 #[test]
 fn nothing_is_flushed_at_the_end() {
     let check = consumer(items(), roomy(|peer| NeverFlushes { peer, buffer: Vec::new() }));
-    accused(check, Finding::NotClosed, "The end belongs to the completion");
+    accused(check, Finding::NotClosed, "The completion closes the sink");
 }
 
 wrong_consumer! {
@@ -57,7 +57,7 @@ wrong_consumer! {
 #[test]
 fn a_write_completes_with_nothing() {
     let check = consumer(items(), narrow(|peer| TryAgain { peer }));
-    accused(check, Finding::CompletedWithNothing, "Never complete with nothing");
+    accused(check, Finding::CompletedWithNothing, "No empty completions");
 }
 
 wrong_consumer! {
@@ -77,7 +77,7 @@ wrong_consumer! {
 #[test]
 fn pending_without_a_waker() {
     let check = consumer(items(), narrow(|peer| NoWaker { peer }));
-    accused(check, Finding::LostWakeup, "A fresh waker");
+    accused(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_consumer! {
@@ -91,7 +91,7 @@ wrong_consumer! {
 #[test]
 fn one_item_a_poll() {
     let check = consumer(items(), roomy(|peer| OneAtATime { peer }));
-    accused(check, Finding::PartlyFilled, "Fill the operation");
+    accused(check, Finding::PartlyFilled, "Fill each operation");
 }
 
 wrong_consumer! {
@@ -109,7 +109,7 @@ wrong_consumer! {
 #[test]
 fn an_item_is_doubled() {
     let check = consumer(items(), roomy(|peer| SendsTheRestAgain { peer, rest: Vec::new() }));
-    accused(check, Finding::Doubled, "Once and in order");
+    accused(check, Finding::Doubled, "Exactly once, in order");
 }
 
 wrong_consumer! {
@@ -127,7 +127,7 @@ wrong_consumer! {
 #[test]
 fn items_are_reordered() {
     let check = consumer(items(), roomy(|peer| Stack { peer, queue: VecDeque::new() }));
-    accused(check, Finding::Reordered, "Once and in order");
+    accused(check, Finding::Reordered, "Exactly once, in order");
 }
 
 wrong_consumer! {
@@ -145,7 +145,7 @@ wrong_consumer! {
 #[test]
 fn a_queue_has_no_bound() {
     let make = narrow(|peer| UnboundedQueue { peer, queue: VecDeque::new() });
-    accused(consumer(items(), make).bound(2), Finding::Outran, "No outrunning");
+    accused(consumer(items(), make).bound(2), Finding::Outran, "Backpressure");
 }
 
 wrong_consumer! {
@@ -163,7 +163,7 @@ wrong_consumer! {
 #[test]
 fn a_buffer_is_allocated_by_the_guests_length() {
     let check = consumer(items(), roomy(|peer| GuestSized { peer })).memory(peak);
-    accused(check, Finding::GuestSizedMemory, "Bounded");
+    accused(check, Finding::GuestSizedMemory, "Bounded memory");
 }
 
 wrong_consumer! {

@@ -24,7 +24,7 @@ wrong_producer! {
 #[test]
 fn items_are_reordered() {
     let check = producer(items(), || Made::new(Stack { items: items() }));
-    accused(check, Finding::Reordered, "Once and in order");
+    accused(check, Finding::Reordered, "Exactly once, in order");
 }
 
 wrong_producer! {
@@ -42,7 +42,7 @@ wrong_producer! {
 #[test]
 fn an_item_is_doubled() {
     let check = producer(items(), || Made::new(OffByOne { at: 0 }));
-    accused(check, Finding::Doubled, "Once and in order");
+    accused(check, Finding::Doubled, "Exactly once, in order");
 }
 
 wrong_producer! {
@@ -267,7 +267,7 @@ wrong_producer! {
 #[test]
 fn a_buffer_is_allocated_by_the_guests_length() {
     let check = producer(items(), ready(|rx| GuestSized { rx })).memory(peak);
-    accused(check, Finding::GuestSizedMemory, "Bounded");
+    accused(check, Finding::GuestSizedMemory, "Bounded memory");
 }
 
 #[derive(Debug)]
@@ -314,7 +314,7 @@ fn resources_of(all: bool) {
             })
         })
         .leftovers(|table| usize::from(!table.is_empty()));
-    accused(check, Finding::ResourceLeft, "Created when delivered");
+    accused(check, Finding::ResourceLeft, "Resources are created on delivery");
 }
 
 #[test]

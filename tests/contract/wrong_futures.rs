@@ -66,22 +66,22 @@ fn producer_accused(mistake: Mistake, finding: Finding, rule: &str) {
 
 #[test]
 fn finish_is_ignored_by_a_producer() {
-    producer_accused(IgnoresFinish, Finding::PendingOnFinish, "Finish is not the end");
+    producer_accused(IgnoresFinish, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 #[test]
 fn a_producer_registers_no_waker() {
-    producer_accused(NoWaker, Finding::LostWakeup, "A fresh waker");
+    producer_accused(NoWaker, Finding::LostWakeup, "Register the current waker");
 }
 
 #[test]
 fn a_cancelled_read_loses_the_value() {
-    producer_accused(LosesOnCancel, Finding::LostOnCancel, "Finish is not the end");
+    producer_accused(LosesOnCancel, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 #[test]
 fn a_producer_has_no_value_although_nobody_cancelled() {
-    producer_accused(CancelsItself, Finding::CancelledUnasked, "Finish is not the end");
+    producer_accused(CancelsItself, Finding::CancelledUnasked, "Cancellation keeps the stream");
 }
 
 struct Consumer {
@@ -133,20 +133,20 @@ fn consumer_accused(mistake: Mistake, finding: Finding, rule: &str) {
 
 #[test]
 fn finish_is_ignored_by_a_consumer() {
-    consumer_accused(IgnoresFinish, Finding::PendingOnFinish, "Finish is not the end");
+    consumer_accused(IgnoresFinish, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 #[test]
 fn a_consumer_registers_no_waker() {
-    consumer_accused(NoWaker, Finding::LostWakeup, "A fresh waker");
+    consumer_accused(NoWaker, Finding::LostWakeup, "Register the current waker");
 }
 
 #[test]
 fn a_cancelled_write_loses_the_value() {
-    consumer_accused(LosesOnCancel, Finding::Miscounted, "Exact count");
+    consumer_accused(LosesOnCancel, Finding::Miscounted, "Exact partial writes");
 }
 
 #[test]
 fn a_consumer_completes_without_the_value() {
-    consumer_accused(TakesNothing, Finding::CompletedWithNothing, "Never complete with nothing");
+    consumer_accused(TakesNothing, Finding::CompletedWithNothing, "No empty completions");
 }

@@ -18,7 +18,7 @@ use wasmtime_streams_testing::{
 
 use crate::wrong::accused;
 
-const RULE: &str = "Created when delivered";
+const RULE: &str = "Resources are created on delivery";
 
 /// What becomes of a batch.
 #[derive(Clone, Copy, PartialEq)]

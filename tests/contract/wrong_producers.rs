@@ -30,7 +30,7 @@ wrong_producer! {
 #[test]
 fn one_item_a_poll() {
     let check = producer(items(), ready(|rx| OneAtATime { rx }));
-    accused(check, Finding::PartlyFilled, "Fill the operation");
+    accused(check, Finding::PartlyFilled, "Fill each operation");
 }
 
 wrong_producer! {
@@ -55,14 +55,14 @@ wrong_producer! {
 fn an_empty_chunk_completes_with_nothing() {
     let chunks = || full([vec![1, 2, 3], vec![], vec![4, 5, 6], vec![7]]);
     let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() })).short();
-    accused(check, Finding::CompletedWithNothing, "Never complete with nothing");
+    accused(check, Finding::CompletedWithNothing, "No empty completions");
 }
 
 #[test]
 fn a_chunk_is_handed_over_whole() {
     let chunks = || full([ITEMS.to_vec()]);
     let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() }));
-    accused(check, Finding::Overfilled, "Bounded");
+    accused(check, Finding::Overfilled, "Bounded memory");
 }
 
 wrong_producer! {
@@ -85,7 +85,7 @@ wrong_producer! {
 #[test]
 fn pending_without_a_waker() {
     let check = producer(items(), fed(|rx| NoWaker { rx }));
-    accused(check, Finding::LostWakeup, "A fresh waker");
+    accused(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_producer! {
@@ -111,7 +111,7 @@ wrong_producer! {
 #[test]
 fn pending_that_wakes_itself_all_the_time() {
     let check = producer(items(), fed(|rx| WakesItself { rx }));
-    accused(check, Finding::Spins, "A fresh waker");
+    accused(check, Finding::Spins, "Register the current waker");
 }
 
 #[derive(Default)]
@@ -156,7 +156,7 @@ fn a_waker_that_is_kept_from_an_earlier_poll() {
             more
         })
     });
-    accused(check, Finding::LostWakeup, "A fresh waker");
+    accused(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_producer! {
@@ -180,5 +180,5 @@ wrong_producer! {
 #[test]
 fn pending_after_producing() {
     let check = producer(items(), fed(|rx| WaitsForTheRest { rx, given: 0 }));
-    accused(check, Finding::PendingAfterProducing, "A fresh waker");
+    accused(check, Finding::PendingAfterProducing, "Register the current waker");
 }

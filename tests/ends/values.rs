@@ -202,7 +202,7 @@ async fn answer(guest: &World<'_>, future: u32, parked: bool) -> Code {
 
 #[test]
 fn a_guest_gets_the_value_of_a_future_and_what_the_adapter_says_without_one() {
-    // Rule "No trap and no panic": a future must resolve, so what has no value can only trap.
+    // Rule "No traps, no panics": a future must resolve, so what has no value can only trap.
     for Source { name, make, lacks } in SOURCES {
         for parked in [false, true] {
             run(async |guest| {
@@ -257,7 +257,7 @@ fn what_feeds_a_future_is_told_that_nobody_waits_for_it() {
 
 #[test]
 fn a_step_that_fails_on_a_value_is_a_trap() {
-    // Rule "No trap and no panic".
+    // Rule "No traps, no panics".
     let failure = || Error::msg("scripted failure");
     run(async |guest| {
         let producer = ws::values::future(async { 7 })
@@ -303,7 +303,7 @@ fn the_host_gets_a_guest_s_value_and_is_told_if_there_is_none() {
 
 #[test]
 fn a_receiver_that_leaves_is_nothing_to_the_guest() {
-    // Rule "No trap and no panic".
+    // Rule "No traps, no panics".
     for Sink { name, make, .. } in SINKS {
         run(async |guest| {
             let (consumer, look) = make();

@@ -72,7 +72,7 @@ async fn wait(guest: &Guest<'_, (), u8>, stream: u32, code: Code, done: &Receive
 
 #[test]
 fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
-    // Rule "Finish is not the end": the thread stays in its read, and what comes is for the next one.
+    // Rule "Cancellation keeps the stream": the thread stays in its read, and what comes is for the next one.
     let (reader, mut writer) = io::pipe().unwrap();
     let (spawn, done) = worker();
     run(async |guest| {
@@ -124,7 +124,7 @@ fn a_reader_that_blocks_for_ever_does_not_hold_up_a_guest_that_leaves() {
 
 #[test]
 fn a_mebibyte_comes_out_of_a_file_as_it_is() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     let file = Temporary::new("read");
     let data = pattern();
     fs::write(&file.0, &data).unwrap();
@@ -147,7 +147,7 @@ fn a_mebibyte_comes_out_of_a_file_as_it_is() {
 
 #[test]
 fn a_mebibyte_goes_into_a_file_as_it_is() {
-    // Rule "Once and in order"; "Flush policy": when a write completes it is in the file.
+    // Rule "Exactly once, in order"; "Flush policy": when a write completes it is in the file.
     let file = Temporary::new("write");
     let data = pattern();
     let (spawn, done) = worker();

@@ -44,7 +44,7 @@ async fn receive(mut rx: mpsc::Receiver<u32>, at: u32, tell: oneshot::Sender<()>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn items_pass_between_tasks_in_order() -> Result<()> {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     for (from, to, read, write, count) in
         [(64, 16, 100, 100, 100_000), (1000, 1000, 16384, 16384, 100_000), (1, 1, 7, 7, 10_000)]
     {
@@ -123,7 +123,7 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
-    // Rule "Exact count": the room that was seen may be gone when it is reserved.
+    // Rule "Exact partial writes": the room that was seen may be gone when it is reserved.
     const COUNT: u32 = 30_000;
     const OTHER: u32 = 1 << 30;
     let (tx, rx) = mpsc::unbounded_channel();
@@ -193,14 +193,14 @@ async fn one_by_one(
 
 #[tokio::test]
 async fn each_item_of_a_broadcast_wakes_the_guest() -> Result<()> {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     let (tx, rx) = broadcast::channel(4);
     one_by_one(channels::broadcast_receiver(rx), move |n| assert!(tx.send(n).is_ok())).await
 }
 
 #[tokio::test]
 async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
-    // Rule "A fresh waker": the second receiver does not get what was sent before it was there.
+    // Rule "Register the current waker": the second receiver does not get what was sent before it was there.
     const COUNT: u32 = 40_000;
     let (tx, rx) = broadcast::channel(4);
     let round = Arc::new(AtomicU32::new(0));
@@ -234,21 +234,21 @@ async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
 
 #[tokio::test]
 async fn each_value_of_a_watch_wakes_the_guest() -> Result<()> {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     let (tx, rx) = watch::channel(0);
     one_by_one(channels::watch_receiver(rx).changes_only(), move |n| tx.send(n).unwrap()).await
 }
 
 #[tokio::test]
 async fn each_item_of_a_channel_wakes_the_guest() -> Result<()> {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     let (tx, rx) = mpsc::channel(4);
     one_by_one(channels::mpsc_receiver(rx), move |n| tx.try_send(n).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_from_another_thread_ends_with_its_last_value() -> Result<()> {
-    // Rule "A fresh waker", and "Once and in order": never back, and never without the last one.
+    // Rule "Register the current waker", and "Exactly once, in order": never back, and never without the last one.
     const LAST: u32 = 50_000;
     let (tx, rx) = watch::channel(0);
     tokio::spawn(async move {

@@ -28,7 +28,7 @@ async fn said(cat: Child) -> Vec<u8> {
 
 #[test]
 fn a_child_sees_the_end_of_its_stdin_while_nobody_awaits_the_driven_completion() {
-    // Rule "The end belongs to the completion": only dropping a `ChildStdin` closes it.
+    // Rule "The completion closes the sink": only dropping a `ChildStdin` closes it.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let (consumer, done) = tokio_io::write(stdin).with_completion();
@@ -44,7 +44,7 @@ fn a_child_sees_the_end_of_its_stdin_while_nobody_awaits_the_driven_completion()
 
 #[test]
 fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
-    // Rule "The end belongs to the completion": `Write` has no shutdown.
+    // Rule "The completion closes the sink": `Write` has no shutdown.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stdin = std::fs::File::from(stdin.into_owned_fd().unwrap());
@@ -61,7 +61,7 @@ fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
 
 #[test]
 fn a_child_sees_the_end_of_its_stdin_without_a_completion() {
-    // Rule "The end belongs to the completion": the stream drops the pipe.
+    // Rule "The completion closes the sink": the stream drops the pipe.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stream = guest.sink(tokio_io::write(stdin)).await;

@@ -71,7 +71,7 @@ fn a_stream_that_knows_nothing_of_tokio_keeps_the_thread() {
 
 #[test]
 fn a_guest_that_reads_a_busy_channel_lets_others_run() {
-    // Rule "Fill the operation": each read is answered at once, and yet others get their turn.
+    // Rule "Fill each operation": each read is answered at once, and yet others get their turn.
     let (tx, rx) = mpsc::channel(COUNT as usize);
     (0..COUNT).for_each(|n| tx.try_send(n).unwrap());
     drop(tx);
@@ -93,7 +93,7 @@ fn a_guest_that_reads_a_busy_channel_lets_others_run() {
 
 #[test]
 fn a_guest_that_reads_a_busy_watch_lets_others_run() {
-    // Rule "Fill the operation": each value that arrives is answered with the next one.
+    // Rule "Fill each operation": each value that arrives is answered with the next one.
     let (tx, rx) = watch::channel(0);
     let next = futures::sink::unfold(Some(tx), async |tx: Option<watch::Sender<u32>>, n| {
         let open = tx.filter(|_| n < COUNT);
@@ -107,7 +107,7 @@ fn a_guest_that_reads_a_busy_watch_lets_others_run() {
 
 #[test]
 fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
-    // Rule "No outrunning": the receiver, too, wants its turn.
+    // Rule "Backpressure": the receiver, too, wants its turn.
     let (tx, _rx) = mpsc::channel::<u32>(COUNT as usize);
     let turns = writing!(channels::mpsc_sender(tx));
     assert!(turns >= TURNS, "mpsc: {turns}");
@@ -125,7 +125,7 @@ fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
 
 #[test]
 fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
-    // Rule "Fill the operation": the same on the host's side, as in tokio's own pipes.
+    // Rule "Fill each operation": the same on the host's side, as in tokio's own pipes.
     const LEN: usize = COUNT as usize;
     let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {
@@ -158,7 +158,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
 
 #[test]
 fn a_host_that_sends_or_takes_items_lets_others_run() {
-    // Rule "Fill the operation": of items as of bytes, by the host's own methods and by the futures crate's traits.
+    // Rule "Fill each operation": of items as of bytes, by the host's own methods and by the futures crate's traits.
     const LEN: usize = COUNT as usize;
     let (mut sink, producer) = to_guest::item_producer::<u32>(5 * LEN);
     let turns = turns_during(async {
@@ -207,7 +207,7 @@ fn a_host_that_sends_or_takes_items_lets_others_run() {
 
 #[test]
 fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
-    // Rule "Fill the operation": whose ecosystem the traits are of makes no difference.
+    // Rule "Fill each operation": whose ecosystem the traits are of makes no difference.
     const LEN: usize = COUNT as usize;
     let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {

@@ -59,7 +59,7 @@ async fn write(guest: &Guest<'_, Datagram>, stream: u32, items: &[Datagram]) -> 
 
 #[test]
 fn a_guest_answers_datagrams_of_many_peers_over_one_socket() {
-    // Rule "Once and in order", rule "Zero-length reads".
+    // Rule "Exactly once, in order", rule "Zero-length reads".
     with_guest::<Datagram, _>(async |guest| {
         let socket = Arc::new(bind().await);
         let address = socket.local_addr().unwrap();
@@ -101,7 +101,7 @@ fn a_guest_answers_datagrams_of_many_peers_over_one_socket() {
 
 #[test]
 fn a_cancelled_read_leaves_datagrams_in_the_socket() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         peer.connect(socket.local_addr().unwrap()).await.unwrap();
@@ -117,7 +117,7 @@ fn a_cancelled_read_leaves_datagrams_in_the_socket() {
 
 #[test]
 fn a_whole_datagram_of_the_largest_size_arrives() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         peer.connect(socket.local_addr().unwrap()).await.unwrap();
@@ -169,7 +169,7 @@ fn a_refused_datagram_ends_neither_direction() {
 
 #[test]
 fn a_datagram_that_cannot_be_sent_is_counted_and_the_next_one_is_sent() {
-    // Rule "Once and in order": as the network drops it. Port 0 is one that a peer may claim to have.
+    // Rule "Exactly once, in order": as the network drops it. Port 0 is one that a peer may claim to have.
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         let (consumer, done) = sockets::send_to(socket).receive_with(receive).with_completion();
@@ -192,7 +192,7 @@ fn a_datagram_that_cannot_be_sent_is_counted_and_the_next_one_is_sent() {
 
 #[test]
 fn a_datagram_that_the_socket_no_longer_takes_is_handed_back() {
-    // Rule "Exact count": what was taken and not sent is not lost.
+    // Rule "Exact partial writes": what was taken and not sent is not lost.
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         socket.connect(peer.local_addr().unwrap()).await.unwrap();

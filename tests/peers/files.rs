@@ -16,7 +16,7 @@ fn blocking() -> (File, io::PipeWriter) {
 
 #[test]
 fn a_file_that_blocks_does_not_block_the_executor() {
-    // Rule "A fresh waker": there is one thread, on which the guest, this script and another task run.
+    // Rule "Register the current waker": there is one thread, on which the guest, this script and another task run.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
         let stream = guest.source(tokio_io::read(file)).await;
@@ -36,7 +36,7 @@ fn a_file_that_blocks_does_not_block_the_executor() {
 
 #[test]
 fn a_cancelled_read_of_a_file_loses_nothing() {
-    // Rule "Finish is not the end": the thread goes on reading, and what it gets is the next read's.
+    // Rule "Cancellation keeps the stream": the thread goes on reading, and what it gets is the next read's.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
         let stream = guest.source(tokio_io::read(file)).await;
@@ -55,7 +55,7 @@ fn a_cancelled_read_of_a_file_loses_nothing() {
 
 #[test]
 fn a_file_is_copied_by_a_guest() {
-    // Rule "Once and in order", rule "The end belongs to the completion".
+    // Rule "Exactly once, in order", rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let directory = std::env::temp_dir();
         let name = |what| directory.join(format!("wasmtime-streams-{}.{what}", std::process::id()));

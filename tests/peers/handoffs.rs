@@ -31,7 +31,7 @@ fn run(mut store: Store<()>, over: futures::channel::oneshot::Receiver<()>) {
 
 #[test]
 fn bytes_between_three_threads_lose_no_wake_up() {
-    // Rule "A fresh waker": one thread writes, one runs the store, one reads; each waits for the others all the time.
+    // Rule "Register the current waker": one thread writes, one runs the store, one reads; each waits for the others all the time.
     for capacity in [1, 2, 3, 7, 64] {
         const COUNT: usize = 20_000;
         let all = within(move || {
@@ -84,7 +84,7 @@ impl Drop for Counted {
 
 #[test]
 fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
-    // Rule "No outrunning": counted while both ends run. What a read has taken is on its way, and waits no more.
+    // Rule "Backpressure": counted while both ends run. What a read has taken is on its way, and waits no more.
     const CAPACITY: usize = 10;
     within(|| {
         let mut store = Store::new(&Engine::default(), ());

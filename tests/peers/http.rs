@@ -65,7 +65,7 @@ type Sent = Result<Frame<Bytes>, &'static str>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_axum_server_passes_a_body_through_a_guest() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     let address = serve_axum().await;
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut client, connection) = http1::handshake(io).await.unwrap();
@@ -240,7 +240,7 @@ async fn declared(length: u64) -> (Result<Bytes, BodyError>, End<BodyError>, u64
 
 #[tokio::test]
 async fn a_declared_content_length_is_enforced() {
-    // Rule "Exact count": what is over is not taken.
+    // Rule "Exact partial writes": what is over is not taken.
     let (body, end, moved) = declared(5).await;
     assert_eq!(body.unwrap(), "HELLO");
     assert!(end.is_finished() && moved == 5);
@@ -255,7 +255,7 @@ async fn a_declared_content_length_is_enforced() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_wakes_the_guest() {
-    // Rule "No outrunning": the guest's write is parked while nobody reads.
+    // Rule "Backpressure": the guest's write is parked while nobody reads.
     let mut guest = Upper::new().await;
     let (consumer, body) = body::from_guest(1024, None);
     let (consumer, done) = consumer.with_completion();

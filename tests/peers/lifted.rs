@@ -34,7 +34,7 @@ fn run_in_task(mut guest: Transform) -> oneshot::Sender<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guest_s_output_is_read_by_lines_in_another_task() {
-    // Rule "Once and in order": `AsyncBufRead`, with a capacity that is smaller than a line and one that is larger.
+    // Rule "Exactly once, in order": `AsyncBufRead`, with a capacity that is smaller than a line and one that is larger.
     let text = text(200_000);
     for capacity in [16, 64 * 1024] {
         let mut guest = Transform::upper().await;
@@ -56,7 +56,7 @@ async fn a_guest_s_output_is_read_by_lines_in_another_task() {
 
 #[tokio::test]
 async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
-    // Rule "A fresh waker": of whatever executor reads.
+    // Rule "Register the current waker": of whatever executor reads.
     let text = text(200_000);
     let mut guest = Transform::upper().await;
     let output = guest.call(iterators::items(text.clone())).await;
@@ -72,7 +72,7 @@ async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
 
 #[tokio::test]
 async fn items_are_a_stream_on_another_thread() {
-    // Rule "Once and in order": bytes are items, too.
+    // Rule "Exactly once, in order": bytes are items, too.
     let mut guest = Transform::upper().await;
     let output = guest.call(iterators::items(text(100_000))).await;
     let mut items = from_guest::items(&mut guest.store, output, 512).unwrap();
@@ -89,7 +89,7 @@ async fn items_are_a_stream_on_another_thread() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
-    // Rule "Once and in order": the guest ends its output only once the host has ended the input.
+    // Rule "Exactly once, in order": the guest ends its output only once the host has ended the input.
     for capacity in [1000, 64 * 1024] {
         let mut guest = Transform::upper().await;
         let (writer, input) = to_guest::writer(&mut guest.store, capacity).unwrap();
@@ -114,7 +114,7 @@ async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
-    // Rule "Once and in order": a guest passes the host's own input back as its output, as an import would be given it.
+    // Rule "Exactly once, in order": a guest passes the host's own input back as its output, as an import would be given it.
     let mut guest = Transform::pass().await;
     let (mut far, input) = to_guest::writer(&mut guest.store, 100).unwrap();
     let output = guest.pass_to(input).await;
@@ -153,7 +153,7 @@ macro_rules! called {
 
 #[tokio::test]
 async fn one_call_runs_the_guest_and_uses_its_output() {
-    // Rule "Once and in order": in a task of its own, so all of it is `Send`.
+    // Rule "Exactly once, in order": in a task of its own, so all of it is `Send`.
     let guest = Transform::upper().await;
     let task = tokio::spawn(async move {
         let mut guest = guest;
@@ -208,7 +208,7 @@ async fn a_host_that_returns_early_leaves_a_store_that_can_go_on() {
 
 #[tokio::test]
 async fn one_call_can_write_too() {
-    // Rule "Once and in order": the parts are made before the call.
+    // Rule "Exactly once, in order": the parts are made before the call.
     let mut guest = Transform::upper().await;
     let (mut writer, producer) = to_guest::producer(100);
     let call = called!(guest, producer);

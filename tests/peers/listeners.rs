@@ -43,7 +43,7 @@ fn peers(guest: &super::Guest<'_, Handle>) -> Vec<std::net::SocketAddr> {
 
 #[test]
 fn a_guest_accepts_connections_and_closes_them() {
-    // Rule "Created when delivered": no more than it asks for, and none for a read that it cancels.
+    // Rule "Resources are created on delivery": no more than it asks for, and none for a read that it cancels.
     with_guest_and::<Handle, _>(link, async |guest| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -34,7 +34,7 @@ fn run<R: Send + 'static>(
 
 #[test]
 fn sixteen_mebibytes_cross_between_two_stores_on_two_threads() {
-    // Rule "Once and in order": and what looks on has seen them all.
+    // Rule "Exactly once, in order": and what looks on has seen them all.
     const LEN: usize = 16 << 20;
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
     let output = block_on(one.call(iterators::items(text(LEN))));
@@ -60,7 +60,7 @@ fn sixteen_mebibytes_cross_between_two_stores_on_two_threads() {
 
 #[test]
 fn items_are_mapped_between_two_stores_on_two_threads() {
-    // Rule "Once and in order": each byte becomes a number.
+    // Rule "Exactly once, in order": each byte becomes a number.
     const LEN: usize = 1 << 20;
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::pass()));
     let output = block_on(one.call(iterators::items(text(LEN))));
@@ -77,7 +77,7 @@ fn items_are_mapped_between_two_stores_on_two_threads() {
 
 #[test]
 fn a_chain_of_three_stores_gives_what_one_would() {
-    // Rule "Once and in order": rotated, made upper case, rotated back.
+    // Rule "Exactly once, in order": rotated, made upper case, rotated back.
     const LEN: usize = 1 << 20;
     let [mut one, mut two, mut three] =
         [block_on(Transform::rot13()), block_on(Transform::upper()), block_on(Transform::rot13())];

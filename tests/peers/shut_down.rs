@@ -69,7 +69,7 @@ macro_rules! source_fails {
 
 #[test]
 fn a_read_of_a_socket_whose_runtime_goes_fails() {
-    // Rule "Completion": parked or not; rule "No trap and no panic".
+    // Rule "Completion": parked or not; rule "No traps, no panics".
     source_fails!("tokio_io::read", |runtime| {
         let (socket, peer) = runtime.block_on(tcp());
         (tokio_io::read(socket), peer)
@@ -164,14 +164,14 @@ async fn fill_or_fail(guest: &Guest<'_, (), u8>, stream: u32) {
 
 #[test]
 fn a_write_into_a_socket_whose_runtime_goes_fails() {
-    // Rule "Completion": parked or not; rule "No trap and no panic".
+    // Rule "Completion": parked or not; rule "No traps, no panics".
     sink_fails!("tokio_io::write", |socket| tokio_io::write(socket));
     sink_fails!("sockets::write", |socket| sockets::write(socket));
 }
 
 #[test]
 fn a_datagram_into_a_socket_whose_runtime_is_gone_does_not_hang() {
-    // Rule "No trap and no panic": it is sent, or the stream fails.
+    // Rule "No traps, no panics": it is sent, or the stream fails.
     run::<u8, _>(async |guest| {
         let runtime = runtime();
         let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0")).unwrap();

@@ -83,7 +83,7 @@ fn a_guest_that_asks_gets_to_the_end_of_a_socket() {
 
 #[test]
 fn a_guest_that_asks_before_the_peer_leaves_waits_for_that() {
-    // Rule "Zero-length reads", rule "A fresh waker".
+    // Rule "Zero-length reads", rule "Register the current waker".
     with_guest::<u8, _>(async |guest| {
         for raw in [false, true] {
             let (socket, peer) = tcp().await;

@@ -46,7 +46,7 @@ async fn serve(socket: TcpStream) -> (End<std::io::Error>, u64) {
 
 #[test]
 fn a_guest_serves_a_tcp_connection_to_the_end_after_a_half_close() {
-    // Rule "The end belongs to the completion": the client has closed its direction, and still gets all, and the end.
+    // Rule "The completion closes the sink": the client has closed its direction, and still gets all, and the end.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let all = async {
         let (client, socket) = tcp().await;
@@ -264,7 +264,7 @@ fn a_socket_that_the_guest_gives_up_is_handed_back_and_still_works() {
 
 #[test]
 fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
-    // Rule "The end belongs to the completion": the peer sees the end while the socket is still open.
+    // Rule "The completion closes the sink": the peer sees the end while the socket is still open.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
         let (consumer, done) = sockets::write(socket).with_completion();
@@ -285,7 +285,7 @@ fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
 
 #[test]
 fn a_write_half_without_a_completion_is_shut_down_by_its_drop() {
-    // Rule "The end belongs to the completion": tokio's halves are kinder than that.
+    // Rule "The completion closes the sink": tokio's halves are kinder than that.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
         let (_reads, writes) = socket.into_split();

@@ -62,7 +62,7 @@ fn ends(name: &str, how: &str) {
 
 #[test]
 fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
-    // Rule "Finish is not the end": by `blocking::read_on` with a thread that is not the runtime's.
+    // Rule "Cancellation keeps the stream": by `blocking::read_on` with a thread that is not the runtime's.
     const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin";
     if std::env::var_os(HOW).is_none() {
         return ends(NAME, "a thread");
@@ -78,7 +78,7 @@ fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
 
 #[test]
 fn a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open() {
-    // Rule "Finish is not the end": by tokio's pipe, which needs no thread.
+    // Rule "Cancellation keeps the stream": by tokio's pipe, which needs no thread.
     const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open";
     if std::env::var_os(HOW).is_none() {
         return ends(NAME, "a pipe");

@@ -45,7 +45,7 @@ impl Polling {
 
 #[test]
 fn a_guest_that_polls_and_yields_gets_what_a_socket_brings() {
-    // Rule "A fresh waker": the host's reactor and its timers get their turn, on one thread as well.
+    // Rule "Register the current waker": the host's reactor and its timers get their turn, on one thread as well.
     const PIECES: usize = 20;
     for true_readiness in [true, false] {
         for threads in [1, 2] {

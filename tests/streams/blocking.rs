@@ -58,7 +58,7 @@ impl Read for Counter {
 
 #[test]
 fn a_read_that_the_guest_cancels_is_for_its_next_one() {
-    // Rule "Finish is not the end": the job goes on, nothing is lost and nothing is read twice.
+    // Rule "Cancellation keeps the stream": the job goes on, nothing is lost and nothing is read twice.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let reader = Counter::default();
@@ -103,7 +103,7 @@ fn a_zero_length_read_waits_for_a_read_that_is_under_way_and_starts_none() {
 
 #[test]
 fn a_reader_is_asked_for_no_more_than_the_buffer_holds() {
-    // Rule "Bounded": whatever length the guest names.
+    // Rule "Bounded memory": whatever length the guest names.
     with_large_guest::<u8, _>(1 << 24, async |guest| {
         let reader = Counter::default();
         let calls = reader.calls.clone();
@@ -165,7 +165,7 @@ impl Write for Broken {
 
 #[test]
 fn a_job_that_panics_is_an_error_and_not_a_hang() {
-    // Rule "No trap and no panic": the panic is the thread's, and the guest goes on.
+    // Rule "No traps, no panics": the panic is the thread's, and the guest goes on.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let panics = || catch_unwind(AssertUnwindSafe(|| jobs.run())).unwrap_err();
@@ -268,7 +268,7 @@ fn a_write_is_done_and_flushed_by_one_job() {
 
 #[test]
 fn without_a_flush_a_write_completes_at_once_and_the_next_one_waits() {
-    // Rule "No outrunning": by one buffer, and no further.
+    // Rule "Backpressure": by one buffer, and no further.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let writer = Small::new(99, 99);
@@ -296,7 +296,7 @@ fn without_a_flush_a_write_completes_at_once_and_the_next_one_waits() {
 
 #[test]
 fn a_write_that_the_guest_cancels_goes_on() {
-    // Rule "Finish is not the end": what was accepted is written, once.
+    // Rule "Cancellation keeps the stream": what was accepted is written, once.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let (consumer, done) =
@@ -344,7 +344,7 @@ fn what_could_not_be_written_is_handed_back_with_the_writer() {
 
 #[test]
 fn a_writer_that_takes_nothing_fails_with_write_zero() {
-    // Rule "Write zero".
+    // Rule "A write of zero bytes is an error".
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) =
             blocking::write_on(Small::new(0, 9), |job| job.run()).with_completion();
@@ -357,7 +357,7 @@ fn a_writer_that_takes_nothing_fails_with_write_zero() {
 
 #[test]
 fn a_blocking_stream_that_is_idle_is_small() {
-    // Rule "Bounded": a buffer is there only while it is in use.
+    // Rule "Bounded memory": a buffer is there only while it is in use.
     assert!(size_of::<blocking::Read<std::fs::File>>() < 128);
     assert!(size_of::<blocking::Write<std::fs::File>>() < 128);
 }

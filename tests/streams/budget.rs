@@ -55,7 +55,7 @@ fn waiting() -> GuestItems<u32> {
 
 #[test]
 fn a_task_that_takes_ready_items_lets_other_tasks_run() {
-    // Rule "Fill the operation": as a task that reads bytes does.
+    // Rule "Fill each operation": as a task that reads bytes does.
     let mut all = Vec::new();
     let mut items = waiting();
     all.push((
@@ -81,7 +81,7 @@ fn a_task_that_takes_ready_items_lets_other_tasks_run() {
 
 #[test]
 fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
-    // Rule "Fill the operation": as a task that writes bytes does.
+    // Rule "Fill each operation": as a task that writes bytes does.
     let mut all = Vec::new();
     let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((

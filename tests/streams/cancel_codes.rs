@@ -33,7 +33,7 @@ impl Order {
 
 #[test]
 fn a_read_that_is_cancelled_says_what_it_got_and_the_next_one_goes_on() {
-    // Rule "Finish is not the end", rule "Once and in order".
+    // Rule "Cancellation keeps the stream", rule "Exactly once, in order".
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in [Layer::Nothing, Layer::Until, Layer::Completion] {
             for order in ORDERS {
@@ -77,7 +77,7 @@ fn a_read_that_is_cancelled_says_what_it_got_and_the_next_one_goes_on() {
 
 #[test]
 fn a_read_that_is_cancelled_as_the_stream_ends_hears_of_the_end() {
-    // Rule "Finish is not the end", rule "The end goes with the last items": now or by the next read.
+    // Rule "Cancellation keeps the stream", rule "The end goes with the last items": now or by the next read.
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in [Layer::Nothing, Layer::Completion] {
             for order in ORDERS {
@@ -120,7 +120,7 @@ fn a_read_that_is_cancelled_as_the_stream_ends_hears_of_the_end() {
 
 #[test]
 fn a_read_that_is_cancelled_again_and_again_loses_nothing() {
-    // Rule "Finish is not the end": each with a waker of its own.
+    // Rule "Cancellation keeps the stream": each with a waker of its own.
     for source in every_source().iter().filter(|source| source.waits) {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open_late(guest, &[1, 2, 3], Layer::Nothing).await;
@@ -147,7 +147,7 @@ fn a_read_that_is_cancelled_again_and_again_loses_nothing() {
 
 #[test]
 fn a_write_that_is_cancelled_says_what_was_taken_and_the_next_one_goes_on() {
-    // Rule "Finish is not the end", rule "Exact count".
+    // Rule "Cancellation keeps the stream", rule "Exact partial writes".
     for sink in sinks() {
         for order in ORDERS {
             with_guest::<u8, _>(async |guest| {

@@ -31,7 +31,7 @@ fn on_tokio(test: impl FnOnce()) {
 
 #[test]
 fn a_read_takes_a_whole_channel_at_once() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     on_tokio(|| {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = mpsc::channel(1000);
@@ -57,7 +57,7 @@ fn a_read_takes_a_whole_channel_at_once() {
 
 #[test]
 fn a_write_is_taken_whole_where_the_channel_has_room() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     on_tokio(|| {
         with_guest::<u32, _>(async |guest| {
             let (tx, mut rx) = mpsc::channel(1000);
@@ -122,7 +122,7 @@ async fn last<S>(guest: &Guest<'_, u32>, stream: u32, other: Option<S>) {
 
 #[test]
 fn a_guest_fills_a_channel_of_one_item_by_item() {
-    // Rule "No outrunning".
+    // Rule "Backpressure".
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
         let stream = guest.sink(channels::mpsc_sender(tx)).await;
@@ -139,7 +139,7 @@ fn a_guest_fills_a_channel_of_one_item_by_item() {
 
 #[test]
 fn a_write_goes_on_with_all_the_room_that_there_is_when_it_is_woken() {
-    // Rule "Fill the operation": it waited for one item's.
+    // Rule "Fill each operation": it waited for one item's.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(4);
         let stream = guest.sink(channels::mpsc_sender(tx)).await;
@@ -154,7 +154,7 @@ fn a_write_goes_on_with_all_the_room_that_there_is_when_it_is_woken() {
 
 #[test]
 fn batches_of_strings_are_sent_one_after_another_while_there_is_room() {
-    // Rule "Fill the operation": 64 strings are taken at a time.
+    // Rule "Fill each operation": 64 strings are taken at a time.
     with_guest::<String, _>(async |guest| {
         let names: Vec<_> = (0..200).map(|n| format!("item {n}")).collect();
         let (tx, mut rx) = mpsc::channel(150);
@@ -169,7 +169,7 @@ fn batches_of_strings_are_sent_one_after_another_while_there_is_room() {
 
 #[test]
 fn a_write_takes_what_other_senders_leave() {
-    // Rule "Exact count": no item leaves the guest without room.
+    // Rule "Exact partial writes": no item leaves the guest without room.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(5);
         let other = tx.clone();
@@ -187,7 +187,7 @@ fn a_write_takes_what_other_senders_leave() {
 
 #[test]
 fn a_cancelled_write_leaves_the_line() {
-    // Rule "Finish is not the end": whatever was reserved for it is given back.
+    // Rule "Cancellation keeps the stream": whatever was reserved for it is given back.
     for len in [0, 1] {
         with_guest::<u32, _>(async |guest| {
             let (tx, mut rx) = mpsc::channel(1);
@@ -241,7 +241,7 @@ macro_rules! dropped_at_the_end {
 
 #[test]
 fn a_sender_is_dropped_at_the_end_and_its_clones_keep_the_channel_open() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel::<u32>(4);
         dropped_at_the_end!(guest, tx, channels::mpsc_sender, mpsc::Sender::strong_count);
@@ -310,7 +310,7 @@ fn a_receiver_that_is_gone_ends_the_stream() {
 
 #[test]
 fn a_write_that_waits_hears_that_the_receiver_is_gone() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = mpsc::channel(1);
         tx.try_send(7).unwrap();
@@ -324,7 +324,7 @@ fn a_write_that_waits_hears_that_the_receiver_is_gone() {
 
 #[test]
 fn what_an_unbounded_channel_gives_back_is_handed_back() {
-    // Rule "Exact count": the receiver goes away between the look at it and the sends.
+    // Rule "Exact partial writes": the receiver goes away between the look at it and the sends.
     for len in [1, 3] {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = mpsc::unbounded_channel();

@@ -9,7 +9,7 @@ use crate::support::guest::{Code, with_guest};
 
 #[test]
 fn a_lag_is_counted_and_the_stream_goes_on() {
-    // Rule "Once and in order": what a broadcast channel has overwritten is no error.
+    // Rule "Exactly once, in order": what a broadcast channel has overwritten is no error.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
         let (producer, done) = channels::broadcast_receiver(rx).with_completion();
@@ -31,7 +31,7 @@ fn a_lag_is_counted_and_the_stream_goes_on() {
 
 #[test]
 fn a_lag_may_become_an_item() {
-    // Rule "Once and in order": at the place of what was lost.
+    // Rule "Exactly once, in order": at the place of what was lost.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(2);
         let producer = channels::broadcast_receiver(rx).on_lag(|lost| Some(1000 + lost as u32));
@@ -66,7 +66,7 @@ fn a_zero_length_read_of_a_broadcast_waits_and_takes_nothing() {
 
 #[test]
 fn a_cancelled_read_of_a_broadcast_loses_nothing() {
-    // Rule "Finish is not the end": the second receiver that waited had its own copy.
+    // Rule "Cancellation keeps the stream": the second receiver that waited had its own copy.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
         let stream = guest.source(channels::broadcast_receiver(rx)).await;
@@ -84,7 +84,7 @@ fn a_cancelled_read_of_a_broadcast_loses_nothing() {
 
 #[test]
 fn a_broadcast_that_nobody_hears_is_counted_and_no_error() {
-    // Rule "No trap and no panic": receivers may come later.
+    // Rule "No traps, no panics": receivers may come later.
     with_guest::<u32, _>(async |guest| {
         let tx = broadcast::Sender::new(8);
         let other = tx.clone();
@@ -106,7 +106,7 @@ fn a_broadcast_that_nobody_hears_is_counted_and_no_error() {
 
 #[test]
 fn a_watch_skips_what_the_guest_was_too_late_for() {
-    // Rule "Once and in order": each value that a read can see, once, and the last one always.
+    // Rule "Exactly once, in order": each value that a read can see, once, and the last one always.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
         let stream = guest.source(channels::watch_receiver(rx)).await;
@@ -125,7 +125,7 @@ fn a_watch_skips_what_the_guest_was_too_late_for() {
 
 #[test]
 fn a_watch_that_was_read_ends_when_its_senders_are_gone() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         for len in [0, 9] {
             let (tx, rx) = watch::channel(1);
@@ -139,7 +139,7 @@ fn a_watch_that_was_read_ends_when_its_senders_are_gone() {
 
 #[test]
 fn changes_only_starts_with_what_the_receiver_has_not_seen() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
         let unseen = rx.clone();
@@ -169,7 +169,7 @@ fn a_zero_length_read_of_a_watch_waits_and_takes_nothing() {
 
 #[test]
 fn the_last_item_of_a_batch_is_what_a_watch_keeps() {
-    // Rule "Exact count": all of it was taken, also if nobody watches.
+    // Rule "Exact partial writes": all of it was taken, also if nobody watches.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(0);
         drop(rx);

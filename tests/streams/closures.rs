@@ -24,7 +24,7 @@ fn words(numbers: impl IntoIterator<Item = u32>) -> Vec<u8> {
 
 #[test]
 fn a_closure_gets_each_item_once_and_in_order_with_the_store() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     let got = received(async |guest| {
         let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
@@ -40,7 +40,7 @@ fn a_closure_gets_each_item_once_and_in_order_with_the_store() {
 
 #[test]
 fn a_closure_gets_a_guests_write_whole_or_in_batches() {
-    // Rule "Bounded": a batch is what the host allows, and never empty.
+    // Rule "Bounded memory": a batch is what the host allows, and never empty.
     for (batch, sizes) in [(None, vec![10]), (Some(4), vec![4, 4, 2])] {
         let got = received(async |guest| {
             let call = |mut store: StoreContextMut<'_, Vec<usize>>, batch: Vec<u32>| {
@@ -62,7 +62,7 @@ fn a_closure_gets_a_guests_write_whole_or_in_batches() {
 
 #[test]
 fn a_batch_holds_no_more_than_64_kib_by_default() {
-    // Rule "Bounded": whatever length the guest names.
+    // Rule "Bounded memory": whatever length the guest names.
     let most = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let seen = most.clone();
     with_large_guest::<u32, _>(1 << 20, async |guest| {
@@ -100,7 +100,7 @@ fn a_closure_that_fails_is_not_called_again() {
 
 #[test]
 fn a_batch_of_one_takes_nothing_behind_the_item_that_fails() {
-    // Rule "Exact count": for a guest that has to know how far it came.
+    // Rule "Exact partial writes": for a guest that has to know how far it came.
     let got = received(async |guest| {
         let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
@@ -129,7 +129,7 @@ fn a_batch_that_is_refused_ends_the_stream() {
 
 #[test]
 fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
-    // Rule "No trap and no panic": the trap is the guest's own doing, and there is no empty batch.
+    // Rule "No traps, no panics": the trap is the guest's own doing, and there is no empty batch.
     let error = with_trapping_guest::<String, _>(async |guest| {
         let call = |_: StoreContextMut<'_, World>, batch: Vec<String>| panic!("{batch:?}");
         let stream = guest.sink(iterators::for_each_batch(call)).await;
@@ -141,7 +141,7 @@ fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
 
 #[test]
 fn a_closure_is_given_what_handles_stand_for() {
-    // Rule "Created when delivered", the other way round: no handle is kept raw.
+    // Rule "Resources are created on delivery", the other way round: no handle is kept raw.
     with_guest::<Resource<Connection>, _>(async |guest| {
         let source = iterators::items([Connection(7), Connection(8)]).deliver_with(
             |mut store: StoreContextMut<'_, World>, c| Ok(store.data_mut().table.push(c)?),

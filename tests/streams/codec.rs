@@ -39,7 +39,7 @@ async fn write(guest: &Guest<'_, String>, stream: u32, items: &[&str]) -> Code {
 
 #[test]
 fn a_frame_may_be_split_over_reads_anywhere() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     let text = "one\ntwo\r\n\nlast";
     for split in 1..text.len() {
         with_guest::<String, _>(async |guest| {
@@ -61,7 +61,7 @@ fn a_frame_may_be_split_over_reads_anywhere() {
 
 #[test]
 fn a_cancel_in_the_middle_of_a_frame_loses_nothing() {
-    // Rule "Finish is not the end": the part that has arrived stays in the read buffer.
+    // Rule "Cancellation keeps the stream": the part that has arrived stays in the read buffer.
     with_guest::<String, _>(async |guest| {
         let steps = [data("he"), Step::Hold, data("llo\nwor"), Step::Hold, data("ld\n")];
         let (lines, control) = lines(steps);
@@ -102,7 +102,7 @@ fn a_part_of_a_frame_is_handed_back() {
 
 #[test]
 fn all_frames_in_memory_are_taken_and_the_reader_is_not_asked_for_more() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     with_guest::<String, _>(async |guest| {
         let (lines, control) = lines([data("1\n2\n3\n"), data("4\n")]);
         let stream = guest.source(codec::read(lines)).await;
@@ -230,7 +230,7 @@ fn a_write_is_held_until_its_frames_are_written_and_flushed() {
 
 #[test]
 fn a_full_write_buffer_holds_the_guest() {
-    // Rule "No outrunning": the buffer takes 4 bytes, and with a batch of 1 nothing is taken ahead of it.
+    // Rule "Backpressure": the buffer takes 4 bytes, and with a batch of 1 nothing is taken ahead of it.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold]);
         let control = script.control();
@@ -298,7 +298,7 @@ fn frames_before_the_one_that_cannot_be_encoded_are_sent() {
 
 #[test]
 fn an_encoders_error_is_told_after_a_cancel_too() {
-    // Rule "Finish is not the end": by the next write, or by the completion if there is none.
+    // Rule "Cancellation keeps the stream": by the next write, or by the completion if there is none.
     for again in [true, false] {
         with_guest::<String, _>(async |guest| {
             let flush = Script::new([Step::Hold, Step::Accept(0)]);

@@ -7,7 +7,7 @@ use crate::support::guest::{Code, with_guest, with_large_guest};
 
 #[test]
 fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
-    // Rule "Exact count": the guest is told how much went, and that there is no more to it.
+    // Rule "Exact partial writes": the guest is told how much went, and that there is no more to it.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = iterators::collect_bytes(5).with_completion();
         let stream = guest.sink(consumer).await;
@@ -47,7 +47,7 @@ fn as_much_as_the_limit_is_not_too_much() {
 
 #[test]
 fn a_limit_of_nothing_takes_nothing() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     with_guest::<u8, _>(async |guest| {
         let (bytes, bytes_done) = iterators::collect_bytes(0).with_completion();
         let (items, items_done) = iterators::collect::<u8>(0).with_completion();
@@ -76,7 +76,7 @@ fn a_cancel_gives_what_was_collected_so_far() {
 
 #[test]
 fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
-    // Rule "Bounded": neither by the limit nor by the length that the guest names.
+    // Rule "Bounded memory": neither by the limit nor by the length that the guest names.
     const MIB: usize = 1 << 20;
     let data = pattern(3 * MIB);
     with_large_guest::<u8, _>(4 << 20, async |guest| {
@@ -110,7 +110,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
 
 #[test]
 fn strings_are_collected_in_batches_that_grow_with_them() {
-    // Rule "Bounded": a limit is not reserved.
+    // Rule "Bounded memory": a limit is not reserved.
     with_guest::<String, _>(async |guest| {
         let (consumer, done) = iterators::collect::<String>(1 << 40).with_completion();
         let stream = guest.sink(consumer).await;

@@ -47,7 +47,7 @@ fn the_end_itself_wakes_the_completion() {
 
 #[test]
 fn nothing_is_lost_when_the_guest_drops_its_end_right_after_its_last_write() {
-    // Rule "The end belongs to the completion": with a buffered writer too, whatever the flush policy.
+    // Rule "The completion closes the sink": with a buffered writer too, whatever the flush policy.
     for policy in [Flush::EachOp, Flush::OnClose] {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Pending, Step::Accept(2), Step::Pending]);
@@ -70,7 +70,7 @@ fn nothing_is_lost_when_the_guest_drops_its_end_right_after_its_last_write() {
 
 #[test]
 fn a_close_that_fails_is_how_the_stream_ended() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Fail]));
         let (consumer, done) = tokio_io::write(writer).flush(Flush::OnClose).with_completion();
@@ -84,7 +84,7 @@ fn a_close_that_fails_is_how_the_stream_ended() {
 
 #[test]
 fn without_a_completion_the_writer_is_dropped_as_it_is() {
-    // Rule "The end belongs to the completion": what was flushed is there, and no shutdown is sent.
+    // Rule "The completion closes the sink": what was flushed is there, and no shutdown is sent.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();

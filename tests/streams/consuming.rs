@@ -14,7 +14,7 @@ use wasmtime_streams_testing::executor::{self, idle};
 
 #[test]
 fn every_sink_takes_every_write_size_and_loses_nothing() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     for sink in sinks() {
         for buffer in BUFFERS {
             let data = pattern(buffer as usize * 2 + 3);
@@ -39,7 +39,7 @@ fn every_sink_takes_every_write_size_and_loses_nothing() {
 
 #[test]
 fn partial_writes_of_every_size_are_counted_exactly() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     for accept in 1..=8 {
         with_guest::<u8, _>(async |guest| {
             let steps = [Step::Accept(accept), Step::Hold];
@@ -56,7 +56,7 @@ fn partial_writes_of_every_size_are_counted_exactly() {
 
 #[test]
 fn pending_at_every_point_loses_nothing() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     for sink in sinks() {
         for mask in 0..16_usize {
             for buffer in [1, 2, 7] {
@@ -124,7 +124,7 @@ async fn write_with_a_cancel(
 
 #[test]
 fn a_cancelled_write_is_answered_at_once_with_what_was_taken() {
-    // Rule "Finish is not the end": the guest goes on with what was not taken, and not a byte is lost or doubled.
+    // Rule "Cancellation keeps the stream": the guest goes on with what was not taken, and not a byte is lost or doubled.
     for sink in sinks() {
         for accepted in 0..4 {
             for size in [1, 2, 6] {
@@ -140,7 +140,7 @@ fn a_cancelled_write_is_answered_at_once_with_what_was_taken() {
 
 #[test]
 fn a_write_that_waits_is_woken() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     for sink in sinks() {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Hold]);
@@ -159,7 +159,7 @@ fn a_write_that_waits_is_woken() {
 
 #[test]
 fn a_writer_that_accepts_nothing_is_an_error_and_no_spin() {
-    // Rule "Write zero".
+    // Rule "A write of zero bytes is an error".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([Step::Accept(2), Step::Accept(0)]));
         let (consumer, done) = tokio_io::write(writer).with_completion();
@@ -226,7 +226,7 @@ fn by_default_a_write_completes_only_when_it_is_flushed() {
 
 #[test]
 fn a_write_that_is_cancelled_while_it_is_flushed_counts_in_full() {
-    // Rule "Flush policy", rule "Finish is not the end".
+    // Rule "Flush policy", rule "Cancellation keeps the stream".
     for sink in sinks() {
         with_guest::<u8, _>(async |guest| {
             let flush = Script::new([Step::Hold, Step::Accept(0)]);
@@ -248,7 +248,7 @@ fn a_write_that_is_cancelled_while_it_is_flushed_counts_in_full() {
 
 #[test]
 fn flushing_on_close_leaves_it_to_the_completion() {
-    // Rule "Flush policy", rule "The end belongs to the completion".
+    // Rule "Flush policy", rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();
@@ -341,7 +341,7 @@ fn a_trap_in_the_middle_of_a_write_loses_nothing_that_was_taken() {
 
 #[test]
 fn a_write_of_any_length_is_taken_in_bounded_parts() {
-    // Rule "Bounded": 2^28 - 1 bytes are offered.
+    // Rule "Bounded memory": 2^28 - 1 bytes are offered.
     const LEN: u32 = (1 << 28) - 1;
     with_large_guest::<u8, _>(LEN, async |guest| {
         let writer = Writer::new(Script::new([]));

@@ -36,7 +36,7 @@ async fn strings(guest: &Guest<'_, String>, items: &[&str]) -> u32 {
 
 #[test]
 fn a_write_is_taken_whole_where_there_is_room() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     for len in [1, 2, 7, 256, 4096, 20_000] {
         with_guest::<u32, _>(async |guest| {
             let writer = Writer::<u32>::new(Script::new([]));
@@ -50,7 +50,7 @@ fn a_write_is_taken_whole_where_there_is_room() {
 
 #[test]
 fn strings_arrive_whole_and_in_order() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     with_guest::<String, _>(async |guest| {
         let writer = Writer::<String>::new(Script::new([]));
         let log = writer.log();
@@ -63,7 +63,7 @@ fn strings_arrive_whole_and_in_order() {
 
 #[test]
 fn a_strict_sink_takes_no_item_without_room() {
-    // Rule "Exact count": with a batch of 1 what was taken was sent.
+    // Rule "Exact partial writes": with a batch of 1 what was taken was sent.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel::<u32>(1);
         let consumer = sinks::items(tx).batch(1).flush(Flush::OnClose);
@@ -82,7 +82,7 @@ fn a_strict_sink_takes_no_item_without_room() {
 
 #[test]
 fn a_batch_that_was_taken_is_held_until_it_is_sent() {
-    // Rule "Exact count": the guest's write stays under way meanwhile.
+    // Rule "Exact partial writes": the guest's write stays under way meanwhile.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold, Step::Accept(1), Step::Hold]);
         let control = script.control();
@@ -105,7 +105,7 @@ fn a_batch_that_was_taken_is_held_until_it_is_sent() {
 
 #[test]
 fn a_batch_that_was_taken_survives_a_cancel_and_goes_first() {
-    // Rule "Finish is not the end": items that were taken count as written.
+    // Rule "Cancellation keeps the stream": items that were taken count as written.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold]);
         let control = script.control();
@@ -126,7 +126,7 @@ fn a_batch_that_was_taken_survives_a_cancel_and_goes_first() {
 
 #[test]
 fn what_was_taken_but_not_sent_is_sent_by_the_completion() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold]);
         let control = script.control();
@@ -227,7 +227,7 @@ fn greedy<T: Item + Plain>(batch: usize) {
 
 #[test]
 fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_offers() {
-    // Rule "Bounded": 2^28 - 1 items are offered.
+    // Rule "Bounded memory": 2^28 - 1 items are offered.
     greedy::<u8>(65536);
     greedy::<u32>(16384);
     greedy::<String>(64);
@@ -235,7 +235,7 @@ fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_offers() {
 
 #[test]
 fn items_that_are_too_large_for_one_batch_pass_one_by_one() {
-    // Rule "Bounded": Wasmtime charges what is lifted to its hostcall fuel, per read: here 24 bytes a string, and its own.
+    // Rule "Bounded memory": Wasmtime charges what is lifted to its hostcall fuel, per read: here 24 bytes a string, and its own.
     with_guest::<String, _>(async |guest| {
         guest.with(|mut store| store.set_hostcall_fuel(150));
         let writer = Writer::<String>::new(Script::new([]));

@@ -33,7 +33,7 @@ impl ItemSink for Idler {
 
 #[test]
 fn a_sink_that_completes_without_an_item_is_told_so_instead_of_letting_the_guest_spin() {
-    // Rule "Never complete with nothing": Wasmtime does not catch this one.
+    // Rule "No empty completions": Wasmtime does not catch this one.
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let stream = guest.sink(ItemConsumer::new(Idler)).await;
         guest.send(stream, &[1, 2, 3]).await;
@@ -111,7 +111,7 @@ impl ItemSink for Reserving {
 
 #[test]
 fn a_sink_hears_of_a_cancel_through_every_combinator() {
-    // Rule "Finish is not the end": so that it can give back what it reserved.
+    // Rule "Cancellation keeps the stream": so that it can give back what it reserved.
     for completion in [false, true] {
         let cancelled = Arc::new(Mutex::new(0));
         with_guest::<u8, _>(async |guest| {
@@ -156,7 +156,7 @@ impl ItemSink for Counting {
 
 #[test]
 fn a_batch_that_is_refused_is_tried_once_and_not_again_for_every_item() {
-    // Rule "Bounded", of time: each string is 24 bytes of hostcall fuel, so two would pass again after the large one.
+    // Rule "Bounded memory", of time: each string is 24 bytes of hostcall fuel, so two would pass again after the large one.
     let took = Arc::new(Mutex::new(Vec::new()));
     with_guest::<String, _>(async |guest| {
         guest.with(|mut store| store.set_hostcall_fuel(150));
@@ -170,7 +170,7 @@ fn a_batch_that_is_refused_is_tried_once_and_not_again_for_every_item() {
 
 #[test]
 fn a_batch_of_the_hosts_choice_outlives_the_receiving_step_and_the_completion() {
-    // Rule "Bounded".
+    // Rule "Bounded memory".
     let took = Arc::new(Mutex::new(Vec::new()));
     with_guest::<String, _>(async |guest| {
         let (consumer, _done) = ItemConsumer::new(Counting { took: took.clone() })

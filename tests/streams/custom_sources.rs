@@ -75,7 +75,7 @@ fn numbers(bytes: Vec<u8>) -> Vec<u32> {
 
 #[test]
 fn a_delivery_step_that_drops_items_does_not_stop_the_stream() {
-    // Rule "Never complete with nothing": whatever the number of empty steps, the operation is polled again.
+    // Rule "No empty completions": whatever the number of empty steps, the operation is polled again.
     for then in [Then::More, Then::Stop] {
         for empty in [0, 1, 62, 63, 64, 65, 127, 128, 1000] {
             for completion in [false, true] {
@@ -147,7 +147,7 @@ impl ItemSource for TakesBack {
 
 #[test]
 fn a_source_that_shortens_the_vector_traps_with_an_error_that_names_the_method() {
-    // Rule "No trap and no panic": a source that breaks its trait is an exception to that.
+    // Rule "No traps, no panics": a source that breaks its trait is an exception to that.
     let mut wrong = Vec::new();
     for then in [Then::More, Then::Stop, Then::End(EndReason::Finished)] {
         for keeps in [0, 2, 5] {
@@ -181,7 +181,7 @@ fn a_source_that_shortens_the_vector_traps_with_an_error_that_names_the_method()
 
 #[test]
 fn a_source_that_shortens_the_vector_does_not_make_the_count_wrap() {
-    // Rule "No trap and no panic": the completion resolves with a possible count.
+    // Rule "No traps, no panics": the completion resolves with a possible count.
     let mut kept = None;
     let run = std::panic::AssertUnwindSafe(|| {
         with_trapping_guest::<u32, _>(async |guest| {

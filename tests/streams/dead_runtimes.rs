@@ -98,7 +98,7 @@ fn held() -> Script {
 
 #[test]
 fn a_deadline_whose_runtime_is_gone_ends_its_stream() {
-    // Rule "No trap and no panic": nobody waits for a timer that can no longer fire.
+    // Rule "No traps, no panics": nobody waits for a timer that can no longer fire.
     check!(reads, tokio_io::read(Reader::new(held())).deadline(Instant::now() + HOUR));
     check!(reads, streams::items(stream::pending::<u8>()).deadline(Instant::now() + HOUR));
     check!(writes, tokio_io::write(Writer::new(held())).deadline(Instant::now() + HOUR));
@@ -107,7 +107,7 @@ fn a_deadline_whose_runtime_is_gone_ends_its_stream() {
 
 #[test]
 fn an_idle_timeout_whose_runtime_is_gone_ends_its_stream() {
-    // Rule "No trap and no panic".
+    // Rule "No traps, no panics".
     check!(reads, tokio_io::read(Reader::new(held())).idle_timeout(HOUR));
     check!(reads, streams::items(stream::pending::<u8>()).idle_timeout(HOUR));
     check!(writes, tokio_io::write(Writer::new(held())).idle_timeout(HOUR));

@@ -28,7 +28,7 @@ fn shut_down(task: &Task) {
 
 #[test]
 fn a_sink_whose_task_is_dropped_takes_no_more() {
-    // Rule "The end belongs to the completion": what nobody will flush and close is not written on. Before its first write too.
+    // Rule "The completion closes the sink": what nobody will flush and close is not written on. Before its first write too.
     for (writes, polled) in [(0, false), (2, false), (2, true)] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([]));
@@ -57,7 +57,7 @@ fn a_sink_whose_task_is_dropped_takes_no_more() {
 
 #[test]
 fn an_executor_that_drops_the_task_at_once_cuts_the_stream_at_once() {
-    // Rule "The end belongs to the completion": sinks and sources, of bytes and of items.
+    // Rule "The completion closes the sink": sinks and sources, of bytes and of items.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = tokio_io::write(Writer::new(Script::new([]))).with_completion();
         let bytes = done.driven_by(drop);
@@ -151,7 +151,7 @@ fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
 
 #[test]
 fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
-    // Rule "The end belongs to the completion": the guest's data came to its end, but the sink is not closed.
+    // Rule "The completion closes the sink": the guest's data came to its end, but the sink is not closed.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
         let log = writer.log();
@@ -172,7 +172,7 @@ fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
 
 #[test]
 fn a_task_that_has_run_says_the_end_though_it_is_dropped_then() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();

@@ -86,7 +86,7 @@ const SINKS: [Row; 6] = [
 
 #[test]
 fn a_driven_sink_is_dropped_at_the_end_while_the_host_keeps_the_result() {
-    // Rule "The end belongs to the completion": for objects that a shutdown does not close.
+    // Rule "The completion closes the sink": for objects that a shutdown does not close.
     let mut kept = Vec::new();
     for (name, open) in SINKS {
         with_guest::<u8, _>(async |guest| {
@@ -112,7 +112,7 @@ fn a_driven_sink_is_dropped_at_the_end_while_the_host_keeps_the_result() {
 
 #[test]
 fn a_driven_sink_is_dropped_while_the_guest_has_not_read_its_result_future() {
-    // Rule "The end belongs to the completion": the future of `pipe_wit_on` does not keep the object.
+    // Rule "The completion closes the sink": the future of `pipe_wit_on` does not keep the object.
     with_guest::<u8, _>(async |guest| {
         for items in [false, true] {
             let slot = Slot::default();

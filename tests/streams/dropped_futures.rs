@@ -42,7 +42,7 @@ fn kept_of<F: Future + Unpin>(future: &mut F) -> usize {
 
 #[test]
 fn waits_for_items_that_are_given_up_take_none() {
-    // Rule "Bounded", rule "Once and in order": the newest waker is kept, and no other.
+    // Rule "Bounded memory", rule "Exactly once, in order": the newest waker is kept, and no other.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
@@ -56,7 +56,7 @@ fn waits_for_items_that_are_given_up_take_none() {
 
 #[test]
 fn sends_that_are_given_up_send_nothing() {
-    // Rule "Once and in order": a send that waits for room is cancel safe.
+    // Rule "Exactly once, in order": a send that waits for room is cancel safe.
     with_guest::<u8, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer(2);
         let stream = guest.source(producer).await;
@@ -71,7 +71,7 @@ fn sends_that_are_given_up_send_nothing() {
 
 #[test]
 fn completions_and_values_that_are_polled_over_and_over_keep_one_waker() {
-    // Rule "Bounded".
+    // Rule "Bounded memory".
     with_guest::<u8, _>(async |guest| {
         let reader = Reader::new(Script::new([Step::Hold]));
         let (producer, mut done) = tokio_io::read(reader).with_completion();
@@ -89,7 +89,7 @@ fn completions_and_values_that_are_polled_over_and_over_keep_one_waker() {
 
 #[test]
 fn futures_that_the_guest_drops_unread_leave_no_place_taken() {
-    // Rule "Bounded": the table has room for a few of them at a time.
+    // Rule "Bounded memory": the table has room for a few of them at a time.
     let alive = Arc::new(());
     with_guest::<u8, _>(async |guest| {
         guest.with(|mut store| store.concurrent_resource_table().unwrap().set_max_capacity(64));
@@ -112,7 +112,7 @@ fn futures_that_the_guest_drops_unread_leave_no_place_taken() {
 
 #[test]
 fn futures_that_the_host_closes_unread_leave_no_place_taken() {
-    // Rule "Bounded": with their Rust future, and with the sender of a value.
+    // Rule "Bounded memory": with their Rust future, and with the sender of a value.
     let alive = Arc::new(());
     let mut store = Store::new(&Engine::default(), ());
     store.concurrent_resource_table().unwrap().set_max_capacity(8);

@@ -229,7 +229,7 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
 
 #[test]
 fn a_host_object_is_told_that_its_other_end_is_gone() {
-    // Rule "Completion", rule "A fresh waker": whether it waits already or comes only afterwards.
+    // Rule "Completion", rule "Register the current waker": whether it waits already or comes only afterwards.
     for goes in WAYS {
         for waits in [false, true] {
             let objects = lost(goes, async |guest| {

@@ -117,7 +117,7 @@ fn a_host_sink_that_is_dropped_without_a_close_is_a_cut() {
 
 #[test]
 fn dropping_the_writer_wakes_a_parked_read() {
-    // Rule "A fresh waker", and "Truncated is never complete".
+    // Rule "Register the current waker", and "Truncated is never complete".
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
             let (writer, producer) = to_guest::producer(64);

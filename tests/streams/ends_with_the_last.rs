@@ -247,7 +247,7 @@ fn the_end_comes_with_the_last_batch_too() {
 
 #[test]
 fn a_source_that_cannot_say_it_is_not_asked_for_more_than_fits() {
-    // Rule "Fill the operation": its end comes one read later, and costs no item.
+    // Rule "Fill each operation": its end comes one read later, and costs no item.
     with_guest::<u8, _>(async |guest| {
         let odd = |item: &u8| item % 2 == 1;
         let stream = guest.source(iterators::items([1_u8, 3, 4].into_iter().filter(odd))).await;

@@ -17,7 +17,7 @@ fn store() -> Store<()> {
 
 #[test]
 fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
-    // Rule "Bounded": the new reader of the second store is closed, not only dropped.
+    // Rule "Bounded memory": the new reader of the second store is closed, not only dropped.
     let (mut one, mut two) = (store(), store());
     for _ in 0..3 {
         let mut stream = StreamReader::new(&mut one, iterators::items([1_u8])).unwrap();

@@ -48,7 +48,7 @@ fn fails(name: &str, times: usize, call: impl Fn(&mut Stores, usize) -> Result<(
 
 #[test]
 fn a_call_that_makes_a_stream_or_a_future_fails_where_the_table_is_full() {
-    // Rule "No trap and no panic", rule "Bounded".
+    // Rule "No traps, no panics", rule "Bounded memory".
     fails("StreamReader::new", 3, |stores, room| {
         stores.room(0, room);
         StreamReader::new(&mut stores.full, streams::items(stream::iter([1_u8]))).map(drop)
@@ -69,7 +69,7 @@ fn a_call_that_makes_a_stream_or_a_future_fails_where_the_table_is_full() {
 
 #[test]
 fn a_call_that_makes_two_of_them_fails_where_there_is_room_for_one() {
-    // Rule "No trap and no panic", rule "Bounded".
+    // Rule "No traps, no panics", rule "Bounded memory".
     fails("into_wit of bytes", 6, |stores, room| {
         stores.room(0, room);
         let source = tokio_io::read(&b"123"[..]);
@@ -83,7 +83,7 @@ fn a_call_that_makes_two_of_them_fails_where_there_is_room_for_one() {
 
 #[test]
 fn a_call_that_answers_a_guests_stream_by_a_future_fails_where_the_table_is_full() {
-    // Rule "No trap and no panic", rule "Bounded".
+    // Rule "No traps, no panics", rule "Bounded memory".
     fails("pipe_wit of bytes", 3, |stores, room| {
         let stream = Stores::bytes(&mut stores.full);
         stores.room(STREAM, room);
@@ -119,7 +119,7 @@ fn a_call_that_answers_a_guests_stream_by_a_future_fails_where_the_table_is_full
 
 #[test]
 fn a_relay_into_a_store_that_is_full_fails() {
-    // Rule "No trap and no panic", rule "Bounded".
+    // Rule "No traps, no panics", rule "Bounded memory".
     fails("relay::bytes", 3, |stores, room| {
         let stream = Stores::bytes(&mut stores.from);
         stores.room(0, room);
@@ -147,7 +147,7 @@ fn a_relay_into_a_store_that_is_full_fails() {
 
 #[test]
 fn a_pipe_needs_no_place() {
-    // Rule "Bounded": to take a guest's stream, which has its places already, goes on in a full store.
+    // Rule "Bounded memory": to take a guest's stream, which has its places already, goes on in a full store.
     fails("from_guest::reader", 0, |stores, _| {
         let stream = Stores::bytes(&mut stores.full);
         stores.room(STREAM, 0);
@@ -162,7 +162,7 @@ fn a_pipe_needs_no_place() {
 
 #[test]
 fn a_resource_that_finds_no_place_ends_its_stream() {
-    // Rule "Created when delivered", rule "Items before the error": here it is the embedder's own table that is full.
+    // Rule "Resources are created on delivery", rule "Items before the error": here it is the embedder's own table that is full.
     with_guest::<Resource<Connection>, _>(async |guest| {
         guest.with(|mut store| store.data_mut().table.set_max_capacity(2));
         let push = |mut store: StoreContextMut<'_, World>, connection| {

@@ -62,7 +62,7 @@ fn nothing_of_an_item_that_cannot_be_encoded_goes_out() {
 
 #[test]
 fn nothing_of_it_goes_out_after_a_cancel_either() {
-    // Rule "Finish is not the end": the frames before it wait in the write buffer meanwhile.
+    // Rule "Cancellation keeps the stream": the frames before it wait in the write buffer meanwhile.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold]);
         let control = script.control();

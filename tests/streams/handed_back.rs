@@ -13,7 +13,7 @@ use crate::support::guest::{Code, World, with_guest};
 
 #[test]
 fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() {
-    // Rule "Once and in order": the guest of the first store was told that 1 is written.
+    // Rule "Exactly once, in order": the guest of the first store was told that 1 is written.
     with_guest::<u8, _>(async |guest| {
         let (consumer, producer) = relay::item_parts::<u8>(64);
         let (take, takes) = mpsc::channel::<()>();
@@ -51,7 +51,7 @@ fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() 
 
 #[test]
 fn what_was_acknowledged_is_handed_back_whenever_the_source_is_taken_apart() {
-    // Rule "Once and in order": the host's own writer, on a thread of its own, at many moments.
+    // Rule "Exactly once, in order": the host's own writer, on a thread of its own, at many moments.
     for round in 0..2000_usize {
         let (mut sink, producer) = to_guest::item_producer::<usize>(1 << 20);
         let sent = Arc::new(AtomicUsize::new(0));

@@ -18,7 +18,7 @@ fn now() -> Context<'static> {
 
 #[test]
 fn what_was_acknowledged_comes_back_though_a_write_is_under_way() {
-    // Rule "Exact count": the other side is given back while the guest's next items are lifted.
+    // Rule "Exact partial writes": the other side is given back while the guest's next items are lifted.
     with_guest::<u32, _>(async |guest| {
         let (consumer, producer) = relay::item_parts::<u32>(64);
         let (_producer, to) = producer.with_completion();
@@ -56,7 +56,7 @@ fn spin(n: usize) {
 
 #[test]
 fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
-    // Rule "Exact count": a source is handed back at any moment of a write on another thread.
+    // Rule "Exact partial writes": a source is handed back at any moment of a write on another thread.
     const CAPACITY: usize = 200_000;
     let data = Arc::new(pattern(CAPACITY + 10_000));
     for round in 0..400 {
@@ -95,7 +95,7 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
 
 #[test]
 fn every_item_that_a_sink_was_told_is_sent_is_read_or_comes_back() {
-    // Rule "Exact count": the same for items, and what was not sent is with its sender.
+    // Rule "Exact partial writes": the same for items, and what was not sent is with its sender.
     for round in 0..400 {
         let (mut sink, producer) = to_guest::item_producer::<u32>(200_000);
         let mut source = producer.into_inner();
@@ -127,7 +127,7 @@ fn every_item_that_a_sink_was_told_is_sent_is_read_or_comes_back() {
 
 #[test]
 fn a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole() {
-    // Rule "Once and in order": chunks are filled to their end, and no write is shorter for that.
+    // Rule "Exactly once, in order": chunks are filled to their end, and no write is shorter for that.
     let data = pattern(100);
     for piece in 1..=20 {
         let (mut writer, producer) = to_guest::producer(40);

@@ -96,7 +96,7 @@ fn only_a_host_sink_that_is_closed_has_come_to_the_end_of_its_data() {
 
 #[test]
 fn a_parked_read_is_woken_by_a_host_writer_that_is_dropped_or_aborted() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     for aborts in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(64);
@@ -168,7 +168,7 @@ fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion_either() {
 
 #[test]
 fn a_fused_stream_is_terminated_only_after_none() {
-    // Rule "A fresh waker": a `select!` skips what is terminated, and would wait for ever for the end.
+    // Rule "Register the current waker": a `select!` skips what is terminated, and would wait for ever for the end.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;

@@ -41,7 +41,7 @@ async fn write_large(guest: &Guest<'_, (Bytes, Vec<u64>)>, to: u32) -> (Code, Ve
 
 #[test]
 fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
-    // Rule "Bounded": what owns heap data and may hold handles is lifted one by one.
+    // Rule "Bounded memory": what owns heap data and may hold handles is lifted one by one.
     with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
         for batch in [None, Some(64), Some(7)] {
             let before = guest.entries();
@@ -70,7 +70,7 @@ fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
 
 #[test]
 fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
-    // Rule "Bounded".
+    // Rule "Bounded memory".
     with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
         let close = |store: StoreContextMut<'_, World>, (mut stream, large): (Bytes, Vec<u64>)| {
             stream.close(store)?;
@@ -87,7 +87,7 @@ fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
 
 #[test]
 fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
-    // Rule "Bounded": only what may hold handles is lifted one by one.
+    // Rule "Bounded memory": only what may hold handles is lifted one by one.
     async fn batches<T>(guest: &Guest<'_, T>, words: &[u32], items: u32) -> Vec<usize>
     where
         T: Wire + IntoHost<World>,
@@ -119,7 +119,7 @@ fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
 
 #[test]
 fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
-    // Rule "No trap and no panic": what is no valid item traps, and nothing else does.
+    // Rule "No traps, no panics": what is no valid item traps, and nothing else does.
     let (tx, mut rx) = futures::channel::mpsc::unbounded::<GuestReader>();
     let trapped = try_with_guest::<Bytes, _>(async |guest| {
         let items = guest.sink(wasmtime_streams::sinks::items(tx).nested()).await;
@@ -145,7 +145,7 @@ fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
 
 #[test]
 fn a_closure_that_fails_in_the_midst_of_a_batch_leaves_no_handle_open() {
-    // Rule "Created when delivered": a handle that is lifted is not kept raw.
+    // Rule "Resources are created on delivery": a handle that is lifted is not kept raw.
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let mut calls = 0;

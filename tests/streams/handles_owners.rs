@@ -16,7 +16,7 @@ fn other<T>(make: impl Fn(&mut Store<World>) -> T) -> (Store<World>, Vec<T>) {
 
 #[test]
 fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else_by_its_number() {
-    // Rule "Created when delivered": no handle of one store is looked up in another, where that shows.
+    // Rule "Resources are created on delivery": no handle of one store is looked up in another, where that shows.
     let mut empty = Store::new(&ENGINE, World::default());
     with_guest::<u32, _>(async |guest| {
         // The guest's own streams are known by their types.
@@ -43,7 +43,7 @@ fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else
 
 #[test]
 fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     let reader =
         |store: &mut Store<World>| StreamReader::new(store, tokio_io::read(&b"theirs"[..]));
     let (_one, theirs) = other(reader);

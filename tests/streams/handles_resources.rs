@@ -44,7 +44,7 @@ async fn three<T: Wire>(guest: &Guest<'_, T>, source: StreamReader<T>, words: u3
 
 #[test]
 fn resources_become_objects_and_objects_resources() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         let before = (guest.entries(), guest.resources());
         let source = guest.with(|store| {
@@ -64,7 +64,7 @@ fn resources_become_objects_and_objects_resources() {
 
 #[test]
 fn resources_that_the_guest_drops_are_gone() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         let source = guest.with(|store| {
             StreamReader::new(store, iterators::items([1, 2, 3].map(Connection)).nested())
@@ -79,7 +79,7 @@ fn resources_that_the_guest_drops_are_gone() {
 
 #[test]
 fn resources_in_records_are_dropped_with_whoever_leaves_early() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<(u32, Handle), _>(async |guest| {
         let before = (guest.entries(), guest.resources());
         let records = || (1..=5).map(|n| (n, Connection(n)));
@@ -108,7 +108,7 @@ fn resources_in_records_are_dropped_with_whoever_leaves_early() {
 
 #[test]
 fn a_resource_that_the_guest_never_reads_is_in_no_table() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         let before = (guest.entries(), guest.resources());
         let (producer, done) =

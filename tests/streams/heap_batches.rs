@@ -69,7 +69,7 @@ where
 
 #[test]
 fn a_batch_is_small_if_the_host_items_own_heap_data() {
-    // Rule "Bounded": the smaller default of both sides, as for a producer.
+    // Rule "Bounded memory": the smaller default of both sides, as for a producer.
     const ROOM: usize = 2 * WRITES as usize;
     let (tx, _rx) = mpsc::channel::<Large>(ROOM);
     let (unbounded, _unbounded_rx) = mpsc::unbounded_channel::<Large>();
@@ -100,7 +100,7 @@ fn a_batch_is_small_if_the_host_items_own_heap_data() {
 
 #[test]
 fn a_sink_without_room_holds_a_small_batch() {
-    // Rule "Bounded": the items that it holds count as written.
+    // Rule "Bounded memory": the items that it holds count as written.
     with_guest::<u32, _>(async |guest| {
         let writer = Writer::<Large>::new(Script::new([Step::Accept(1), Step::Hold]));
         let stream = guest.sink(sinks::items(writer).receive_by::<u32, _>(Grow::default())).await;
@@ -113,7 +113,7 @@ fn a_sink_without_room_holds_a_small_batch() {
 
 #[test]
 fn a_batch_size_that_the_host_sets_is_used() {
-    // Rule "Bounded": the default does not limit the host's setting.
+    // Rule "Bounded memory": the default does not limit the host's setting.
     let grow = Grow::default();
     with_guest::<u32, _>(async |guest| {
         let consumer = sinks::items::<_, Large>(Writer::new(Script::new([]))).batch(1000);
@@ -125,7 +125,7 @@ fn a_batch_size_that_the_host_sets_is_used() {
 
 #[test]
 fn a_batch_is_small_if_handles_become_objects() {
-    // Rule "Bounded": a handle is a number, its object owns heap data.
+    // Rule "Bounded memory": a handle is a number, its object owns heap data.
     const OBJECTS: u32 = 500;
     with_guest::<Resource<Connection>, _>(async |guest| {
         let source = iterators::items((0..OBJECTS).map(Connection)).deliver_with(

@@ -109,7 +109,7 @@ fn run(ends: Ends) -> Answers {
 
 #[test]
 fn an_end_that_is_idle_in_a_waitable_set_is_silent_until_it_is_used() {
-    // Rule "Completion": the guest learns it at its next operation; rule "No trap and no panic".
+    // Rule "Completion": the guest learns it at its next operation; rule "No traps, no panics".
     for ends in [Ends::Not, Ends::Cancel, Ends::Signal, Ends::UnheardSignal] {
         let (event, is_awaited, awaited, read, written, left) = run(ends);
         assert_eq!((event, is_awaited), (2, 1), "{ends:?}: a read of the stream that is awaited");

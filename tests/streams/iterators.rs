@@ -37,7 +37,7 @@ fn counting(end: u8) -> (Counting, Arc<AtomicUsize>) {
 
 #[test]
 fn a_read_takes_what_the_guest_wants_and_not_an_item_more() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
         let (items, asked) = counting(9);
         let stream = guest.source(iterators::items(items)).await;
@@ -93,7 +93,7 @@ fn an_error_comes_after_the_items_before_it_and_leaves_the_rest() {
 
 #[test]
 fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
-    // Rule "Bounded".
+    // Rule "Bounded memory".
     with_guest::<u32, _>(async |guest| {
         let (producer, done) = iterators::items(0_u32..).batch(100).with_completion();
         let stream = guest.source(producer).await;

@@ -60,7 +60,7 @@ async fn written_on<S: ItemSink<Item = u8> + Unpin>(
 
 #[test]
 fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream() {
-    // Rule "Finish is not the end", rule "Completion": the guest was told that 3 are written, and nobody else sends them.
+    // Rule "Cancellation keeps the stream", rule "Completion": the guest was told that 3 are written, and nobody else sends them.
     for again in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (writer, log, control) = full();
@@ -71,7 +71,7 @@ fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream()
 
 #[test]
 fn frames_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream() {
-    // Rule "Finish is not the end": those that are encoded, and those that are not yet.
+    // Rule "Cancellation keeps the stream": those that are encoded, and those that are not yet.
     for capacity in [1, 64] {
         for again in [false, true] {
             with_guest::<u8, _>(async |guest| {
@@ -86,7 +86,7 @@ fn frames_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream(
 
 #[test]
 fn items_that_a_cancelled_write_left_are_sent_by_the_completion_at_a_limit() {
-    // Rule "The end belongs to the completion": it closes the sink at a limit.
+    // Rule "The completion closes the sink": it closes the sink at a limit.
     with_guest::<u8, _>(async |guest| {
         let (writer, log, control) = full();
         let (consumer, done) = sinks::items::<_, u8>(writer).limit(3).with_completion();

@@ -18,7 +18,7 @@ async fn lent(reader: &mut GuestReader) -> Result<usize, Cut> {
 
 #[test]
 fn a_guest_gets_no_further_ahead_than_the_capacity() {
-    // Rule "No outrunning": what is read makes room with the next read, and a parked write goes on then.
+    // Rule "Backpressure": what is read makes room with the next read, and a parked write goes on then.
     let chunks = [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (64, 64, 32), (4096, 4096, 2048)];
     for (capacity, all, chunk) in chunks {
         with_guest::<u8, _>(async |guest| {
@@ -42,7 +42,7 @@ fn a_guest_gets_no_further_ahead_than_the_capacity() {
 
 #[test]
 fn items_get_no_further_ahead_than_the_capacity_either() {
-    // Rule "No outrunning": and what was not taken is taken later, in order.
+    // Rule "Backpressure": and what was not taken is taken later, in order.
     with_guest::<u32, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(10);
         let stream = guest.sink(consumer).await;
@@ -70,7 +70,7 @@ async fn one_batch<T: Item + Plain>(guest: &Guest<'_, T>, values: Vec<T::Value>)
 
 #[test]
 fn a_write_of_many_items_crosses_as_one_batch() {
-    // Rule "Exact count": not item by item, however many steps it takes to lift them.
+    // Rule "Exact partial writes": not item by item, however many steps it takes to lift them.
     let batch = with_guest(async |guest| one_batch::<u32>(guest, (0..1000).collect()).await);
     assert_eq!(batch, 1000);
     let names = (0..1000).map(|n| format!("item {n}")).collect();
@@ -83,7 +83,7 @@ fn a_write_of_many_items_crosses_as_one_batch() {
 
 #[test]
 fn every_byte_arrives_once_and_in_order() {
-    // Rule "Once and in order": with reads and writes of all sizes, in two tasks that wait for each other.
+    // Rule "Exactly once, in order": with reads and writes of all sizes, in two tasks that wait for each other.
     let data = pattern(10_000);
     for capacity in [2, 7, 100, 4096, 1 << 20] {
         for read in [1, 13, 5000] {
@@ -137,7 +137,7 @@ fn a_zero_length_write_waits_for_room() {
 
 #[test]
 fn a_write_that_the_guest_cancels_is_answered_and_costs_nothing() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut reader) = from_guest::consumer(4);
         let stream = guest.sink(consumer).await;

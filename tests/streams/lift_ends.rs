@@ -16,7 +16,7 @@ use crate::support::guest::{Code, with_guest};
 
 #[test]
 fn dropping_the_host_end_wakes_a_parked_write() {
-    // Rule "A fresh waker", and "Completion": both forms.
+    // Rule "Register the current waker", and "Completion": both forms.
     with_guest::<u8, _>(async |guest| {
         let (consumer, reader) = from_guest::consumer(2);
         let (consumer, done) = consumer.with_completion();
@@ -82,7 +82,7 @@ fn a_completion_says_whether_the_reader_stayed_to_the_end() {
 
 #[test]
 fn the_end_of_the_guest_is_the_end_of_the_stream() {
-    // Rule "Once and in order": it comes after all items, and stays.
+    // Rule "Exactly once, in order": it comes after all items, and stays.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
@@ -138,7 +138,7 @@ fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
 
 #[test]
 fn a_reader_that_waits_is_woken_by_a_cut() {
-    // Rule "A fresh waker": of the host's own task.
+    // Rule "Register the current waker": of the host's own task.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let (consumer, done) = consumer.with_completion();
@@ -164,7 +164,7 @@ impl Wake for Task {
 
 #[test]
 fn an_end_that_is_over_keeps_no_task_in_memory() {
-    // Rule "Bounded": a waker may own all that its task holds.
+    // Rule "Bounded memory": a waker may own all that its task holds.
     for dropped in ["the writer", "the reader", "nothing, but it is closed"] {
         let task = Arc::new(Task);
         let waker = Waker::from(task.clone());

@@ -31,7 +31,7 @@ fn a_value_crosses_and_one_that_nobody_wants_comes_back() {
 
 #[test]
 fn a_sender_that_is_dropped_traps_a_guest_that_reads() {
-    // Rule "No trap and no panic": a future must resolve.
+    // Rule "No traps, no panics": a future must resolve.
     let error = with_trapping_guest::<u32, _>(async |guest| {
         let (sender, producer) = to_guest::value_producer::<u32>();
         let future = guest.future_source(producer).await;

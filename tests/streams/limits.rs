@@ -119,7 +119,7 @@ fn a_limit_ends_a_source_that_has_nothing_more_at_the_moment() {
 
 #[test]
 fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
-    // Rule "Exact count": told in the same write, and the sink is closed with what it has.
+    // Rule "Exact partial writes": told in the same write, and the sink is closed with what it has.
     for split in [5, 3, 2] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([Step::Accept(1)]));
@@ -147,7 +147,7 @@ fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
 
 #[test]
 fn items_over_the_limit_of_a_sink_are_never_taken() {
-    // Rule "Exact count": also where the sink takes a batch and holds the write.
+    // Rule "Exact partial writes": also where the sink takes a batch and holds the write.
     for held in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(match held {
@@ -187,7 +187,7 @@ fn items_over_the_limit_of_a_sink_are_never_taken() {
 
 #[test]
 fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
-    // Rule "Exact count".
+    // Rule "Exact partial writes".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold, Step::Accept(1), Step::Accept(1)]);
         let control = script.control();

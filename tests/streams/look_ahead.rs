@@ -103,7 +103,7 @@ fn a_guest_that_asks_once_before_each_read_causes_no_look_ahead() {
 
 #[test]
 fn what_was_looked_ahead_goes_first_into_the_next_read() {
-    // Rule "Once and in order": whatever is asked, and how often, at any place in the data.
+    // Rule "Exactly once, in order": whatever is asked, and how often, at any place in the data.
     for source in every_source() {
         for layer in LAYERS {
             for before in 0..3_u32 {
@@ -135,7 +135,7 @@ fn what_was_looked_ahead_goes_first_into_the_next_read() {
 
 #[test]
 fn a_second_question_waits_until_something_is_there() {
-    // Rule "Zero-length reads", rule "A fresh waker": a guest may well wait for data so.
+    // Rule "Zero-length reads", rule "Register the current waker": a guest may well wait for data so.
     for leaves in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Hold, Step::Data(vec![1]), Step::Data(vec![2])]);
@@ -160,7 +160,7 @@ fn a_second_question_waits_until_something_is_there() {
 
 #[test]
 fn a_look_ahead_that_the_guest_cancels_loses_nothing() {
-    // Rule "Finish is not the end": before anything is there, and at the moment when it is.
+    // Rule "Cancellation keeps the stream": before anything is there, and at the moment when it is.
     let mut wrong = Vec::new();
     for released in [false, true] {
         for woken in [false, true] {
@@ -257,7 +257,7 @@ fn a_splice_after_one_question_is_not_refused() {
 
 #[test]
 fn what_is_looked_ahead_is_no_resource_yet() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Resource<Connection>, _>(async |guest| {
         let producer = streams::items(stream::iter((1..=3).map(Connection))).deliver_with(
             |mut store: StoreContextMut<'_, World>, connection| {
@@ -277,7 +277,7 @@ fn what_is_looked_ahead_is_no_resource_yet() {
 
 #[test]
 fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
-    // Rule "Completion": exact; rule "Once and in order".
+    // Rule "Completion": exact; rule "Exactly once, in order".
     with_guest::<u8, _>(async |guest| {
         let (meter, seen) = (Meter::new(), Arc::new(Mutex::new(Vec::new())));
         let sees = seen.clone();

@@ -31,7 +31,7 @@ async fn write(writer: &mut HostWriter, bytes: &[u8]) -> Option<Result<usize, Cu
 
 #[test]
 fn the_host_gets_no_further_ahead_than_the_capacity() {
-    // Rule "No outrunning", the other way round.
+    // Rule "Backpressure", the other way round.
     for (capacity, all, chunk) in [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (4096, 4096, 2048)] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(capacity);
@@ -57,7 +57,7 @@ fn the_host_gets_no_further_ahead_than_the_capacity() {
 
 #[test]
 fn every_byte_arrives_once_and_in_order() {
-    // Rule "Once and in order": with writes that wait, and reads of all sizes.
+    // Rule "Exactly once, in order": with writes that wait, and reads of all sizes.
     let data = pattern(10_000);
     for capacity in [2, 7, 100, 4096, 1 << 20] {
         for buffer in [1, 13, 65_536] {
@@ -79,7 +79,7 @@ fn every_byte_arrives_once_and_in_order() {
 
 #[test]
 fn a_batch_crosses_in_one_read() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     with_guest::<u32, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer(2000);
         let stream = guest.source(producer).await;
@@ -151,7 +151,7 @@ fn a_zero_length_read_waits_for_what_the_host_writes() {
 
 #[test]
 fn a_read_that_the_guest_cancels_loses_nothing() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;
@@ -165,7 +165,7 @@ fn a_read_that_the_guest_cancels_loses_nothing() {
 
 #[test]
 fn a_guest_that_drops_its_end_wakes_a_write_that_waits() {
-    // Rule "A fresh waker": of the host's task; else the host learns it at its next write.
+    // Rule "Register the current waker": of the host's task; else the host learns it at its next write.
     for waits in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(4);
@@ -194,7 +194,7 @@ fn a_guest_that_drops_its_end_wakes_a_write_that_waits() {
 
 #[test]
 fn what_could_not_be_sent_comes_back() {
-    // Rule "Exact count": of a batch, what was not sent; of one item, the item.
+    // Rule "Exact partial writes": of a batch, what was not sent; of one item, the item.
     with_guest::<String, _>(async |guest| {
         let name = |n: u32| format!("item {n}");
         let (mut sink, producer) = to_guest::item_producer(8);
@@ -246,7 +246,7 @@ fn a_completion_hands_back_what_the_guest_did_not_get() {
 
 #[test]
 fn the_halves_of_a_duplex_close_on_their_own() {
-    // Rule "The end belongs to the completion": of each direction, to itself.
+    // Rule "The completion closes the sink": of each direction, to itself.
     for host_first in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (output, writable) = guest.stream().await;
@@ -278,7 +278,7 @@ fn the_halves_of_a_duplex_close_on_their_own() {
 
 #[test]
 fn the_traits_of_both_ecosystems_do_the_same() {
-    // Rule "Once and in order": `AsyncWrite` of the futures crate, and its `Sink`.
+    // Rule "Exactly once, in order": `AsyncWrite` of the futures crate, and its `Sink`.
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;

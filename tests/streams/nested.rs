@@ -32,7 +32,7 @@ async fn write<T: crate::handles_guest::Wire>(guest: &Guest<'_, T>, stream: u32,
 
 #[test]
 fn a_stream_of_streams_of_a_guest_is_a_stream_of_readers() {
-    // Rule "Created when delivered": a handle becomes its object in the poll that lifts it.
+    // Rule "Resources are created on delivery": a handle becomes its object in the poll that lifts it.
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let (stream, writable) = guest.stream().await;
@@ -61,7 +61,7 @@ fn a_stream_of_streams_of_a_guest_is_a_stream_of_readers() {
 
 #[test]
 fn records_tuples_options_and_lists_of_streams_become_host_objects() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Record, _>(async |guest| {
         let (stream, writable) = guest.stream().await;
         let mut items: GuestItems<(u32, GuestReader, GuestValue<u32>)> =
@@ -180,7 +180,7 @@ type HostRecord =
 
 #[test]
 fn host_objects_are_items_for_a_guest() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Record, _>(async |guest| {
         let before = guest.entries();
         let (body, body_done) = tokio_io::read(&b"hello"[..]).with_completion();
@@ -203,7 +203,7 @@ fn host_objects_are_items_for_a_guest() {
 
 #[test]
 fn a_sink_of_the_hosts_sends_host_objects() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Record, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer::<HostRecord>(8);
         let stream = guest.source(producer.nested()).await;
@@ -218,7 +218,7 @@ fn a_sink_of_the_hosts_sends_host_objects() {
 
 #[test]
 fn a_future_of_a_stream_is_a_value_of_a_reader_and_back() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let (value, producer) = to_guest::value_producer::<GuestReader>();
         let reader = guest.with(|store| FutureReader::new(store, producer.nested())).unwrap();
@@ -248,7 +248,7 @@ fn a_future_of_a_stream_is_a_value_of_a_reader_and_back() {
 
 #[test]
 fn each_nested_stream_holds_no_more_than_its_capacity() {
-    // Rule "No outrunning".
+    // Rule "Backpressure".
     with_guest::<Bytes, _>(async |guest| {
         let nested = Nested::default().bytes(16);
         let (consumer, mut readers) = from_guest::item_consumer(8);

@@ -48,7 +48,7 @@ where
 
 #[test]
 fn readers_that_the_host_drops_are_closed() {
-    // Rule "Created when delivered": nothing of what was lifted stays in the table.
+    // Rule "Resources are created on delivery": nothing of what was lifted stays in the table.
     given_and_dropped(|| {
         let (consumer, items) = from_guest::item_consumer::<GuestReader>(8);
         (consumer.nested(), items)
@@ -69,7 +69,7 @@ fn readers_that_the_host_drops_are_closed() {
 
 #[test]
 fn readers_in_a_collection_that_nobody_asks_for_are_closed() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let items = guest.sink(iterators::collect::<GuestReader>(2).nested()).await;
@@ -89,7 +89,7 @@ fn readers_in_a_collection_that_nobody_asks_for_are_closed() {
 
 #[test]
 fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Record, _>(async |guest| {
         let before = guest.entries();
         let (stream, items) = guest.stream().await;
@@ -153,7 +153,7 @@ where
 
 #[test]
 fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
-    // Rule "Created when delivered": nothing is made before the guest gets it.
+    // Rule "Resources are created on delivery": nothing is made before the guest gets it.
     dropped_by_the_guest(|bodies| iterators::items(bodies).nested());
     dropped_by_the_guest(|bodies| streams::items(stream::iter(bodies)).nested());
     dropped_by_the_guest(|bodies| {
@@ -170,7 +170,7 @@ fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
 
 #[test]
 fn a_read_that_the_guest_cancels_makes_no_stream() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     with_guest::<Bytes, _>(async |guest| {
         let (tx, rx) = channel::channel(9);
         let stream = guest.source(channels::mpsc_receiver(rx).nested()).await;
@@ -225,7 +225,7 @@ where
 
 #[test]
 fn a_value_that_the_guest_leaves_unread_is_dropped_on_the_host() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     future_dropped_by_the_guest(|body| values::future(std::future::ready(body)).nested());
     future_dropped_by_the_guest(|body| {
         let (tx, rx) = tokio::sync::oneshot::channel();
@@ -295,7 +295,7 @@ fn a_store_that_is_dropped_ends_all_that_is_nested_in_it() {
 
 #[test]
 fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         room_for(guest, 4);

@@ -23,7 +23,7 @@ async fn text(reader: &mut GuestReader) -> String {
 
 #[test]
 fn a_stream_of_streams_goes_from_one_store_to_another() {
-    // Rule "Created when delivered": no handle of one store is looked up in another.
+    // Rule "Resources are created on delivery": no handle of one store is looked up in another.
     let (mut one, mut two) = (Store::new(&ENGINE, ()), Store::new(&ENGINE, ()));
     // Streams of the second store, by the numbers that those of the first one have.
     let mut own: Vec<_> = (0..9)
@@ -63,7 +63,7 @@ fn a_stream_of_streams_goes_from_one_store_to_another() {
 /// One guest gives streams, another gets them; the script says what each does.
 #[test]
 fn guests_in_two_stores_share_streams_and_leave_nothing_behind() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     let (consumer, producer) = relay::item_parts::<GuestReader>(8);
     let (told, mut tells) = mpsc::unbounded::<()>();
     let (tell, mut hears) = mpsc::unbounded::<()>();

@@ -86,7 +86,7 @@ fn an_error_is_something_that_is_ready_and_is_told_by_the_next_read() {
 
 #[test]
 fn no_more_is_taken_from_the_stream_than_was_asked_for() {
-    // Rule "Fill the operation": a full batch is not followed by a look at what comes next.
+    // Rule "Fill each operation": a full batch is not followed by a look at what comes next.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items((1..=6).map(|n| Step::Data(vec![n])));
         let stream = guest.source(streams::try_peekable(items).batch(3)).await;
@@ -100,7 +100,7 @@ fn no_more_is_taken_from_the_stream_than_was_asked_for() {
 
 #[test]
 fn a_connection_that_was_peeked_at_is_no_resource_yet() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<wasmtime::component::Resource<Connection>, _>(async |guest| {
         let connections = stream::iter((0..3).map(Connection)).peekable();
         let producer = streams::peekable(connections).deliver_with(

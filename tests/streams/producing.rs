@@ -17,7 +17,7 @@ use wasmtime_streams_testing::executor::idle;
 
 #[test]
 fn every_source_fills_every_buffer_size_and_loses_nothing() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     for source in sources() {
         for buffer in BUFFERS {
             let data = pattern(3 * buffer as usize + 5);
@@ -36,7 +36,7 @@ fn every_source_fills_every_buffer_size_and_loses_nothing() {
 
 #[test]
 fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
         let chunk = Bytes::from(vec![7; 1024]);
         let chunks = stream::iter(vec![chunk; 100]);
@@ -47,7 +47,7 @@ fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
 
 #[test]
 fn a_raw_reader_is_asked_once_an_operation() {
-    // Rule "Fill the operation": what a short read leaves is not asked for.
+    // Rule "Fill each operation": what a short read leaves is not asked for.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1, 2]), Step::Data(vec![3])]);
         let control = script.control();
@@ -100,7 +100,7 @@ fn bytes_go_straight_into_guest_memory() {
 
 #[test]
 fn a_fresh_waker_is_passed_on_at_every_poll() {
-    // Rule "A fresh waker": a script keeps only the newest waker, and Wasmtime's first one does nothing.
+    // Rule "Register the current waker": a script keeps only the newest waker, and Wasmtime's first one does nothing.
     for source in sources() {
         for mask in 0..32 {
             with_guest::<u8, _>(async |guest| {
@@ -133,7 +133,7 @@ fn a_fresh_waker_is_passed_on_at_every_poll() {
 
 #[test]
 fn pending_at_every_point_loses_nothing() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     for source in sources() {
         for mask in 0..32 {
             for buffer in [1, 2, 7] {
@@ -164,7 +164,7 @@ enum Cancel {
 
 #[test]
 fn a_cancelled_read_is_answered_at_once_and_the_next_one_goes_on() {
-    // Rule "Finish is not the end". Cancelled at every point, in every way; the guest then reads on.
+    // Rule "Cancellation keeps the stream". Cancelled at every point, in every way; the guest then reads on.
     for source in sources() {
         for mask in 1..32 {
             for cancel in [Cancel::AtOnce, Cancel::Parked, Cancel::Ready, Cancel::Finished] {
@@ -213,7 +213,7 @@ fn a_cancelled_read_is_answered_at_once_and_the_next_one_goes_on() {
 
 #[test]
 fn a_read_never_completes_with_nothing() {
-    // Rule "Never complete with nothing": empty chunks are skipped, on one-byte reads too, of which Wasmtime says nothing.
+    // Rule "No empty completions": empty chunks are skipped, on one-byte reads too, of which Wasmtime says nothing.
     for source in sources() {
         for buffer in [1, 2, 7] {
             with_guest::<u8, _>(async |guest| {
@@ -291,7 +291,7 @@ fn zero_length_reads_between_others_change_nothing() {
 
 #[test]
 fn a_read_of_any_length_takes_no_more_than_the_budget() {
-    // Rule "Bounded": 2^28 - 1 bytes are asked for.
+    // Rule "Bounded memory": 2^28 - 1 bytes are asked for.
     const LEN: u32 = (1 << 28) - 1;
     with_large_guest::<u8, _>(LEN, async |guest| {
         let chunk = Bytes::from(vec![5; 4096]);

@@ -19,7 +19,7 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 
 #[test]
 fn a_read_takes_all_items_that_are_ready() {
-    // Rule "Fill the operation": also over an item that comes later.
+    // Rule "Fill each operation": also over an item that comes later.
     for len in [1, 2, 7, 256, 4096] {
         with_guest::<u32, _>(async |guest| {
             let stream =
@@ -42,7 +42,7 @@ fn a_read_takes_all_items_that_are_ready() {
 
 #[test]
 fn strings_arrive_whole_and_in_order() {
-    // Rule "Fill the operation", with items that own heap data.
+    // Rule "Fill each operation", with items that own heap data.
     with_guest::<String, _>(async |guest| {
         let items = (0..150).map(|n| format!("item {n}"));
         let want: Vec<_> = items.clone().collect();
@@ -60,7 +60,7 @@ fn strings_arrive_whole_and_in_order() {
             }
         }
         assert_eq!(got, want);
-        // Rule "Bounded": 64 at a time.
+        // Rule "Bounded memory": 64 at a time.
         assert_eq!(batches, [Code::Completed(64), Code::Completed(64), Code::Dropped(22)]);
     });
 }
@@ -110,7 +110,7 @@ fn greedy<T: Item + Clone + Plain>(item: T, len: u32, batch: usize) -> Vec<(usiz
 
 #[test]
 fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
-    // Rule "Bounded": 2^28 - 1 items are asked for.
+    // Rule "Bounded memory": 2^28 - 1 items are asked for.
     const LEN: u32 = (1 << 28) - 1;
     let asked = greedy::<u8>(1, LEN, 65536);
     assert_eq!(asked, [(65536, 0), (65536, 65536)]);
@@ -122,7 +122,7 @@ fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
 
 #[test]
 fn a_batch_of_the_hosts_choice_bounds_every_operation() {
-    // Rule "Bounded".
+    // Rule "Bounded memory".
     with_guest::<u32, _>(async |guest| {
         let producer = wasmtime_streams::streams::items(stream::iter(0..10)).batch(4);
         let stream = guest.source(producer).await;
@@ -152,7 +152,7 @@ fn items_go_before_the_error_that_ends_the_stream() {
 
 #[test]
 fn a_cancelled_read_loses_no_item() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     with_guest::<String, _>(async |guest| {
         let script = Script::new([Step::Hold, Step::Data(vec![1, 2]), Step::Hold]);
         let control = script.control();
@@ -199,7 +199,7 @@ impl ItemSource for Eager {
 
 #[test]
 fn items_beside_pending_complete_the_operation() {
-    // Rule "Never complete with nothing", and its opposite: Wasmtime refuses a `Pending` after items.
+    // Rule "No empty completions", and its opposite: Wasmtime refuses a `Pending` after items.
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = ItemProducer::new(Eager(0)).with_completion();
         let stream = guest.source(producer).await;
@@ -240,7 +240,7 @@ impl ItemSource for Drip {
 
 #[test]
 fn a_source_is_asked_again_while_it_says_that_there_is_more() {
-    // Rule "Fill the operation".
+    // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(ItemProducer::new(Drip(0))).await;
         assert_eq!(guest.recv(stream, 5).await, (Code::Completed(5), vec![1, 2, 3, 4, 5]));

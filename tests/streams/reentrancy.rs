@@ -297,7 +297,7 @@ fn a_cancel_handle_keeps_nothing_alive() {
 
 #[test]
 fn a_sink_hears_once_of_its_end() {
-    // Rule "The end belongs to the completion": whatever ends it, and whatever comes after that.
+    // Rule "The completion closes the sink": whatever ends it, and whatever comes after that.
     let told = |end: &'static str, expected: EndReason| {
         let token = CancellationToken::new();
         with_guest::<u8, _>(async |guest| {

@@ -54,7 +54,7 @@ where
 
 #[test]
 fn bytes_cross_from_store_to_store_in_order() {
-    // Rule "Once and in order": and the look sees just them.
+    // Rule "Exactly once, in order": and the look sees just them.
     let data = pattern(50_000);
     for capacity in [2, 100, 1 << 20] {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -108,7 +108,7 @@ where
 
 #[test]
 fn items_are_mapped_on_their_way() {
-    // Rule "Once and in order": also to a type with heap data, and back.
+    // Rule "Exactly once, in order": also to a type with heap data, and back.
     let names: Vec<_> = (0..100).map(|n| format!("{n}")).collect();
     mapped::<u32, String>((0..100).collect(), |n| n.to_string(), names.clone());
     mapped::<String, u32>(names, |name| name.parse().unwrap(), (0..100).collect());
@@ -116,7 +116,7 @@ fn items_are_mapped_on_their_way() {
 
 #[test]
 fn the_first_guest_gets_no_further_ahead_than_the_capacity() {
-    // Rule "No outrunning": across stores.
+    // Rule "Backpressure": across stores.
     with_guest::<u8, _>(async |guest| {
         let mut other = other_store();
         let (reader, writable) = guest.stream().await;

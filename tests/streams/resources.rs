@@ -32,7 +32,7 @@ fn connections(ids: &[u32]) -> ItemProducer<Connections, With<Push>> {
 
 #[test]
 fn a_resource_is_created_when_it_is_delivered_and_not_before() {
-    // Rule "Created when delivered": not when the stream is made, and not by a zero-length read.
+    // Rule "Resources are created on delivery": not when the stream is made, and not by a zero-length read.
     with_guest::<Handle, _>(async |guest| {
         let stream = guest.source(connections(&[1, 2, 3])).await;
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
@@ -46,7 +46,7 @@ fn a_resource_is_created_when_it_is_delivered_and_not_before() {
 
 #[test]
 fn a_cancelled_read_creates_no_resource() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         // Becomes ready without a wake-up, so that the cancel comes first.
         let ready = Arc::new(Mutex::new(false));
@@ -68,7 +68,7 @@ fn a_cancelled_read_creates_no_resource() {
 
 #[test]
 fn a_resource_comes_back_as_the_object_that_it_stands_for() {
-    // Rule "Created when delivered", the way back: mapped in the same poll, and gone from the table.
+    // Rule "Resources are created on delivery", the way back: mapped in the same poll, and gone from the table.
     with_guest::<Handle, _>(async |guest| {
         let stream = guest.source(connections(&[7, 8])).await;
         assert_eq!(guest.read(stream, 2).await, Code::Dropped(2));
@@ -114,7 +114,7 @@ fn an_item_that_cannot_be_delivered_ends_the_stream_after_those_before_it() {
 
 #[test]
 fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
-    // Rule "Items before the error", rule "Created when delivered": no handle of the batch stays raw.
+    // Rule "Items before the error", rule "Resources are created on delivery": no handle of the batch stays raw.
     for batch in [1, 64] {
         with_guest::<Handle, _>(async |guest| {
             let stream = guest.source(connections(&[1, 2, 3])).await;
@@ -145,7 +145,7 @@ fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
 
 #[test]
 fn a_stream_of_resources_that_nobody_reads_leaves_the_table_empty() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         guest.with(|mut store| {
             let mut reader = StreamReader::new(&mut store, connections(&[1, 2])).unwrap();

@@ -80,7 +80,7 @@ fn a_source_goes_on_without_its_future() {
 
 #[test]
 fn a_sink_goes_on_without_its_future() {
-    // Rule "The end belongs to the completion": a task that drives it closes it; without one it is dropped as it is.
+    // Rule "The completion closes the sink": a task that drives it closes it; without one it is dropped as it is.
     for before in BEFORE {
         for driven in [false, true] {
             with_guest::<Outcome, _>(async |guest| {

@@ -181,7 +181,7 @@ async fn a_deadline_ends_a_flush_that_hangs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_a_close_that_hangs() {
-    // Rule "The end belongs to the completion": the sink is handed back, not closed.
+    // Rule "The completion closes the sink": the sink is handed back, not closed.
     drive(async |guest| {
         let start = Instant::now();
         let (consumer, log) = hangs(Flush::OnClose);

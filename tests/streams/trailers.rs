@@ -181,7 +181,7 @@ enum Writes {
 
 #[test]
 fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
-    // Rule "Once and in order": and whether the body is read meanwhile or only then.
+    // Rule "Exactly once, in order": and whether the body is read meanwhile or only then.
     for writes in [Writes::BeforeTheData, Writes::InItsMidst, Writes::AfterTheEnd] {
         for (sum, read_late) in [(6, true), (6, false), (0, true), (0, false), (99, true)] {
             with_guest::<u8, _>(async |guest| {
@@ -230,7 +230,7 @@ fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
 
 #[test]
 fn a_body_that_is_dropped_leaves_the_guest_its_trailers_to_write() {
-    // Rule "No trap and no panic": nobody wants them any more.
+    // Rule "No traps, no panics": nobody wants them any more.
     with_guest::<u8, _>(async |guest| {
         let (consumer, body) = body::from_guest(64, None);
         let (values, trailers) = of_a_guest();

@@ -100,7 +100,7 @@ fn without_a_completion_the_next_operation_sees_the_end() {
 
 #[test]
 fn a_parked_write_is_woken_with_what_had_moved() {
-    // Rule "Exact count": of bytes that are being flushed, and of items that are held.
+    // Rule "Exact partial writes": of bytes that are being flushed, and of items that are held.
     for awaited in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let token = CancellationToken::new();
@@ -190,7 +190,7 @@ fn a_zero_length_operation_that_waits_is_woken() {
 
 #[test]
 fn a_close_that_hangs_is_given_up() {
-    // Rule "The end belongs to the completion": by a token, and by the completion's own handle.
+    // Rule "The completion closes the sink": by a token, and by the completion's own handle.
     for token in [Some(CancellationToken::new()), None] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));

@@ -16,7 +16,7 @@ use wasmtime_streams_testing::executor::idle;
 
 #[test]
 fn a_future_resolves_when_the_rust_future_does() {
-    // Rule "A fresh waker".
+    // Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = futures::channel::oneshot::channel();
         let handle = guest.future_source(values::future(rx.map(Result::unwrap))).await;
@@ -31,7 +31,7 @@ fn a_future_resolves_when_the_rust_future_does() {
 
 #[test]
 fn a_cancelled_read_of_a_future_goes_on_with_the_next_one() {
-    // Rule "Finish is not the end".
+    // Rule "Cancellation keeps the stream".
     for parked in [false, true] {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = tokio::sync::oneshot::channel();
@@ -50,7 +50,7 @@ fn a_cancelled_read_of_a_future_goes_on_with_the_next_one() {
 
 #[test]
 fn a_cancel_takes_nothing_though_the_value_is_there() {
-    // Rule "Finish is not the end": the value stays with the Rust future, and the next read gets it.
+    // Rule "Cancellation keeps the stream": the value stays with the Rust future, and the next read gets it.
     with_guest::<u32, _>(async |guest| {
         // Becomes ready without a wake-up, so that the cancel comes first.
         let ready = Arc::new(Mutex::new(false));
@@ -99,7 +99,7 @@ fn a_future_that_fails_is_a_trap_where_the_host_chose_that() {
 
 #[test]
 fn a_value_is_made_with_store_access_when_it_is_delivered() {
-    // Rule "Created when delivered".
+    // Rule "Resources are created on delivery".
     with_guest::<u32, _>(async |guest| {
         let made = Arc::new(Mutex::new(0));
         let count = made.clone();
@@ -185,7 +185,7 @@ fn end(runtime: &Runtime, task: &AbortHandle) {
 
 #[test]
 fn a_task_resolves_a_future() {
-    // Rule "A fresh waker": the guest waits, and the runtime wakes it.
+    // Rule "Register the current waker": the guest waits, and the runtime wakes it.
     with_guest::<u32, _>(async |guest| {
         let runtime = runtime();
         for fallible in [false, true] {
@@ -208,7 +208,7 @@ fn a_task_resolves_a_future() {
 
 #[test]
 fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
-    // Rule "No trap and no panic": a trap only where the host chose that.
+    // Rule "No traps, no panics": a trap only where the host chose that.
     let runtime = runtime();
     let panic = || runtime.spawn(async { std::panic::panic_any("no value") });
     with_guest::<u32, _>(async |guest| {

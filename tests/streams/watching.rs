@@ -121,7 +121,7 @@ fn list<T>() -> (Arc<Mutex<Vec<T>>>, Arc<Mutex<Vec<T>>>) {
 
 #[test]
 fn an_inspection_sees_the_bytes_that_move_and_no_others() {
-    // Rule "Once and in order": not what was offered, nor what stands behind it in the buffer.
+    // Rule "Exactly once, in order": not what was offered, nor what stands behind it in the buffer.
     with_guest::<u8, _>(async |guest| {
         let (seen, look) = list();
         let parts = [Step::Data(vec![1, 2]), Step::Pending, Step::Data(vec![3])];
@@ -145,7 +145,7 @@ fn an_inspection_sees_the_bytes_that_move_and_no_others() {
 
 #[test]
 fn an_inspection_sees_the_items_that_move_and_no_others() {
-    // Rule "Once and in order".
+    // Rule "Exactly once, in order".
     with_guest::<u32, _>(async |guest| {
         let (seen, look) = list();
         let producer = streams::items(stream::iter(1..=5_u32))

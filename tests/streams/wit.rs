@@ -172,7 +172,7 @@ fn an_error_is_mapped() {
 
 #[test]
 fn a_piped_sink_is_closed_before_its_future_resolves() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
         let flush = Script::new([Step::Pending, Step::Accept(0), Step::Pending]);
@@ -201,7 +201,7 @@ fn keep(slot: &Arc<Mutex<Option<Drive>>>) -> impl FnOnce(Drive) + use<> {
 
 #[test]
 fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
-    // Rule "The end belongs to the completion".
+    // Rule "The completion closes the sink".
     with_guest::<Outcome, _>(async |guest| {
         for reads in [false, true] {
             let (map, drive) = (Map::default(), Arc::default());
@@ -232,7 +232,7 @@ fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
 
 #[test]
 fn a_task_that_the_executor_drops_is_told() {
-    // Rule "The end belongs to the completion": nothing is said to be well that is not.
+    // Rule "The completion closes the sink": nothing is said to be well that is not.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
         let writer = Writer::new(Script::new([]));
@@ -297,7 +297,7 @@ fn streams_of_bytes_have_the_same_shape() {
 
 #[test]
 fn a_store_that_is_full_keeps_no_half_of_the_pair() {
-    // Rule "Bounded": the stream is closed if there is no room for its future.
+    // Rule "Bounded memory": the stream is closed if there is no room for its future.
     let mut refused = 0;
     for room in 0..=6 {
         let map = Map::default();

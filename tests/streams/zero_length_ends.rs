@@ -70,7 +70,7 @@ fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source
 
 #[test]
 fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
-    // Rule "Zero-length reads", rule "A fresh waker": at the first question where the source can tell, else at the second.
+    // Rule "Zero-length reads", rule "Register the current waker": at the first question where the source can tell, else at the second.
     let mut wrong = Vec::new();
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in LAYERS {
