@@ -1,7 +1,7 @@
 //! Checks a producer that was written by hand, with one mistake in it, and then the corrected one.
 //!
 //! ```text
-//! cargo run --example check_your_own --features testing
+//! cargo run --example check_your_own
 //! ```
 //!
 //! In a project of your own this is a test: a `make` for your type, and [`Check::assert`] in place of `run`.

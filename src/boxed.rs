@@ -1,4 +1,4 @@
-//! Producers and consumers of any kind, behind one short type.
+//! Producers and consumers of any kind, as one short type each.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// Any producer of a `stream<T>` for stores with data of the type `D`; made by `boxed`.
+/// Any producer of a `stream<T>`, for stores with data of the type `D`; made by `boxed`.
 pub struct BoxProducer<D, T>(Boxed<dyn Produce<D, T>>);
 
 impl<D, T> fmt::Debug for BoxProducer<D, T> {
@@ -93,7 +93,7 @@ impl<D, T, C: StreamConsumer<D, Item = T>> Consume<D, T> for C {
     }
 }
 
-/// Any consumer of a `stream<T>` for stores with data of the type `D`; made by `boxed`.
+/// Any consumer of a `stream<T>`, for stores with data of the type `D`; made by `boxed`.
 pub struct BoxConsumer<D, T>(Boxed<dyn Consume<D, T>>);
 
 impl<D, T> fmt::Debug for BoxConsumer<D, T> {
@@ -117,14 +117,14 @@ impl<D: 'static, T: Send + Sync + 'static> StreamConsumer<D> for BoxConsumer<D, 
 }
 
 impl<S: crate::ByteSource, C: crate::completion::Holding> crate::ByteProducer<S, C> {
-    /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
+    /// Hides the type behind a short one, for example for the field of a struct. The box is always `Unpin`.
     pub fn boxed<D: 'static>(self) -> BoxProducer<D, u8> {
         BoxProducer(Box::pin(self))
     }
 }
 
 impl<S: crate::ItemSource, V, C: crate::completion::Holding> crate::ItemProducer<S, V, C> {
-    /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
+    /// Hides the type behind a short one, for example for the field of a struct. The box is always `Unpin`.
     pub fn boxed<D: 'static, T>(self) -> BoxProducer<D, T>
     where
         Self: StreamProducer<D, Item = T, Buffer = VecBuffer<T>>,
@@ -134,14 +134,14 @@ impl<S: crate::ItemSource, V, C: crate::completion::Holding> crate::ItemProducer
 }
 
 impl<S: crate::ByteSink, C: crate::completion::Holding> crate::ByteConsumer<S, C> {
-    /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
+    /// Hides the type behind a short one, for example for the field of a struct. The box is always `Unpin`.
     pub fn boxed<D: 'static>(self) -> BoxConsumer<D, u8> {
         BoxConsumer(Box::pin(self))
     }
 }
 
 impl<S: crate::ItemSink, W, V, C: crate::completion::Holding> crate::ItemConsumer<S, W, V, C> {
-    /// The same behind one short type, whatever it is made of: to keep it in a struct, say. `Unpin` in any case.
+    /// Hides the type behind a short one, for example for the field of a struct. The box is always `Unpin`.
     pub fn boxed<D: 'static>(self) -> BoxConsumer<D, W>
     where
         Self: StreamConsumer<D, Item = W>,

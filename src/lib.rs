@@ -1,6 +1,17 @@
 #![doc = include_str!("../docs/crate.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The pages name what needs a feature; that the links lead somewhere is checked with all of them.
+#![cfg_attr(
+    not(all(
+        feature = "tokio",
+        feature = "futures",
+        feature = "codec",
+        feature = "http-body",
+        feature = "tracing"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 mod boxed;
 pub mod completion;
@@ -18,6 +29,7 @@ pub mod relay;
 mod sink;
 mod source;
 pub mod to_guest;
+mod transform;
 pub mod values;
 mod wake;
 mod wit;
@@ -67,6 +79,18 @@ pub mod contract {}
 #[doc = include_str!("../docs/ends.md")]
 pub mod ends {}
 
+/// Pages that answer one question each.
+pub mod guide {
+    #[doc = include_str!("../docs/layers.md")]
+    pub mod layers {}
+
+    #[doc = include_str!("../docs/adapters.md")]
+    pub mod adapters {}
+
+    #[doc = include_str!("../docs/design.md")]
+    pub mod design {}
+}
+
 pub use wasmtime;
 
 pub use self::boxed::{BoxConsumer, BoxProducer};
@@ -77,4 +101,5 @@ pub use self::layer::Meter;
 pub use self::producer::{ByteProducer, ItemProducer};
 pub use self::sink::{ByteSink, Flush, ItemSink, Take};
 pub use self::source::{ByteSource, ItemSource, Then};
+pub use self::transform::{Transformed, transform};
 pub use self::values::{ValueConsumer, ValueProducer};

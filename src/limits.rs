@@ -1,22 +1,21 @@
-//! The fixed bounds of the core. A guest names any length it likes; these are what is done by it in one go.
+//! The fixed bounds of the core. A guest can name any length; these bound what is done at once. Rule "Bounded memory".
 
-/// How many bytes a host reader is offered at a time when no guest is in between.
+/// The buffer that a source is offered when a host reads and no guest is in between.
 pub(crate) const HOST_CAPACITY: usize = 64 * 1024;
 
-/// After this many bytes an operation completes, though the source or sink could go on: a bound on the time in which one
-/// stream keeps everything else in its store waiting.
+/// After this many bytes an operation completes, though the source or sink could go on. It bounds the time for which one
+/// stream keeps its store to itself.
 pub(crate) const BYTES_PER_OP: usize = 1024 * 1024;
 
-/// The same for the items of one guest write.
+/// After this many items a guest write completes.
 pub(crate) const ITEMS_PER_OP: usize = 64 * 1024;
 
-/// How often in one poll a source may answer "nothing, ask again" before it has to let others run.
+/// How often in one poll a source may answer "nothing yet, ask again" before other tasks run.
 pub(crate) const EMPTY_STEPS: usize = 64;
 
-/// How many items are moved at a time by default.
+/// The default batch: as many items as 64 KiB hold, or 64 items if they own heap data.
 ///
-/// Plain items: as many as 64 KiB hold. Items that own heap data: 64, since each may be as large as the guest likes, and
-/// lifting is charged against Wasmtime's hostcall fuel per batch.
+/// An item with heap data may have any size, and Wasmtime charges what is lifted for a batch against its hostcall fuel.
 pub(crate) const fn default_batch<T>() -> usize {
     if std::mem::needs_drop::<T>() {
         return 64;

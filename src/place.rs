@@ -1,8 +1,8 @@
-//! Where a source or sink stands, with what is configured beside it: in the producer or consumer, or shared with a
+//! The place of a source or sink and its [`StreamState`]: in the producer or consumer, or in a slot shared with a
 //! completion.
 //!
-//! A place is the one owner of the end of its stream. Whatever ends it, the layers are told first, then the object, then
-//! the completion and whoever waits, each once, and nobody under a lock.
+//! A place alone ends its stream. Whatever ends it, it notifies the layers first, then the object, then the completion and
+//! the parked operation: each once, and without a lock.
 
 use std::fmt;
 use std::mem;
@@ -17,12 +17,12 @@ use crate::completion::{Completion, SharedPlace, Slot};
 use crate::layer::{Layers, Outcome, Signal};
 use crate::{ByteSink, ByteSource, End, EndReason, ItemSink, ItemSource, Then};
 
-/// Which of the four traits an object has.
+/// Which of the four traits an object implements.
 #[allow(unreachable_pub)] // in the bounds of what `Owned` and `Shared` seal
 pub trait Kind<S: Send>: 'static {
     type Item: Send + 'static;
     type Error: Send + 'static;
-    /// What it means when Wasmtime drops the stream.
+    /// The end reason when Wasmtime drops the stream.
     const DROPPED: EndReason;
     const SINK: bool;
 
@@ -62,36 +62,35 @@ kinds! {
     ItemsInto: ItemSink, S::Item, Finished, true, |object, cx| object.poll_close(cx);
 }
 
-/// Why a stream ends that Wasmtime drops.
-pub(crate) fn dropped<K: Kind<S>, S: Send>() -> EndReason {
-    // A panic, of the object itself most likely, takes the store along: that is not the guest's end of the data.
+/// The end reason of a stream that Wasmtime drops.
+pub(crate) fn drop_reason<K: Kind<S>, S: Send>() -> EndReason {
+    // The store is dropped by a panic, most likely of the object itself: that is not the end of the data.
     if thread::panicking() { EndReason::Abandoned } else { K::DROPPED }
 }
 
-/// What a zero-length read took from a source that cannot tell otherwise whether something is ready. It goes first into
-/// the next read.
+/// The byte or item that a zero-length read looked ahead, with the source's answer. It goes first into the next read.
 #[derive(Debug)]
 #[allow(unreachable_pub)] // sealed
-pub struct Ahead<T, E> {
+pub struct LookAhead<T, E> {
     pub(crate) item: T,
     pub(crate) then: Result<Then, E>,
 }
 
-/// What is kept beside a source or sink.
+/// What is kept with each source or sink.
 #[derive(Debug)]
 #[allow(unreachable_pub)] // sealed
-pub struct Beside<T, E> {
+pub struct StreamState<T, E> {
     pub(crate) layers: Layers<T>,
-    /// How many bytes or items have moved.
+    /// The number of bytes or items that have moved.
     pub(crate) moved: u64,
-    pub(crate) ahead: Option<Box<Ahead<T, E>>>,
+    pub(crate) ahead: Option<Box<LookAhead<T, E>>>,
 }
 
-impl<T, E> Beside<T, E> {
+impl<T, E> StreamState<T, E> {
     const NEW: Self = Self { layers: Layers::NONE, moved: 0, ahead: None };
 
-    /// Tells the layers, then the object, of the end.
-    pub(crate) fn tell<K: Kind<S, Item = T, Error = E>, S: Send>(
+    /// Notifies the layers, then the object, of the end.
+    pub(crate) fn notify<K: Kind<S, Item = T, Error = E>, S: Send>(
         &mut self,
         object: Pin<&mut S>,
         end: &End<E>,
@@ -99,21 +98,23 @@ impl<T, E> Beside<T, E> {
     ) {
         self.moved = self.moved.saturating_sub(lost as u64);
         self.layers.ended(&Outcome::of(end, lost), self.moved);
-        let _within = self.layers.within();
+        let _entered = self.layers.entered();
         K::ended(object, end.reason());
     }
 }
 
-/// Whether a completion shares the object of a producer or consumer: [`Owned`] or [`Shared`].
+/// Whether a producer or consumer has a completion: [`Owned`] or [`Shared`]. The trait is sealed.
+///
+/// Code that takes both is generic over it: `fn log<S: ByteSource, C: Holding>(producer: ByteProducer<S, C>)`.
 pub trait Holding: sealed::Holding {}
 
 impl<C: sealed::Holding> Holding for C {}
 
-/// Of a producer or consumer without a completion: the object stands in it.
+/// A producer or consumer without a completion, which owns its object. The default.
 #[derive(Debug)]
 pub enum Owned {}
 
-/// Of a producer or consumer with a [`Completion`]: the object stands in a slot that they share.
+/// A producer or consumer that shares its object with a [`Completion`].
 #[derive(Debug)]
 pub enum Shared {}
 
@@ -134,27 +135,27 @@ impl sealed::Holding for Shared {
     type In<K: Kind<S>, S: Send> = SharedPlace<K, S>;
 }
 
-/// The object and what is beside it, wherever they stand.
+/// Access to the object and its [`StreamState`], with a completion and without.
 #[allow(unreachable_pub, private_interfaces)] // sealed
 pub trait Hold<K: Kind<S>, S: Send>: Sized {
-    /// Changes what is beside the object.
-    fn configure(&mut self, change: impl FnOnce(&mut Beside<K::Item, K::Error>));
+    /// Changes the stream state before the stream starts.
+    fn configure(&mut self, change: impl FnOnce(&mut StreamState<K::Item, K::Error>));
 
-    /// Adds what may end the stream also while no operation is under way.
+    /// Adds a signal.
     fn until(&mut self, signal: Signal);
 
     /// Polls the object; `None` if the stream has ended.
     fn poll<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut StreamState<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>>;
 
-    /// Lets the object do something that cannot wait, if the stream has not ended.
-    fn with(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>));
+    /// Calls a method of the object that cannot wait, if the stream has not ended.
+    fn with_object(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>));
 
-    /// Ends the stream, unless it has ended, and tells everybody whom it concerns. `lost` items were given and did not reach
-    /// the other side. What no completion takes comes back.
+    /// Ends the stream, unless it has ended, and notifies everybody. `lost` items were given and did not reach the guest. The
+    /// end is given back if there is no completion to take it.
     fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>>;
 
     fn is_spliceable(&self) -> bool;
@@ -165,10 +166,10 @@ pub trait Hold<K: Kind<S>, S: Send>: Sized {
 }
 
 pin_project! {
-    struct Here<S, T, E> {
+    struct OwnedObject<S, T, E> {
         #[pin]
         object: S,
-        beside: Beside<T, E>,
+        stream: StreamState<T, E>,
         ended: bool,
     }
 }
@@ -176,63 +177,62 @@ pin_project! {
 pin_project! {
     #[allow(unreachable_pub)] // sealed
     pub struct OwnedPlace<K: Kind<S>, S: Send> {
-        // `None` only between `take` and the drop: a place that tells its object of the end as it is dropped cannot be taken
-        // apart.
+        // `None` only between `take` and the drop: a type with a `Drop` cannot be moved out of.
         #[pin]
-        here: Option<Here<S, K::Item, K::Error>>,
+        owned: Option<OwnedObject<S, K::Item, K::Error>>,
     }
 
-    // A stream that is dropped has ended, too.
+    // Wasmtime ends a stream by dropping it.
     impl<K: Kind<S>, S: Send> PinnedDrop for OwnedPlace<K, S> {
         fn drop(this: Pin<&mut Self>) {
-            this.end(dropped::<K, S>().into(), 0);
+            this.end(drop_reason::<K, S>().into(), 0);
         }
     }
 }
 
 impl<K: Kind<S>, S: Send> Hold<K, S> for OwnedPlace<K, S> {
-    fn configure(&mut self, change: impl FnOnce(&mut Beside<K::Item, K::Error>)) {
-        if let Some(here) = &mut self.here {
-            change(&mut here.beside);
+    fn configure(&mut self, change: impl FnOnce(&mut StreamState<K::Item, K::Error>)) {
+        if let Some(owned) = &mut self.owned {
+            change(&mut owned.stream);
         }
     }
 
     fn until(&mut self, signal: Signal) {
-        self.configure(|beside| beside.layers.until(signal));
+        self.configure(|stream| stream.layers.until(signal));
     }
 
     #[inline(always)]
     fn poll<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut StreamState<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>> {
-        let here = self.project().here.as_pin_mut()?.project();
-        Some(poll(here.object, here.beside, cx))
+        let owned = self.project().owned.as_pin_mut()?.project();
+        Some(poll(owned.object, owned.stream, cx))
     }
 
-    fn with(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
-        if let Some(here) = self.project().here.as_pin_mut()
-            && !here.ended
+    fn with_object(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
+        if let Some(owned) = self.project().owned.as_pin_mut()
+            && !owned.ended
         {
-            act(here.project().object);
+            act(owned.project().object);
         }
     }
 
     #[inline(never)]
     fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>> {
-        if let Some(here) = self.project().here.as_pin_mut() {
-            let here = here.project();
-            if !mem::replace(here.ended, true) {
-                here.beside.tell::<K, S>(here.object, &end, lost);
+        if let Some(owned) = self.project().owned.as_pin_mut() {
+            let owned = owned.project();
+            if !mem::replace(owned.ended, true) {
+                owned.stream.notify::<K, S>(owned.object, &end, lost);
             }
         }
         Some(end)
     }
 
     fn is_spliceable(&self) -> bool {
-        self.here.as_ref().is_some_and(|here| {
-            !here.ended && here.beside.ahead.is_none() && here.beside.layers.is_none()
+        self.owned.as_ref().is_some_and(|owned| {
+            !owned.ended && owned.stream.ahead.is_none() && owned.stream.layers.is_none()
         })
     }
 
@@ -240,15 +240,15 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for OwnedPlace<K, S> {
     where
         S: fmt::Debug,
     {
-        match &self.here {
-            Some(here) => here.object.fmt(f),
+        match &self.owned {
+            Some(owned) => owned.object.fmt(f),
             None => f.write_str("(gone)"),
         }
     }
 }
 
 pin_project! {
-    /// Where the object of a producer or consumer stands.
+    /// The place of the object of a producer or consumer.
     pub(crate) struct Place<K: Kind<S>, S: Send, C: Holding> {
         #[pin]
         inner: C::In<K, S>,
@@ -257,14 +257,14 @@ pin_project! {
 
 impl<K: Kind<S>, S: Send> Place<K, S, Owned> {
     pub(crate) fn new(object: S) -> Self {
-        let here = Here { object, beside: Beside::NEW, ended: false };
-        Self { inner: OwnedPlace { here: Some(here) } }
+        let owned = OwnedObject { object, stream: StreamState::NEW, ended: false };
+        Self { inner: OwnedPlace { owned: Some(owned) } }
     }
 
-    fn take(mut self) -> Here<S, K::Item, K::Error> {
-        match self.inner.here.take() {
-            Some(here) => here,
-            None => unreachable!("the place goes with what is taken from it"),
+    fn take(mut self) -> OwnedObject<S, K::Item, K::Error> {
+        match self.inner.owned.take() {
+            Some(owned) => owned,
+            None => unreachable!("`take` consumes the place"),
         }
     }
 
@@ -273,39 +273,39 @@ impl<K: Kind<S>, S: Send> Place<K, S, Owned> {
     where
         S: Unpin + 'static,
     {
-        let Here { object, beside, .. } = self.take();
-        let slot = Arc::new(Slot::new(object, beside, |object| Pin::new(object)));
+        let OwnedObject { object, stream, .. } = self.take();
+        let slot = Arc::new(Slot::new(object, stream, |object| Pin::new(object)));
         let completion = Completion::new(slot.clone());
         (Place { inner: SharedPlace::new(slot) }, completion)
     }
 
     pub(crate) fn get_ref(&self) -> &S {
-        match &self.inner.here {
-            Some(here) => &here.object,
-            None => unreachable!("the place goes with what is taken from it"),
+        match &self.inner.owned {
+            Some(owned) => &owned.object,
+            None => unreachable!("`take` consumes the place"),
         }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut S {
-        match &mut self.inner.here {
-            Some(here) => &mut here.object,
-            None => unreachable!("the place goes with what is taken from it"),
+        match &mut self.inner.owned {
+            Some(owned) => &mut owned.object,
+            None => unreachable!("`take` consumes the place"),
         }
     }
 
-    /// The object, of a stream that never began; it is not told of an end.
+    /// The object, of a stream that never started. `ended` is not called.
     pub(crate) fn into_inner(self) -> S {
         self.take().object
     }
 }
 
 impl<K: Kind<S>, S: Send, C: Holding> Place<K, S, C> {
-    /// Adds a layer, also where a completion shares the object by now.
+    /// Adds a layer, before or after a completion was added.
     pub(crate) fn layer(&mut self, add: impl FnOnce(&mut Layers<K::Item>)) {
-        self.inner.configure(|beside| add(&mut beside.layers));
+        self.inner.configure(|stream| add(&mut stream.layers));
     }
 
-    /// Adds what may end the stream also while no operation is under way: a completion waits for it.
+    /// Adds a signal. A completion waits for it as well.
     pub(crate) fn until(&mut self, signal: Signal) {
         self.inner.until(signal);
     }
@@ -314,13 +314,13 @@ impl<K: Kind<S>, S: Send, C: Holding> Place<K, S, C> {
     pub(crate) fn poll<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut StreamState<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>> {
         self.project().inner.poll(cx, poll)
     }
 
-    pub(crate) fn with(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
-        self.project().inner.with(act);
+    pub(crate) fn with_object(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
+        self.project().inner.with_object(act);
     }
 
     pub(crate) fn end(
@@ -331,8 +331,7 @@ impl<K: Kind<S>, S: Send, C: Holding> Place<K, S, C> {
         self.project().inner.end(end, lost)
     }
 
-    /// Whether the object may be given to whoever takes the stream apart: nobody else has it, nothing was taken out of it
-    /// ahead of the guest, and no layer would be lost.
+    /// Whether a splice may take the object: nobody shares it, nothing was looked ahead, and no layer would be lost.
     pub(crate) fn is_spliceable(&self) -> bool {
         self.inner.is_spliceable()
     }

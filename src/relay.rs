@@ -1,17 +1,85 @@
 //! A stream from a guest in one store to a guest in another, without a task in between.
 //!
-//! Both stores have to run, on any threads, beside each other: Wasmtime runs no store inside of another one's
-//! [`run_concurrent`](wasmtime::Store::run_concurrent), and panics if it is asked to. A guest's stream is there as soon as
-//! its call has returned it, so call the first guest, connect the two stores, call the second guest, and then run both.
+//! | I have … | each guest sees … | use … |
+//! |---|---|---|
+//! | a guest's bytes for a guest in another store | `stream<u8>` | [`bytes`](bytes()) |
+//! | a guest's items, mapped or as they are | `stream<T>`, `stream<U>` | [`items`](items()) |
+//! | limits, timeouts, counts on either side | `stream<u8>` | [`byte_parts`](byte_parts()) |
+//! | the same, for items | `stream<T>` | [`item_parts`](item_parts()) |
+//! | a stream that the first guest only passed on | `stream<u8>` | [`splice`](splice()) |
+//! | the same, for items | `stream<T>` | [`splice_items`](splice_items()) |
 //!
-//! What waits between them is bounded by the capacity, and the reason of an end passes on: if one side is cut short, the
-//! completion of the other says why. A guest only sees that its stream has ended, after all that was on its way. If the
-//! second guest drops its end, or its store is dropped, a write of the first one that is parked is woken and sees its
-//! other end dropped; else the first guest learns it at its next write.
+//! Try a splice first where the host made the stream: it moves the host's own object to the second store, and no byte
+//! passes through the first one any more. A relay is for data that the first guest writes.
 //!
-//! [`bytes()`] and [`items`] do it in one call. For limits, timeouts or counts on either side there are their parts,
-//! [`byte_parts`] and [`item_parts`]. A stream that the first guest only passed on needs no relay: [`splice`] takes the
-//! host's own object back out of it, and hands it to the second store.
+//! Both stores must run, beside each other, on any threads: Wasmtime runs no store inside another one's
+//! [`run_concurrent`](wasmtime::Store::run_concurrent), and panics if asked to. A guest's stream exists as soon as its
+//! call has returned it. So call the first guest, connect the two stores, call the second guest, and then run both.
+//!
+//! The data between them is bounded by the capacity. The reason of an end passes on: if one side is cut short, the
+//! completion of the other reports why. A guest only sees its stream end, after all data before it. If the second guest
+//! drops its end, or its store is dropped, a parked write of the first guest is woken and returns `Dropped`; otherwise
+//! its next write does.
+//!
+//! ```
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::{iterators, relay};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! let engine = Engine::default();
+//! let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+//! let stream = StreamReader::new(&mut one, iterators::items(0_u8..100))?; // the first guest's
+//!
+//! let (consumer, producer) = relay::byte_parts(64 * 1024);
+//! stream.pipe(&mut one, consumer.limit(10))?;
+//! let stream = StreamReader::new(&mut two, producer)?; // for the second guest
+//! # let (all, done) = iterators::collect_bytes(100).with_completion();
+//! # stream.pipe(&mut two, all)?;
+//! # let first = one.run_concurrent(async |_| std::future::pending::<()>().await);
+//! # let second = two.run_concurrent(async |_| done.await);
+//! # let moved = tokio::select! { _ = first => 0, done = second => done?.moved };
+//! # assert_eq!(moved, 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Nested streams
+//!
+//! [`items`](items()) also takes a stream of streams: each inner stream becomes a host object in the first store, and a
+//! stream of the second store when the second guest gets it. No handle of one store reaches the other. With
+//! [`item_parts`](item_parts()), call `nested` on both parts. Dropping an object closes its stream in the first store:
+//! `map` can drop one, and if the second guest leaves, those on their way are dropped.
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! # use tokio::io::AsyncReadExt as _;
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::{from_guest::{self, GuestReader}, iterators, relay};
+//!
+//! let engine = Engine::default();
+//! let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));
+//! # let files = [iterators::items(*b"one"), iterators::items(*b"two")];
+//! # let streams = StreamReader::new(&mut one, iterators::items(files).nested())?;
+//! let streams: StreamReader<StreamReader<u8>> = streams; // the first guest's
+//! let relayed = relay::items(&mut one, streams, &mut two, 8, |file: GuestReader| file)?;
+//! let mut files = from_guest::items(&mut two, relayed.stream, 8)?; // or the second guest gets it
+//! # let first = one.run_concurrent(async |_| std::future::pending::<()>().await);
+//! # let second = two.run_concurrent(async |_| {
+//! #     let mut text = String::new();
+//! #     while let Some(mut file) = files.next_item().await {
+//! #         file.read_to_string(&mut text).await?;
+//! #     }
+//! #     std::io::Result::Ok(text)
+//! # });
+//! # let text = tokio::select! { _ = first => String::new(), text = second => text?? };
+//! # assert_eq!(text, "onetwo");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "tokio"))] fn main() {}
+//! ```
 
 use std::convert::Infallible;
 use std::fmt;
@@ -30,23 +98,23 @@ use crate::{
 
 pub use crate::producer::Splice;
 
-/// A stream that was connected to another store.
+/// A stream connected to another store.
 #[non_exhaustive]
 pub struct Relayed<T, I = T> {
     /// The stream in the second store, for its guest.
     pub stream: StreamReader<T>,
-    /// How the first guest's stream ended. It may be dropped.
+    /// Reports how the first guest's stream ended. It may be dropped.
     pub from: Completion<ToHost<I>, Infallible>,
-    /// How the second guest's stream ended. It may be dropped.
+    /// Reports how the second guest's stream ended. It may be dropped.
     pub to: Completion<FromHost<I>, Infallible>,
 }
 
 impl<T, I> Relayed<T, I> {
-    /// Tells a store that was dropped with its stream in it, as after a trap, from a guest that dropped its end: the
-    /// completions on both sides then say [`Abandoned`](crate::End::Abandoned). Each token is one that the data of its store
-    /// holds; see [`StoreToken`]. Without it what a guest wrote before it trapped looks like all there is.
+    /// Tells a store dropped with its stream in it, as after a trap, from a guest that drops its end: the completions
+    /// on both sides then report [`Abandoned`](crate::End::Abandoned). The data of each store holds its token; see
+    /// [`StoreToken`]. Without it, partial data of a guest that traps looks complete.
     ///
-    /// The two do not depend on each other: one completion may be dropped, and the other still says it.
+    /// The two completions are independent: if one is dropped, the other still reports it.
     pub fn watch_stores(self, from: &StoreToken, to: &StoreToken) -> Self {
         let Self { stream, from: one, to: two } = self;
         Self { stream, from: one.watch_store(from), to: two.watch_store(to) }
@@ -61,7 +129,7 @@ impl<T, I> fmt::Debug for Relayed<T, I> {
 
 /// Connects a guest's `stream<u8>` in the store `from` to a new one in the store `to`.
 ///
-/// At most `capacity` bytes, and at least 2, wait in between. `look` sees what passes.
+/// At most `capacity` bytes, and at least 2, wait in between. `look` sees the bytes that pass.
 ///
 /// # Errors
 ///
@@ -105,9 +173,10 @@ pub fn bytes(
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
 }
 
-/// Connects a guest's `stream<T>` in the store `from` to a new one in the store `to`, of what `map` makes of its items.
+/// Connects a guest's `stream<T>` in the store `from` to a new one in the store `to`, with each item mapped by `map`.
 ///
-/// At most `capacity` items, and at least 2, wait in between. Batches cross at once.
+/// At most `capacity` items, and at least 2, wait in between. Whole batches cross at once. Streams and futures in the
+/// items are [host objects](crate::items) in between.
 ///
 /// # Errors
 ///
@@ -127,7 +196,7 @@ pub fn bytes(
 /// let (sink, done) = iterators::collect::<String>(100).with_completion();
 /// relayed.stream.pipe(&mut two, sink)?; // the other guest would get it
 ///
-/// // Here both stores run on one thread. On two each `run_concurrent` stands in a task or thread of its own.
+/// // Here both stores run on one thread. With two, each `run_concurrent` has a task or thread of its own.
 /// let first = one.run_concurrent(async |_| relayed.from.await);
 /// let second = two.run_concurrent(async |_| done.await);
 /// let (first, second) = block_on(join(first, second));
@@ -157,7 +226,7 @@ where
     Ok(Relayed { stream: relayed, from: from_done, to: to_done })
 }
 
-/// The receiving step of [`items`].
+/// The receiving step of [`items`](items()).
 struct Map<F>(F);
 
 impl<D, T, U, F> Receive<D, T> for Map<F>
@@ -181,7 +250,7 @@ where
     }
 }
 
-/// Both ends, or none: a reader that is only dropped stays in its store's table, and its writer waits for ever.
+/// Connects both ends or none: a reader that is only dropped stays in its store's table, and its writer waits for ever.
 fn connect<D, E, T, P>(
     mut from: impl AsContextMut<Data = D>,
     mut stream: StreamReader<T>,
@@ -210,13 +279,13 @@ where
     Ok(relayed)
 }
 
-/// The two parts of [`bytes()`]: where the first store's stream goes, and where the second's comes from.
+/// The two parts of [`bytes`](bytes()): the consumer for the first store's stream, and the producer for the second's.
 pub fn byte_parts(capacity: usize) -> (ByteConsumer<ToHost<u8>>, ByteProducer<FromHost<u8>>) {
     let (writer, reader) = byte_handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), ByteProducer::new(FromHost::new(reader)))
 }
 
-/// The two parts of [`items`].
+/// The two parts of [`items`](items()).
 pub fn item_parts<T: Send + 'static>(
     capacity: usize,
 ) -> (ItemConsumer<ToHost<T>>, ItemProducer<FromHost<T>>) {
@@ -224,13 +293,13 @@ pub fn item_parts<T: Send + 'static>(
     (ItemConsumer::new(ToHost::new(writer)), ItemProducer::new(FromHost::new(reader)))
 }
 
-/// Moves a stream to another store without its guest, if that only passed on what the host had made: a
-/// [`spliceable`](ByteProducer::spliceable) producer over an `S`. The stream goes on where it stands.
+/// Moves a stream to another store without its guest, if that guest only passed on what the host had made: a
+/// [`spliceable`](ByteProducer::spliceable) producer over an `S`. The stream continues where it is.
 ///
 /// # Errors
 ///
-/// The stream as it was, if it is no such stream. A failure of the second store's table, which loses the source, is the
-/// inner error.
+/// The stream as it was, if it is no such stream. The inner error is one of the second store's table, and loses the
+/// source.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -264,11 +333,11 @@ where
     Ok(StreamReader::new(to, ByteProducer::new(source).spliceable()))
 }
 
-/// The same for items.
+/// Like [`splice`](splice()), for items.
 ///
 /// # Errors
 ///
-/// As for [`splice`].
+/// As for [`splice`](splice()).
 pub fn splice_items<T, S>(
     from: impl AsContextMut,
     stream: StreamReader<T>,

@@ -1,4 +1,58 @@
-//! `future<T>`: one value to the guest, or one value from it.
+//! The value of a `future<T>`: from a Rust future to the guest, or from the guest to a closure.
+//!
+//! | I have … | the guest sees … | use … |
+//! |---|---|---|
+//! | a Rust future | `future<T>`, reads | [`future`](future()) |
+//! | one of a `Result`: a oneshot receiver, a `JoinHandle` | `future<T>`, reads | [`try_future`](try_future()) |
+//! | a closure | `future<T>`, writes | [`callback`](callback()) |
+//! | a sink of your own | `future<T>`, writes | [`ValueSink`] in [`ValueConsumer::new`] |
+//! | a oneshot sender | `future<T>`, writes | `channels::oneshot_sender`, `sinks::oneshot` |
+//! | code that awaits the guest's value | `future<T>`, writes | [`from_guest::value`](crate::from_guest::value()) |
+//! | code that sends the value later | `future<T>`, reads | [`to_guest::value`](crate::to_guest::value()) |
+//!
+//! A `future<T>` must resolve. With [`future`](future()) the host always has a value, if need be a `result` or `option`
+//! of its interface; with [`try_future`](try_future()) an error is a trap, which fails everything that runs in the
+//! store.
+//!
+//! To the guest, and here back:
+//!
+//! ```
+//! use wasmtime::{Engine, Store, component::FutureReader};
+//! use wasmtime_streams::{from_guest, values};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! let mut store = Store::new(&Engine::default(), ());
+//! let task = tokio::spawn(async { 6 * 7_u32 });
+//! let answer = FutureReader::new(&mut store, values::try_future(task))?; // for a guest
+//!
+//! let answer = from_guest::value(&mut store, answer)?;
+//! assert_eq!(store.run_concurrent(async |_| answer.await).await?, Ok(42));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! From the guest, into the data of the store:
+//!
+//! ```
+//! use wasmtime::{Engine, Store, StoreContextMut, component::FutureReader};
+//! use wasmtime_streams::values;
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let mut store = Store::new(&Engine::default(), 0);
+//! let future = FutureReader::new(&mut store, values::future(async { 7_u32 }))?; // or a guest's
+//! let (tx, done) = futures::channel::oneshot::channel();
+//! let keep = move |mut store: StoreContextMut<'_, u32>, n: u32| {
+//!     *store.data_mut() = n;
+//!     let _ = tx.send(());
+//!     Ok(())
+//! };
+//! future.pipe(&mut store, values::callback(keep))?;
+//! futures::executor::block_on(store.run_concurrent(async |_| done.await))??;
+//! assert_eq!(*store.data(), 7);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::future::Future;
@@ -16,8 +70,8 @@ use crate::items::{Deliver, Identity, Nested};
 pin_project! {
     /// A `future<T>` from a Rust future, for [`FutureReader::new`](wasmtime::component::FutureReader::new).
     ///
-    /// Made by [`future`] and [`try_future`]. When the guest cancels its read, it is answered at once; the Rust future is
-    /// kept, and the guest's next read goes on waiting for it.
+    /// Made by [`future`](future()) and [`try_future`](try_future()). A guest's cancel of its read is answered at once;
+    /// the Rust future is kept, and the guest's next read goes on waiting for it.
     #[derive(Debug)]
     #[must_use = "a producer does nothing until it is given to `FutureReader::new`"]
     pub struct ValueProducer<F, V = Identity> {
@@ -29,12 +83,12 @@ pin_project! {
 
 /// A `future<T>` that resolves with the output of a Rust future.
 ///
-/// A `future<T>` must resolve: a host has no way to say "never" but a trap. So a oneshot receiver, whose sender may be
-/// dropped, needs a value for that case, as here, or the trap of [`try_future`]. So does a task, which may panic: tokio's
-/// `JoinHandle` as `handle.map(|ended| …)`.
+/// A `future<T>` must resolve: without a value a host can only trap. So a oneshot receiver, whose sender may be
+/// dropped, needs a value for that case, as here, or the trap of [`try_future`](try_future()). So does a task, which
+/// may panic: pass tokio's `JoinHandle` as `handle.map(|ended| …)`.
 ///
-/// When the guest drops its end, the Rust future is dropped. For a `JoinHandle` that means that its task goes on,
-/// detached; give tokio-util's `AbortOnDropHandle` to end it then.
+/// When the guest drops its end, the Rust future is dropped. Dropping a `JoinHandle` detaches its task; use
+/// tokio-util's `AbortOnDropHandle` to abort it.
 ///
 /// ```
 /// # #[cfg(feature = "futures")] {
@@ -52,14 +106,14 @@ where
     ValueProducer { future, deliver: Identity }
 }
 
-/// A `future<T>` that resolves with what a Rust future succeeds with.
+/// A `future<T>` that resolves with the `Ok` value of a Rust future.
 ///
-/// An error is a trap, and fails everything that runs in the store; for an error that the guest should see, give
-/// [`future`] one whose output is the interface's own `result`.
+/// An error is a trap and fails everything that runs in the store. For an error that the guest should see, give
+/// [`future`](future()) a Rust future whose output is the `result` of the interface.
 ///
-/// It takes a oneshot receiver as it is: that its sender was dropped is then a trap. The same holds for a tokio
-/// `JoinHandle`, whose error is that its task panicked or was aborted; what becomes of the task when the guest drops its
-/// end is said at [`future`].
+/// It takes a oneshot receiver as it is: a dropped sender is then a trap. It also takes a tokio `JoinHandle`, whose
+/// error is that its task panicked or was aborted; for what happens to the task when the guest drops its end see
+/// [`future`](future()).
 ///
 /// ```
 /// # #[cfg(feature = "tokio")] {
@@ -76,7 +130,7 @@ where
     ValueProducer { future, deliver: OrTrap(Identity) }
 }
 
-/// The delivery step of [`try_future`]: the value, or the error as a trap.
+/// The delivery step of [`try_future`](try_future()): an error is a trap.
 #[derive(Clone, Copy, Debug)]
 pub struct OrTrap<V = Identity>(V);
 
@@ -89,7 +143,7 @@ impl<D: 'static, T, E: Into<Error>, V: Deliver<D, T>> Deliver<D, Result<T, E>> f
 }
 
 impl<F> ValueProducer<F, OrTrap> {
-    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    /// Gives a value that is a stream or future for the guest, or holds some: see [`ItemProducer::nested`].
     ///
     /// [`ItemProducer::nested`]: crate::ItemProducer::nested
     pub fn nested(self) -> ValueProducer<F, OrTrap<Nested>> {
@@ -104,15 +158,15 @@ impl<F, V> ValueProducer<F, V> {
 }
 
 impl<F: Future> ValueProducer<F> {
-    /// Gives a value that is a stream or future in the guest, or has some in it: see [`ItemProducer::nested`].
+    /// Gives a value that is a stream or future for the guest, or holds some: see [`ItemProducer::nested`].
     ///
     /// [`ItemProducer::nested`]: crate::ItemProducer::nested
     pub fn nested(self) -> ValueProducer<F, Nested> {
         self.with_step(Nested::default())
     }
 
-    /// Makes the value that crosses to the guest out of the future's output, with store access. An error of `deliver` is
-    /// a trap.
+    /// Converts the output of the future into what crosses to the guest, with store access. An error of `deliver` is a
+    /// trap.
     pub fn deliver_with<D, W, V>(self, deliver: V) -> ValueProducer<F, With<V>>
     where
         D: 'static,
@@ -136,7 +190,7 @@ where
         store: StoreContextMut<'_, D>,
         finish: bool,
     ) -> Poll<Result<Option<V::Wire>>> {
-        // Rule "Cancellation keeps the stream": the future stays, and with it whatever it has done.
+        // Rule "Cancellation keeps the stream": the future keeps its progress.
         if finish {
             return Poll::Ready(Ok(None));
         }
@@ -146,7 +200,7 @@ where
     }
 }
 
-/// Where the value of a guest's `future<T>` goes, with store access.
+/// Takes the value of a guest's `future<T>`, with store access.
 pub trait ValueSink<D: 'static, T>: Send + 'static {
     /// Accepts the value. It must not wait.
     ///
@@ -158,8 +212,8 @@ pub trait ValueSink<D: 'static, T>: Send + 'static {
 
 /// Takes the value of a guest's `future<T>`, for [`FutureReader::pipe`](wasmtime::component::FutureReader::pipe).
 ///
-/// Made by [`callback`] and the oneshot adapters. It is dropped without a call if the reader is closed first. A write that
-/// the guest cancels gives nothing.
+/// Made by [`callback`](callback()) and the oneshot adapters. If the reader is closed first, the sink is dropped
+/// without a call. A write that the guest cancels gives nothing.
 #[must_use = "a consumer does nothing until it is given to `FutureReader::pipe`"]
 pub struct ValueConsumer<T, S> {
     sink: Option<S>,
@@ -172,13 +226,13 @@ impl<T, S> ValueConsumer<T, S> {
         Self { sink: Some(sink), value: PhantomData }
     }
 
-    /// Takes a value with streams and futures in it: the sink gets what it [becomes on the host](crate::items::IntoHost).
+    /// Takes a value with streams and futures in it: the sink gets its [host form](crate::items::IntoHost).
     pub fn nested<W>(self) -> ValueConsumer<W, S> {
         ValueConsumer { sink: self.sink, value: PhantomData }
     }
 }
 
-// The sink is only ever moved out, never pinned; `FutureReader::pipe` asks for this.
+// The sink is moved out, never pinned; `FutureReader::pipe` requires `Unpin`.
 impl<T, S> Unpin for ValueConsumer<T, S> {}
 
 impl<T, S> fmt::Debug for ValueConsumer<T, S> {

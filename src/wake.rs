@@ -1,8 +1,8 @@
-//! Waking more than one task.
+//! Waking two tasks.
 
 use std::task::Waker;
 
-/// Wakes as it is dropped.
+/// Wakes when it is dropped, during an unwinding as well.
 struct WakeOnDrop(Option<Waker>);
 
 impl Drop for WakeOnDrop {
@@ -13,7 +13,7 @@ impl Drop for WakeOnDrop {
     }
 }
 
-/// Wakes both, also if the first one panics.
+/// Wakes both, also if waking the first one panics. Call it without a lock.
 pub(crate) fn wake_both(first: Option<Waker>, second: Option<Waker>) {
     let _second = WakeOnDrop(second);
     drop(WakeOnDrop(first));

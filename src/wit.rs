@@ -1,4 +1,5 @@
-//! The shape that interfaces give a stream that can fail: the stream, and a `future<result<_, E>>` that says how it ended.
+//! The form in which interfaces have a stream that can fail: the stream, and a `future<result<_, E>>` with how it
+//! ended.
 
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, StreamReader};
 use wasmtime::{AsContextMut, Result};
@@ -11,10 +12,10 @@ use crate::{
     values,
 };
 
-/// What the future of an interface carries.
+/// The value of an interface's future.
 type Outcome<W> = std::result::Result<(), W>;
 
-/// A future that resolves as soon as the end is known, whether or not the guest has dropped its stream.
+/// A future that resolves as soon as the end is known, even if the guest has not dropped its stream.
 fn ended<S, E, W>(
     store: impl AsContextMut,
     completion: Completion<S, E>,
@@ -31,7 +32,7 @@ where
     )
 }
 
-/// Both, or none: a reader that is only dropped would stay in the store's table.
+/// Returns both or closes the stream: a reader that is only dropped would stay in the store's table.
 fn both<T, W>(
     store: impl AsContextMut,
     mut stream: StreamReader<T>,
@@ -46,7 +47,7 @@ fn both<T, W>(
     }
 }
 
-/// The same, where something else drives the completion.
+/// Like `ended`, with an executor that drives the completion.
 fn driven<S, E, W>(
     store: impl AsContextMut,
     completion: Completion<S, E>,
@@ -64,10 +65,10 @@ where
 }
 
 impl<S: ByteSource + Unpin> ByteProducer<S> {
-    /// The stream, and the future that says how it ended: `tuple<stream<u8>, future<result<_, W>>>`, say.
+    /// The stream and a future with how it ended, as in `tuple<stream<u8>, future<result<_, W>>>`.
     ///
-    /// `map` makes the interface's own result of the end; [`End::into_result`] helps. The future resolves once, as soon as
-    /// the end is known, also where the guest drops the stream first. A guest need not read it.
+    /// `map` turns the end into the interface's own result; [`End::into_result`] helps. The future resolves once, as
+    /// soon as the end is known, even if the guest drops the stream first. A guest need not read it.
     ///
     /// # Errors
     ///
@@ -108,7 +109,7 @@ impl<S: ByteSource + Unpin> ByteProducer<S> {
 }
 
 impl<S: ItemSource + Unpin, V> ItemProducer<S, V> {
-    /// The stream, and the future that says how it ended; see [`ByteProducer::into_wit`].
+    /// The stream and a future with how it ended; see [`ByteProducer::into_wit`].
     ///
     /// # Errors
     ///
@@ -132,14 +133,14 @@ impl<S: ItemSource + Unpin, V> ItemProducer<S, V> {
 }
 
 impl<S: ByteSink + Unpin> ByteConsumer<S> {
-    /// Pipes a guest's stream, and gives the future that says how it ended: a `future<result<_, W>>`.
+    /// Pipes a guest's stream and returns a future with how it ended: a `future<result<_, W>>`.
     ///
-    /// The sink is flushed and closed before the future resolves, and that is done when the guest reads it: a guest that
-    /// does not read it gets its sink dropped as it is. [`pipe_wit_on`](Self::pipe_wit_on) closes it in any case.
+    /// The guest's read of the future flushes and closes the sink before it resolves. If the guest does not read it,
+    /// the sink is dropped as it is. [`pipe_wit_on`](Self::pipe_wit_on) closes it in any case.
     ///
     /// # Errors
     ///
-    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is cut short then.
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is then cut short.
     pub fn pipe_wit<W>(
         self,
         mut store: impl AsContextMut,
@@ -155,8 +156,8 @@ impl<S: ByteSink + Unpin> ByteConsumer<S> {
         ended(store, completion, map).inspect_err(|_| cancel.cancel())
     }
 
-    /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
-    /// [`Completion::driven_by`]. If that drops the task, the end is [`End::Abandoned`].
+    /// Like [`pipe_wit`](Self::pipe_wit), but the task that `drive` gets flushes and closes the sink: see
+    /// [`Completion::driven_by`]. If that task is dropped, the end is [`End::Abandoned`].
     ///
     /// # Errors
     ///
@@ -183,11 +184,11 @@ where
     S: ItemSink + Unpin,
     X: Lift + Send + Sync + 'static,
 {
-    /// Pipes a guest's stream, and gives the future that says how it ended; see [`ByteConsumer::pipe_wit`].
+    /// Pipes a guest's stream and returns a future with how it ended; see [`ByteConsumer::pipe_wit`].
     ///
     /// # Errors
     ///
-    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is cut short then.
+    /// Those of [`StreamReader::pipe`] and [`FutureReader::new`]; the stream is then cut short.
     pub fn pipe_wit<D, W>(
         self,
         mut store: impl AsContextMut<Data = D>,
@@ -205,8 +206,8 @@ where
         ended(store, completion, map).inspect_err(|_| cancel.cancel())
     }
 
-    /// Like [`pipe_wit`](Self::pipe_wit), with the sink flushed and closed by what `drive` is given: see
-    /// [`Completion::driven_by`]. If that drops the task, the end is [`End::Abandoned`].
+    /// Like [`pipe_wit`](Self::pipe_wit), but the task that `drive` gets flushes and closes the sink: see
+    /// [`Completion::driven_by`]. If that task is dropped, the end is [`End::Abandoned`].
     ///
     /// # Errors
     ///

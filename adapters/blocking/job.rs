@@ -1,4 +1,4 @@
-//! The hand-over of an object that blocks, between a stream and the threads that a user supplies.
+//! Passes a blocking object between a stream and the threads that a user supplies.
 
 use std::fmt;
 use std::io;
@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-/// One blocking read or write of [`read_on`](crate::blocking::read_on) or [`write_on`](crate::blocking::write_on), to be run on a thread
-/// that may block.
+/// One blocking read or write of [`read_on`](crate::blocking::read_on()) or
+/// [`write_on`](crate::blocking::write_on()), for a thread that may block.
 ///
-/// The stream waits for it. A job that is dropped without being run, and one that panics, ends the stream with an error.
+/// The stream waits for it. A job that is dropped without being run, or that panics, ends the stream with an error.
 #[must_use = "a job that is dropped without being run ends its stream"]
 pub struct Job {
     task: Option<Arc<dyn Task>>,
 }
 
 impl Job {
-    /// Does it, which takes as long as the reader or writer blocks.
+    /// Reads or writes, for as long as the reader or writer blocks.
     pub fn run(mut self) {
         if let Some(task) = &self.task {
             task.run();
         }
-        // The object is back where it was: the next job is none of this one's.
+        // Invariant 4: the drop below must not touch the next job's state.
         self.task = None;
     }
 }
@@ -30,7 +30,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
-            task.give_up();
+            task.job_dropped();
         }
     }
 }
@@ -41,31 +41,32 @@ impl fmt::Debug for Job {
     }
 }
 
-/// Type-erased, for the job.
+/// The job's view of [`Shared`], without its type.
 trait Task: Send + Sync {
     fn run(&self);
-    fn give_up(&self);
+    fn job_dropped(&self);
 }
 
-/// What a job works on, the inner object in it.
+/// The inner object, and what a job needs to use it.
 pub(super) trait Work: Send + 'static {
-    /// Blocks. `flush` may become true meanwhile.
+    /// Blocks. `flush` can become true meanwhile.
     fn work(&mut self, flush: &AtomicBool);
 }
 
-/// Where the work is.
+/// Where the inner object is, and what became of its last job.
 enum Place<T> {
-    /// With the stream.
-    Away,
-    /// In a job that does not run yet.
+    /// The stream has it.
+    WithStream,
+    /// In a job that has not started.
     Queued(T),
-    /// In a job that runs, on its thread.
+    /// In a job that is running, on its thread.
     Running,
+    /// Its job has finished.
     Done(T),
     /// Its job was dropped without being run.
-    Refused(T),
-    /// Its job panicked, and it is gone.
-    Lost,
+    NotRun(T),
+    /// Its job panicked: it is lost.
+    Panicked,
 }
 
 struct State<T> {
@@ -73,6 +74,15 @@ struct State<T> {
     waker: Option<Waker>,
 }
 
+/// Shared by a stream and its current job.
+///
+/// Invariants of `state`, checked by `tests/streams/blocking.rs`:
+/// 1. `place` changes from `WithStream` to `Queued`, `Running` and `Done`, or from `Queued` to `NotRun`, or from
+///    `Running` to `Panicked`. From `Done` and `NotRun` the stream takes it back to `WithStream`.
+/// 2. The stream queues and takes back; the job does the rest. There is at most one job that has not finished.
+/// 3. No user code (the inner object, a waker, `spawn`) runs while the lock is held.
+/// 4. A job that has set `Done` does not change `place` again: it can be the next job's already.
+/// 5. Each poll of the stream that finds its job unfinished registers its waker; whatever finishes the job wakes it.
 struct Shared<T> {
     state: Mutex<State<T>>,
     flush: AtomicBool,
@@ -80,12 +90,12 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing is run under the lock that could leave the state half changed.
+        // Invariant 3: no panic can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the stream, outside of the lock.
-    fn settle(mut state: MutexGuard<'_, State<T>>, place: Place<T>) {
+    /// Finishes a job, and wakes the stream after releasing the lock.
+    fn finish(mut state: MutexGuard<'_, State<T>>, place: Place<T>) {
         state.place = place;
         let waker = state.waker.take();
         drop(state);
@@ -94,21 +104,23 @@ impl<T> Shared<T> {
         }
     }
 
-    /// What came of the job, if it is over.
-    fn take(state: &mut State<T>) -> Option<Place<T>> {
+    /// The result of the job, if it has finished.
+    fn take_finished(state: &mut State<T>) -> Option<Place<T>> {
         match &state.place {
-            Place::Done(_) | Place::Refused(_) => Some(mem::replace(&mut state.place, Place::Away)),
-            Place::Lost => Some(Place::Lost),
-            Place::Away | Place::Queued(_) | Place::Running => None,
+            Place::Done(_) | Place::NotRun(_) => {
+                Some(mem::replace(&mut state.place, Place::WithStream))
+            }
+            Place::Panicked => Some(Place::Panicked),
+            Place::WithStream | Place::Queued(_) | Place::Running => None,
         }
     }
 
-    /// Waits for the job; each poll registers its own waker.
-    fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Place<T>> {
+    /// Waits for the job. Rule "Register the current waker".
+    fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<Place<T>> {
         let waker = cx.waker().clone();
         let mut state = self.lock();
-        if let Some(over) = Self::take(&mut state) {
-            return Poll::Ready(over);
+        if let Some(place) = Self::take_finished(&mut state) {
+            return Poll::Ready(place);
         }
         let stale = state.waker.replace(waker);
         drop(state);
@@ -124,18 +136,18 @@ impl<T: Work> Task for Shared<T> {
             Place::Queued(mut work) => {
                 drop(state);
                 work.work(&self.flush);
-                Self::settle(self.lock(), Place::Done(work));
+                Self::finish(self.lock(), Place::Done(work));
             }
-            // Not for a job to touch.
+            // Not this job's.
             other => state.place = other,
         }
     }
 
-    fn give_up(&self) {
+    fn job_dropped(&self) {
         let mut state = self.lock();
-        match mem::replace(&mut state.place, Place::Lost) {
-            Place::Queued(work) => Self::settle(state, Place::Refused(work)),
-            Place::Running => Self::settle(state, Place::Lost),
+        match mem::replace(&mut state.place, Place::Panicked) {
+            Place::Queued(work) => Self::finish(state, Place::NotRun(work)),
+            Place::Running => Self::finish(state, Place::Panicked),
             other => state.place = other,
         }
     }
@@ -143,79 +155,79 @@ impl<T: Work> Task for Shared<T> {
 
 /// The stream's side.
 pub(super) struct Blocking<T> {
-    /// `None` while a job is under way.
-    here: Option<T>,
+    /// `None` while a job is pending.
+    work: Option<T>,
     shared: Arc<Shared<T>>,
     spawn: Box<dyn FnMut(Job) + Send>,
 }
 
 impl<T> Blocking<T> {
     pub(super) fn new(work: T, spawn: impl FnMut(Job) + Send + 'static) -> Self {
-        let state = Mutex::new(State { place: Place::Away, waker: None });
+        let state = Mutex::new(State { place: Place::WithStream, waker: None });
         Self {
-            here: Some(work),
+            work: Some(work),
             shared: Arc::new(Shared { state, flush: AtomicBool::new(false) }),
             spawn: Box::new(spawn),
         }
     }
 
-    /// Waits until no job is under way.
-    pub(super) fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut T>> {
-        let work = match self.here.take() {
+    /// Waits until no job is pending.
+    pub(super) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut T>> {
+        let work = match self.work.take() {
             Some(work) => work,
-            None => match ready!(self.shared.poll_over(cx)) {
+            None => match ready!(self.shared.poll_finished(cx)) {
                 Place::Done(work) => work,
-                Place::Refused(work) => {
-                    self.here = Some(work);
-                    return Poll::Ready(Err(refused()));
+                Place::NotRun(work) => {
+                    self.work = Some(work);
+                    return Poll::Ready(Err(not_run()));
                 }
-                _ => return Poll::Ready(Err(lost())),
+                _ => return Poll::Ready(Err(panicked())),
             },
         };
-        Poll::Ready(Ok(self.here.insert(work)))
+        Poll::Ready(Ok(self.work.insert(work)))
     }
 
-    /// A job that is under way may flush as well.
-    pub(super) fn flush(&self) {
+    /// Has a pending job flush too, if it has not finished writing.
+    pub(super) fn request_flush(&self) {
         self.shared.flush.store(true, Ordering::Release);
     }
 
-    /// Hands the work to a job, if it is here.
+    /// Hands the work to a job, unless one is pending.
     pub(super) fn start(&mut self, flush: bool)
     where
         T: Work,
     {
-        let Some(work) = self.here.take() else { return };
+        let Some(work) = self.work.take() else { return };
         self.shared.flush.store(flush, Ordering::Release);
         self.shared.lock().place = Place::Queued(work);
         (self.spawn)(Job { task: Some(self.shared.clone()) });
     }
 
     pub(super) fn get_ref(&self) -> Option<&T> {
-        self.here.as_ref()
+        self.work.as_ref()
     }
 
-    /// The work, unless a job is under way.
+    /// The work, unless a job is pending.
     pub(super) fn get_mut(&mut self) -> Option<&mut T> {
-        if self.here.is_none()
-            && let Some(Place::Done(work) | Place::Refused(work)) =
-                Shared::take(&mut self.shared.lock())
+        if self.work.is_none()
+            && let Some(Place::Done(work) | Place::NotRun(work)) =
+                Shared::take_finished(&mut self.shared.lock())
         {
-            self.here = Some(work);
+            self.work = Some(work);
         }
-        self.here.as_mut()
+        self.work.as_mut()
     }
 
     pub(super) fn into_inner(mut self) -> Option<T> {
         self.get_mut();
-        self.here
+        self.work
     }
 }
 
-fn refused() -> io::Error {
+fn not_run() -> io::Error {
     io::Error::other("the job of a blocking stream was dropped without being run")
 }
 
-fn lost() -> io::Error {
+fn panicked() -> io::Error {
     io::Error::other("the job of a blocking stream panicked, and its reader or writer is lost")
 }

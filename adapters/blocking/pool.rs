@@ -5,20 +5,20 @@ use ::tokio::runtime::Handle;
 use super::{Job, Read, Write, read_on, write_on};
 use crate::{ByteConsumer, ByteProducer};
 
-/// A `stream<u8>` that reads from a blocking [`std::io::Read`], on the threads that tokio has for that.
+/// Reads a `stream<u8>` from a blocking [`std::io::Read`], on tokio's blocking threads.
 ///
-/// The inverse is [`write`]. This is [`read_on`](crate::blocking::read_on()) with
+/// The inverse is [`write`](crate::blocking::write()). This is [`read_on`](crate::blocking::read_on()) with
 /// [`spawn_blocking`](::tokio::task::spawn_blocking). For files and standard input tokio has types of its own, which
-/// [`tokio_io::read`](crate::tokio_io::read) takes.
+/// [`tokio_io::read`](crate::tokio_io::read()) takes.
 ///
 /// # Panics
-/// If it is called outside of a tokio runtime, as `spawn_blocking` does.
+/// If called outside of a tokio runtime.
 ///
 /// # Partial writes
 /// As for [`read_on`](crate::blocking::read_on()).
 ///
 /// # Cancellation
-/// As for [`read_on`](crate::blocking::read_on()). A runtime that is shut down waits for a read that is under way.
+/// As for [`read_on`](crate::blocking::read_on()). Shutting down the runtime waits for a pending read.
 ///
 /// # Zero-length operations
 /// As for [`read_on`](crate::blocking::read_on()).
@@ -54,20 +54,20 @@ where
     read_on(reader, blocking_threads())
 }
 
-/// Writes a guest's `stream<u8>` into a blocking [`std::io::Write`], on the threads that tokio has for that.
+/// Writes a guest's `stream<u8>` to a blocking [`std::io::Write`], on tokio's blocking threads.
 ///
-/// The inverse is [`read`]. This is [`write_on`](crate::blocking::write_on()) with
+/// The inverse is [`read`](crate::blocking::read()). This is [`write_on`](crate::blocking::write_on()) with
 /// [`spawn_blocking`](::tokio::task::spawn_blocking). For files and standard output tokio has types of its own, which
-/// [`tokio_io::write`](crate::tokio_io::write) takes.
+/// [`tokio_io::write`](crate::tokio_io::write()) takes.
 ///
 /// # Panics
-/// If it is called outside of a tokio runtime, as `spawn_blocking` does.
+/// If called outside of a tokio runtime.
 ///
 /// # Partial writes
 /// As for [`write_on`](crate::blocking::write_on()).
 ///
 /// # Cancellation
-/// As for [`write_on`](crate::blocking::write_on()). A runtime that is shut down waits for a write that is under way.
+/// As for [`write_on`](crate::blocking::write_on()). Shutting down the runtime waits for a pending write.
 ///
 /// # Zero-length operations
 /// As for [`write_on`](crate::blocking::write_on()).
@@ -101,7 +101,7 @@ where
     write_on(writer, blocking_threads())
 }
 
-/// The runtime is found once, where the stream is made: the guest is not polled inside of one for certain.
+/// Takes the current runtime once, when the stream is made: the store may be polled outside of it.
 #[track_caller]
 fn blocking_threads() -> impl FnMut(Job) + Send + 'static {
     let runtime = Handle::current();

@@ -9,40 +9,40 @@ use std::task::{Context, Poll, ready};
 use super::job::{Blocking, Job, Work};
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
-/// How much a job reads at most, unless the user says otherwise.
+/// The default of how many bytes a job reads at most.
 pub(super) const BUFFER: usize = 64 * 1024;
 
-/// A `stream<u8>` that reads from a blocking [`std::io::Read`], on a thread that `spawn` supplies.
+/// Reads a `stream<u8>` from a blocking [`std::io::Read`], on a thread that `spawn` supplies.
 ///
-/// The inverse is [`write_on`](crate::blocking::write_on). With the feature `tokio` there is `read`, which uses
-/// tokio's threads. `spawn` is called for each read, and must not block: it hands the [`Job`] to a thread of yours, or
-/// starts one.
+/// The inverse is [`write_on`](crate::blocking::write_on()). With the feature `tokio` there is `read`, which uses
+/// tokio's threads. The adapter calls `spawn` for each read; it must not block, but hand the [`Job`] to a thread, or
+/// start one.
 ///
 /// # Partial writes
-/// Each guest read is one read of the inner reader, for as many bytes as the guest wants and the
-/// [buffer](ByteProducer::buffer) has room for, 64 KiB by default; a short read completes it. Nothing is read ahead. The
-/// buffer is there while a read is under way, or has bytes that the guest has not taken; a stream between two reads
+/// Each guest read is one read of the inner reader, for as many bytes as the guest asks for and the
+/// [buffer](ByteProducer::buffer) has room for, 64 KiB by default; a short read completes it. Nothing is read ahead.
+/// The buffer exists while a read is pending or has bytes that the guest has not taken; between two reads a stream
 /// holds none.
 ///
 /// # Cancellation
-/// Answered at once. A read that is under way goes on, and what it reads is for the guest's next read: nothing is lost,
-/// and nothing is read twice.
+/// A cancelled read returns at once. A pending read of the inner reader continues, and the guest's next read gets its
+/// bytes: nothing is lost, and nothing is read twice.
 ///
 /// # Zero-length operations
-/// While a read of an earlier operation is under way they wait for it, and while bytes of it are left they complete. Else
-/// a reader cannot tell whether it would block: they complete at once.
+/// A zero-length read waits for the pending read of an earlier operation, and completes while bytes of it are left.
+/// Otherwise it completes at once: a reader cannot report whether it would block.
 ///
 /// # Errors
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion;
-/// [`Interrupted`](ErrorKind::Interrupted) is not one, but tried again. A job that is dropped without being run, or that
-/// panics, is an error too.
+/// [`Interrupted`](ErrorKind::Interrupted) is retried. A job that is dropped without being run, or that panics, is an
+/// error too.
 ///
 /// # Drop
-/// The reader is dropped with the stream, or handed back by the completion with the bytes that the guest has not taken:
-/// [`Read::into_parts`]. While a read is under way it is away: [`Read::settled`] waits for it, and without that
-/// it is dropped on its thread, when it comes back from the read. A reader that was cut short before the guest (the
-/// writer of a pipe has died, a connection was closed) looks like the end of the data: where that matters the data
-/// tells its length, or its last part says that it is the last ([How streams end](crate::ends)).
+/// The reader is dropped with the stream, or the completion hands it back with the bytes that the guest has not taken:
+/// [`Read::into_parts`]. During a read the job's thread has the reader: [`Read::settled`] waits for the read. Without
+/// that the reader is dropped on its thread after the read. An input that is cut short (a pipe's writer dies, a
+/// connection closes) looks like the end of the data: if that matters, put a length or an end marker into the data
+/// ([How streams end](crate::ends)).
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -73,12 +73,12 @@ pub fn read_on<R>(reader: R, spawn: impl FnMut(Job) + Send + 'static) -> BytePro
 where
     R: io::Read + Send + 'static,
 {
-    let reading = Reading { reader, want: 0, bytes: Vec::new(), given: 0, end: None };
+    let reading = Reading { reader, want: 0, bytes: Vec::new(), taken: 0, end: None };
     ByteProducer::new(Read { blocking: Blocking::new(reading, spawn), buffer: BUFFER })
 }
 
 impl<R: io::Read + Send + 'static> ByteProducer<Read<R>> {
-    /// How many bytes are read at most at a time, 64 KiB by default; 0 counts as 1.
+    /// Sets how many bytes one read takes at most, 64 KiB by default; 0 counts as 1.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.get_mut().buffer = bytes.max(1);
         self
@@ -92,35 +92,35 @@ pub struct Read<R> {
 }
 
 impl<R> Read<R> {
-    /// The inner object; `None` while a read is under way.
+    /// The inner object; `None` during a read.
     pub fn get_ref(&self) -> Option<&R> {
         self.blocking.get_ref().map(|work| &work.reader)
     }
 
-    /// The inner object; `None` while a read is under way. Moving data through it directly is seen by the guest as a gap.
+    /// The inner object; `None` during a read. The guest sees data that is read from it directly as a gap.
     pub fn get_mut(&mut self) -> Option<&mut R> {
         self.blocking.get_mut().map(|work| &mut work.reader)
     }
 
-    /// The inner object, without the bytes that the guest has not taken; `None` while a read is under way.
+    /// The inner object, without the bytes that the guest has not taken; `None` during a read.
     pub fn into_inner(self) -> Option<R> {
         self.into_parts().0
     }
 
-    /// The inner object, `None` while a read is under way, and the bytes that were read and that the guest has not taken.
+    /// The inner object (`None` during a read), and the bytes that were read but that the guest has not taken.
     pub fn into_parts(self) -> (Option<R>, Vec<u8>) {
         match self.blocking.into_inner() {
             None => (None, Vec::new()),
             Some(mut work) => {
-                work.bytes.drain(..work.given);
+                work.bytes.drain(..work.taken);
                 (Some(work.reader), work.bytes)
             }
         }
     }
 
-    /// Waits until no read is under way. Then the accessors give the inner object, unless its job panicked.
+    /// Waits for a pending read. After that the accessors return the inner object, unless its job panicked.
     pub async fn settled(&mut self) {
-        poll_fn(|cx| self.blocking.poll_here(cx).map(drop)).await
+        poll_fn(|cx| self.blocking.poll_work(cx).map(drop)).await
     }
 }
 
@@ -138,13 +138,13 @@ impl<R: fmt::Debug> fmt::Debug for Read<R> {
     }
 }
 
-/// A reader, and what came of its last read.
+/// A reader, and the result of its last read.
 struct Reading<R> {
     reader: R,
     want: usize,
     bytes: Vec<u8>,
-    /// So many of `bytes` are with the guest.
-    given: usize,
+    /// How many of `bytes` the guest has taken.
+    taken: usize,
     end: Option<io::Result<()>>,
 }
 
@@ -169,7 +169,7 @@ impl<R: io::Read + Send + 'static> Work for Reading<R> {
 }
 
 impl<R> Reading<R> {
-    /// What a read could be answered with, without the reader; an error is told by the read itself.
+    /// What a read would return without the reader: `None` if unknown. An error is left to the read itself.
     fn readable(&self) -> Option<Then> {
         match &self.end {
             _ if !self.bytes.is_empty() => Some(Then::More),
@@ -179,16 +179,16 @@ impl<R> Reading<R> {
         }
     }
 
-    /// Gives bytes that are in memory.
-    fn give(&mut self, buf: &mut [u8]) -> usize {
-        let rest = &self.bytes[self.given..];
+    /// Copies bytes that are in memory.
+    fn copy_to(&mut self, buf: &mut [u8]) -> usize {
+        let rest = &self.bytes[self.taken..];
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
-        self.given += n;
-        if self.given == self.bytes.len() {
-            // An idle stream holds no buffer.
+        self.taken += n;
+        if self.taken == self.bytes.len() {
+            // Rule "Bounded memory": an idle stream holds no buffer.
             self.bytes = Vec::new();
-            self.given = 0;
+            self.taken = 0;
         }
         n
     }
@@ -204,11 +204,11 @@ impl<R: io::Read + Send + 'static> ByteSource for Read<R> {
     ) -> Poll<io::Result<(usize, Then)>> {
         let Self { blocking, buffer } = self.get_mut();
         loop {
-            let work = ready!(blocking.poll_here(cx))?;
-            let given = work.give(buf);
-            if given > 0 {
+            let work = ready!(blocking.poll_work(cx))?;
+            let copied = work.copy_to(buf);
+            if copied > 0 {
                 let rest = !work.bytes.is_empty();
-                return Poll::Ready(Ok((given, if rest { Then::More } else { Then::Stop })));
+                return Poll::Ready(Ok((copied, if rest { Then::More } else { Then::Stop })));
             }
             if let Some(end) = mem::take(&mut work.end) {
                 return Poll::Ready(end.map(|()| (0, Then::End(EndReason::Finished))));
@@ -219,8 +219,8 @@ impl<R: io::Read + Send + 'static> ByteSource for Read<R> {
     }
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
-        let here = self.get_mut().blocking.poll_here(cx);
-        match here.map_ok(|work| work.readable()) {
+        let work = self.get_mut().blocking.poll_work(cx);
+        match work.map_ok(|work| work.readable()) {
             Poll::Ready(readable) => readable.transpose().map(Poll::Ready),
             Poll::Pending => Some(Poll::Pending),
         }

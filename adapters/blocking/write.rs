@@ -9,36 +9,36 @@ use super::job::{Blocking, Job, Work};
 use super::read::BUFFER;
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Writes a guest's `stream<u8>` into a blocking [`std::io::Write`], on a thread that `spawn` supplies.
+/// Writes a guest's `stream<u8>` to a blocking [`std::io::Write`], on a thread that `spawn` supplies.
 ///
-/// The inverse is [`read_on`](crate::blocking::read_on). With the feature `tokio` there is `write`, which uses
-/// tokio's threads. `spawn` is called for each write, and must not block: it hands the [`Job`] to a thread of yours, or
-/// starts one.
+/// The inverse is [`read_on`](crate::blocking::read_on()). With the feature `tokio` there is `write`, which uses
+/// tokio's threads. The adapter calls `spawn` for each write; it must not block, but hand the [`Job`] to a thread, or
+/// start one.
 ///
 /// # Partial writes
-/// While no write is under way as many bytes are accepted as the [buffer](ByteConsumer::buffer) has room for, 64 KiB by
-/// default, and written as a whole. The buffer is there until that is done; a stream between two writes holds none.
+/// If no write is pending, the adapter accepts as many bytes as the [buffer](ByteConsumer::buffer) has room for, 64 KiB
+/// by default, and writes them all. The buffer exists until that is done; between two writes a stream holds none.
 ///
 /// # Cancellation
-/// Answered at once with what was accepted. What is under way goes on, and the next write waits for it.
+/// A cancelled write returns at once with what was accepted. A pending write of the inner writer continues, and the
+/// guest's next write waits for it.
 ///
 /// # Zero-length operations
-/// They wait until no write is under way.
+/// A zero-length write waits until no write is pending.
 ///
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion;
-/// [`Interrupted`](ErrorKind::Interrupted) is not one, but tried again. A writer that writes 0 bytes fails with
-/// [`WriteZero`](ErrorKind::WriteZero), and a job that is dropped without being run, or that panics, is an error too. What
-/// the completion counts as moved is what was accepted; what was not written of it is handed back:
-/// [`Write::into_parts`].
+/// [`Interrupted`](ErrorKind::Interrupted) is retried. A writer that writes 0 bytes fails with
+/// [`WriteZero`](ErrorKind::WriteZero). A job that is dropped without being run, or that panics, is an error too. The
+/// completion counts the bytes that were accepted; [`Write::into_parts`] returns those of them that were not written.
 ///
 /// # Drop
 /// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that) and by the
-/// [completion](crate::Completion), which hands it back: `std::io::Write` knows no shutdown. While a write is under way it is
-/// away: [`Write::settled`] waits for it. Without a completion what was accepted is still written, and then the
-/// writer dropped, on its thread. Whoever reads what it wrote cannot tell a writer that was dropped at a cut from one
-/// that came to the end of the data: give a length or a checksum along, write a file under another name and rename it
-/// at [`End::Finished`](crate::End::Finished), or finish an encoder only then ([How streams end](crate::ends)).
+/// [completion](crate::Completion), which hands it back: `std::io::Write` has no shutdown. During a write the job's
+/// thread has the writer: [`Write::settled`] waits for the write. Without a completion the accepted bytes are still
+/// written, and then the writer is dropped on its thread. A reader of the output cannot tell a truncated stream from a
+/// complete one: send a length or a checksum, write to a temporary file name and rename it at
+/// [`End::Finished`](crate::End::Finished), or finish an encoder only then ([How streams end](crate::ends)).
 ///
 /// ```
 /// use std::thread;
@@ -69,7 +69,7 @@ where
 }
 
 impl<W: io::Write + Send + 'static> ByteConsumer<Write<W>> {
-    /// How many bytes are accepted at most at a time, 64 KiB by default; 0 counts as 1.
+    /// Sets how many bytes one write accepts at most, 64 KiB by default; 0 counts as 1.
     pub fn buffer(mut self, bytes: usize) -> Self {
         self.get_mut().buffer = bytes.max(1);
         self
@@ -83,22 +83,22 @@ pub struct Write<W> {
 }
 
 impl<W> Write<W> {
-    /// The inner object; `None` while a write is under way.
+    /// The inner object; `None` during a write.
     pub fn get_ref(&self) -> Option<&W> {
         self.blocking.get_ref().map(|work| &work.writer)
     }
 
-    /// The inner object; `None` while a write is under way. Moving data through it directly is seen as extra data.
+    /// The inner object; `None` during a write. Its other side sees data that is written to it directly as extra data.
     pub fn get_mut(&mut self) -> Option<&mut W> {
         self.blocking.get_mut().map(|work| &mut work.writer)
     }
 
-    /// The inner object, without the bytes that were not written; `None` while a write is under way.
+    /// The inner object, without the bytes that were not written; `None` during a write.
     pub fn into_inner(self) -> Option<W> {
         self.into_parts().0
     }
 
-    /// The inner object, `None` while a write is under way, and the bytes that were accepted and could not be written.
+    /// The inner object (`None` during a write), and the bytes that were accepted but not written.
     pub fn into_parts(self) -> (Option<W>, Vec<u8>) {
         match self.blocking.into_inner() {
             None => (None, Vec::new()),
@@ -109,9 +109,9 @@ impl<W> Write<W> {
         }
     }
 
-    /// Waits until no write is under way. Then the accessors give the inner object, unless its job panicked.
+    /// Waits for a pending write. After that the accessors return the inner object, unless its job panicked.
     pub async fn settled(&mut self) {
-        poll_fn(|cx| self.blocking.poll_here(cx).map(drop)).await
+        poll_fn(|cx| self.blocking.poll_work(cx).map(drop)).await
     }
 }
 
@@ -127,13 +127,13 @@ impl<W: fmt::Debug> fmt::Debug for Write<W> {
     }
 }
 
-/// A writer, and what it is to write.
+/// A writer, and the bytes to write.
 struct Writing<W> {
     writer: W,
     bytes: Vec<u8>,
-    /// So many of `bytes` are with the writer.
+    /// How many of `bytes` are written.
     written: usize,
-    /// Something was accepted since the last flush.
+    /// Bytes were accepted since the last flush.
     dirty: bool,
     error: Option<io::Error>,
 }
@@ -145,7 +145,7 @@ impl<W: io::Write + Send + 'static> Work for Writing<W> {
 }
 
 impl<W: io::Write> Writing<W> {
-    /// Like `Write::write_all`, but knows what was written when it fails.
+    /// Like `Write::write_all`, but on failure `written` says how much was written.
     fn write_all(&mut self, flush: &AtomicBool) -> io::Result<()> {
         while self.written < self.bytes.len() {
             match self.writer.write(&self.bytes[self.written..]) {
@@ -155,7 +155,7 @@ impl<W: io::Write> Writing<W> {
                 Err(error) => return Err(error),
             }
         }
-        // An idle stream holds no buffer.
+        // Rule "Bounded memory": an idle stream holds no buffer.
         self.bytes = Vec::new();
         self.written = 0;
         while flush.load(Ordering::Acquire) && self.dirty {
@@ -170,9 +170,9 @@ impl<W: io::Write> Writing<W> {
 }
 
 impl<W: io::Write + Send + 'static> Write<W> {
-    /// Waits until no write is under way, and tells how the last one went.
+    /// Waits until no write is pending. Fails if the last one failed.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut Writing<W>, End<io::Error>>> {
-        let work = ready!(self.blocking.poll_here(cx)).map_err(End::Failed)?;
+        let work = ready!(self.blocking.poll_work(cx)).map_err(End::Failed)?;
         Poll::Ready(match work.error.take() {
             Some(error) => Err(End::Failed(error)),
             None => Ok(work),
@@ -206,8 +206,8 @@ impl<W: io::Write + Send + 'static> ByteSink for Write<W> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         let this = self.get_mut();
-        // It spares a job: one that is still writing flushes as well.
-        this.blocking.flush();
+        // Saves a job: one that is still writing then flushes too.
+        this.blocking.request_flush();
         loop {
             let work = ready!(this.poll_idle(cx))?;
             if !work.dirty {

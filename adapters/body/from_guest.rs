@@ -12,38 +12,38 @@ use pin_project_lite::pin_project;
 use crate::handoff::{Reader, ReaderGone, Writer, chunk_handoff};
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Makes an HTTP body of a guest's `stream<u8>`: a [`Body`] that hyper and axum take.
+/// Makes an HTTP [`Body`], for hyper or axum, out of a guest's `stream<u8>`.
 ///
-/// The inverse is [`http_body`](crate::body::read). The consumer goes to
-/// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe), the body to the server or client, on any task, while
-/// the store runs in its own. At most `capacity` bytes, and at least 2, are buffered ahead of whoever reads the body.
-/// [`GuestBody::with_trailers`] adds trailers.
+/// The inverse is [`read`](crate::body::read()). Give the consumer to
+/// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe), and the body to the server or client on any task,
+/// while the store runs in its own. At most `capacity` bytes, and at least 2, are buffered ahead of the reader of the
+/// body. [`GuestBody::with_trailers`] adds trailers.
 ///
-/// With a `content_length` the body says so in its size hint, and holds the guest to it: what is over is not taken, and
-/// ends both the stream and the body with [`BodyError::TooLong`]; a stream that ends early is [`BodyError::TooShort`], for
-/// the body and for the completion.
+/// With a `content_length` the body reports it in its size hint and enforces it: bytes beyond it are not taken, and end
+/// the stream and the body with [`BodyError::TooLong`]; a stream that ends early fails the body and the completion with
+/// [`BodyError::TooShort`].
 ///
 /// # Partial writes
-/// What there is room for is taken; the body gives it out in frames of at most half of the capacity. Small writes that
-/// were not read yet become one frame. Never is a frame empty.
+/// A write takes what there is room for. The body returns frames of at most half the capacity. Small writes that were
+/// not read yet become one frame. No frame is empty.
 ///
 /// # Cancellation
-/// Answered at once with what was taken.
+/// A cancelled write returns at once with what was taken.
 ///
 /// # Zero-length operations
-/// They wait until there is room.
+/// A zero-length write waits until there is room.
 ///
 /// # Errors
-/// When the body is dropped, as hyper does when its peer goes away, the stream ends for the guest at once, also a write
-/// that is parked, and the completion says [`End::ReceiverDropped`](crate::End::ReceiverDropped). The body fails with a
-/// [`BodyError`], after all data before it, where the message did not come to its proper end: hyper then aborts it.
+/// When the body is dropped, as hyper does when its peer leaves, the stream ends at once for the guest, even during a
+/// pending write, and the completion is [`End::ReceiverDropped`](crate::End::ReceiverDropped). If the message did not
+/// reach its proper end, the body fails with a [`BodyError`] after all data before it, and hyper aborts the message.
 ///
 /// # Drop
-/// The guest dropping its end is the end of the body, with a [completion](crate::Completion) or without, whether or not
-/// anybody awaits it. Whatever else ends the stream, a limit, a timeout, a cancel, a store that is dropped with a completion
-/// that [watches it](crate::Completion::watch_store), fails the body with [`BodyError::Cut`], after the data before it. A
-/// guest that traps looks like one that ends where nothing watches its store: a content length tells them apart, and so do
-/// [trailers](crate::body::trailers_from_guest), which such a guest does not give.
+/// When the guest drops its end, the body ends, with a [completion](crate::Completion) or without, awaited or not.
+/// Whatever else ends the stream (a limit, a timeout, a cancel, a dropped store with a completion that [watches
+/// it](crate::Completion::watch_store)) fails the body with [`BodyError::Cut`], after the data before it. Unless a
+/// completion watches the store, a guest that traps looks like one that ends its stream: a content length tells them
+/// apart, and so do [trailers](crate::body::trailers_from_guest()), which such a guest does not give.
 ///
 /// ```
 /// use http_body_util::BodyExt as _;
@@ -74,7 +74,7 @@ pub fn from_guest(
     (ByteConsumer::new(sink), body)
 }
 
-/// Why the body of a guest did not come to its proper end.
+/// Why a guest's body did not reach its proper end.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum BodyError {
@@ -90,11 +90,11 @@ pub enum BodyError {
         /// How many bytes the guest wrote.
         got: u64,
     },
-    /// The stream was cut short before the guest's end of the data: cancelled, timed out, over a limit, dropped.
+    /// The stream was cut short before the guest ended it: cancelled, timed out, over a limit, dropped.
     Cut(EndReason),
-    /// The guest dropped its trailers, or has trapped, before it gave them.
+    /// The guest dropped its trailers or trapped before it gave them.
     Aborted,
-    /// The guest gave an error in place of trailers, or they could not be made.
+    /// The guest gave an error in place of trailers, or making them failed.
     Trailers(Box<dyn Error + Send + Sync>),
 }
 
@@ -130,20 +130,20 @@ impl From<EndReason> for BodyError {
     }
 }
 
-/// The sink of [`guest_body`].
+/// The sink of [`from_guest`].
 ///
-/// Only the guest's end of the data is the end of the body. A sink that is dropped without having been told of it fails the
-/// body: with a consumer that was never piped, or a wrapper that does not hand `ended` on, no body looks complete.
+/// The body ends only when the guest ends its stream. A sink that is dropped before `ended` is called fails the body:
+/// neither a consumer that was never piped nor a wrapper that does not forward `ended` makes a body look complete.
 #[derive(Debug)]
 pub struct GuestBodySink {
     writer: Writer<u8, BodyError>,
     left: Option<u64>,
     expected: Option<u64>,
-    /// It was cut short: the body has failed with that, and a close changes nothing.
+    /// The stream was cut short and the body has failed: a close changes nothing.
     cut: bool,
 }
 
-fn gone<E>(_: ReaderGone) -> End<E> {
+fn reader_gone<E>(_: ReaderGone) -> End<E> {
     End::ReceiverDropped
 }
 
@@ -152,8 +152,8 @@ impl GuestBodySink {
         BodyError::TooLong { expected: self.expected.unwrap_or_default() }
     }
 
-    /// Why the guest's end of the data comes too early, if it does.
-    fn complete(&self) -> Result<(), BodyError> {
+    /// Fails if the guest ended the data before the content length.
+    fn check_length(&self) -> Result<(), BodyError> {
         match (self.expected, self.left) {
             (Some(expected), Some(left)) if left > 0 => {
                 Err(BodyError::TooShort { expected, got: expected - left })
@@ -177,7 +177,7 @@ impl ByteSink for GuestBodySink {
             return Poll::Ready(Err(End::Failed(self.too_long())));
         }
         let written = self.writer.poll_write(cx, &buf[..buf.len().min(allowed)]);
-        written.map_err(gone).map_ok(|n| {
+        written.map_err(reader_gone).map_ok(|n| {
             self.left = self.left.map(|left| left.saturating_sub(n as u64));
             n
         })
@@ -187,7 +187,7 @@ impl ByteSink for GuestBodySink {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Option<Poll<Result<(), End<BodyError>>>> {
-        Some(self.writer.poll_room(cx).map_err(gone))
+        Some(self.writer.poll_room(cx).map_err(reader_gone))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<BodyError>>> {
@@ -197,7 +197,7 @@ impl ByteSink for GuestBodySink {
     fn ended(mut self: Pin<&mut Self>, reason: EndReason) {
         self.cut = reason != EndReason::Finished;
         self.writer.close(match reason {
-            EndReason::Finished => self.complete(),
+            EndReason::Finished => self.check_length(),
             cut => Err(BodyError::Cut(cut)),
         });
     }
@@ -206,11 +206,11 @@ impl ByteSink for GuestBodySink {
         if self.cut {
             return Poll::Ready(Ok(()));
         }
-        self.writer.close(self.complete());
+        self.writer.close(self.check_length());
         Poll::Ready(if self.writer.was_left() {
             Err(End::ReceiverDropped)
         } else {
-            self.complete().map_err(End::Failed)
+            self.check_length().map_err(End::Failed)
         })
     }
 }
@@ -219,14 +219,14 @@ impl ByteSink for GuestBodySink {
 enum State {
     Data,
     Trailers,
-    Over,
+    Done,
 }
 
-/// What a [`GuestBody`] without trailers waits for in their place.
+/// In place of the trailers of a [`GuestBody`] that has none.
 pub type NoTrailers = Ready<Result<Option<HeaderMap>, BodyError>>;
 
 pin_project! {
-    /// A guest's stream as a [`Body`]; made by [`guest_body`].
+    /// A guest's stream as a [`Body`], made by [`from_guest`].
     #[must_use = "a body does nothing until it is read"]
     #[derive(Debug)]
     pub struct GuestBody<F = NoTrailers> {
@@ -239,8 +239,8 @@ pin_project! {
 }
 
 impl GuestBody {
-    /// Adds trailers, which are waited for once the guest's stream has ended. [`guest_trailers`](crate::body::trailers_from_guest)
-    /// makes such a future out of a guest's `future<T>`.
+    /// Adds trailers, which the body waits for once the guest's stream has ended.
+    /// [`trailers_from_guest`](crate::body::trailers_from_guest()) makes such a future out of a guest's `future<T>`.
     pub fn with_trailers<F>(self, trailers: F) -> GuestBody<F>
     where
         F: Future<Output = Result<Option<HeaderMap>, BodyError>>,
@@ -270,21 +270,21 @@ where
                     return Poll::Ready(Some(Ok(Frame::data(data.into()))));
                 }
                 Err(error) => {
-                    *this.state = State::Over;
+                    *this.state = State::Done;
                     return Poll::Ready(Some(Err(error)));
                 }
             }
         }
-        if *this.state == State::Over {
+        if *this.state == State::Done {
             return Poll::Ready(None);
         }
         let trailers = std::task::ready!(this.trailers.poll(cx));
-        *this.state = State::Over;
+        *this.state = State::Done;
         Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose())
     }
 
     fn is_end_stream(&self) -> bool {
-        self.state == State::Over
+        self.state == State::Done
     }
 
     fn size_hint(&self) -> SizeHint {

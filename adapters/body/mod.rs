@@ -1,4 +1,61 @@
-//! HTTP bodies.
+//! HTTP bodies, of hyper, axum or anything else that uses the `http-body` crate, and their trailers.
+//!
+//! Needs the feature `http-body`.
+//!
+//! | I have … | the guest … | use |
+//! |---|---|---|
+//! | a body that the host has received, or made | reads a `stream<u8>` | [`read`](read()) |
+//! | its trailers | reads a `future<T>` | [`with_trailers`](crate::ByteProducer::with_trailers) of its producer |
+//! | a server or client that wants a body | writes a `stream<u8>` | [`from_guest`](from_guest()) |
+//! | a body that wants trailers | writes a `future<T>` | [`trailers_from_guest`](trailers_from_guest()) |
+//!
+//! Take [`from_guest`](from_guest()) rather than [`from_guest::reader`](crate::from_guest::reader()) and a body made of
+//! that: it holds the guest to a content length, and a cut becomes an error that makes hyper abort the message.
+//!
+//! # Examples
+//!
+//! A request's body to the guest, up to a limit:
+//!
+//! ```
+//! use http_body_util::Full;
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::{body, iterators};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! # let request = http::Request::new(Full::new(&b"hello"[..]));
+//! let mut store = Store::new(&Engine::default(), ());
+//! let producer = body::read(request.into_body()).limit(1024 * 1024);
+//! let stream = StreamReader::new(&mut store, producer)?; // a guest's argument
+//!
+//! # let (bytes, done) = iterators::collect_bytes(100).with_completion();
+//! # stream.pipe(&mut store, bytes)?;
+//! # let done = store.run_concurrent(async |_| done.await).await?;
+//! # assert_eq!(done.inner.into_inner(), b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A guest's output as a response's body. The body can be read on any task while the store runs:
+//!
+//! ```
+//! use http_body_util::BodyExt as _;
+//! # use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::body;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! # let mut store = Store::new(&Engine::default(), ());
+//! # let output = StreamReader::new(&mut store, wasmtime_streams::iterators::items(*b"hello"))?;
+//! let (consumer, body) = body::from_guest(64 * 1024, Some(5)); // the capacity, and a content length
+//! output.pipe(&mut store, consumer)?; // `output` is a guest's `stream<u8>`
+//! let response = http::Response::new(body); // for hyper or axum
+//!
+//! let body = store.run_concurrent(async |_| response.into_body().collect().await).await?;
+//! assert_eq!(body?.to_bytes(), "hello");
+//! # Ok(())
+//! # }
+//! ```
 
 mod from_guest;
 mod read;

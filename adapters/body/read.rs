@@ -11,28 +11,30 @@ use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::shared::fill::{end_known, fill};
 use crate::{ByteProducer, ByteSource, End, EndReason, Then, relay::Splice};
 
-/// A `stream<u8>` of the data of an HTTP body: any [`Body`], such as one that hyper has received.
+/// Reads a `stream<u8>` from the data of an HTTP [`Body`], such as one that hyper has received.
 ///
-/// The inverse is [`guest_body`](crate::body::from_guest). [`with_trailers`](ByteProducer::with_trailers) adds the trailers;
-/// without it they are dropped. How much to expect is said by the body's `size_hint`, before it is given away.
+/// The inverse is [`from_guest`](crate::body::from_guest()). [`with_trailers`](ByteProducer::with_trailers) adds the
+/// trailers; without it they are dropped. The body's `size_hint` reports how much to expect: ask it before you call
+/// this function.
 ///
 /// # Partial writes
-/// A guest read is filled from as many frames as are ready, or takes a part of one; the rest is kept for the next read.
-/// Empty frames are skipped, and so are frames of a kind that is neither data nor trailers.
+/// A guest read is filled from as many frames as are ready, or takes a part of one; the remaining bytes are kept for
+/// the next read. Empty frames, and frames that are neither data nor trailers, are skipped.
 ///
 /// # Cancellation
-/// Answered at once. The rest of a frame stays in the adapter, so nothing is lost.
+/// A cancelled read returns at once. The remaining bytes of a frame stay in the adapter, so nothing is lost.
 ///
 /// # Zero-length operations
-/// They complete at once: there is the rest of a frame, or the body cannot tell whether it has another one.
+/// A zero-length read completes at once: either a part of a frame is left, or the body cannot report whether another
+/// one is ready.
 ///
 /// # Errors
 /// An error ends the stream, after the bytes before it. It is [`End::Failed`](crate::End::Failed) in the completion and
-/// [`TrailersError::Failed`] in the trailers: hence the `Arc`.
+/// in the output of [`Trailers`], and therefore in an `Arc`.
 ///
 /// # Drop
-/// The body is dropped with the guest's end, which to hyper aborts a message that is not read to its end. The completion
-/// hands it back together with the rest of a frame: [`Read::into_parts`].
+/// The body is dropped with the guest's end; hyper then aborts a message that is not read to its end. The completion
+/// hands the body back; [`Read::into_parts`] also returns the remaining bytes of a frame.
 ///
 /// ```
 /// use http_body_util::Full;
@@ -72,9 +74,9 @@ where
 {
     /// Adds the trailers, as a future that resolves once, as soon as they are known.
     ///
-    /// They are known when the guest has read the stream to its end. As a `future<result<option<trailers>, error>>` of an
-    /// interface they go to the guest by [`future`](crate::values::future()) with a mapping; `deliver_with` makes the headers a
-    /// resource.
+    /// They are known when the guest has read the stream to its end. To give them to the guest as a
+    /// `future<result<option<trailers>, error>>`, map them and pass them to
+    /// [`values::future`](crate::values::future()); `deliver_with` makes the headers a resource.
     pub fn with_trailers(mut self) -> (Self, Trailers<B::Error>) {
         let (tx, rx) = oneshot();
         self.get_mut().trailers = Some(tx);
@@ -84,14 +86,14 @@ where
 
 /// The trailers of an HTTP body; see [`ByteProducer::with_trailers`].
 ///
-/// It may be awaited on any task. It waits for the guest to read the stream, and so for the store to run.
+/// Can be awaited on any task. It waits until the guest has read the stream, so the store must run.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Trailers<E>(Receiver<Result<Option<HeaderMap>, Arc<E>>>);
 
 impl<E> Future for Trailers<E> {
-    /// `None` if the body had no trailers; [`End::Failed`] if it failed, and [`End::Abandoned`] if it was dropped before its
-    /// end, by the guest that dropped the stream, or by the host.
+    /// `None` if the body had no trailers; [`End::Failed`] if the body failed; [`End::Abandoned`] if the guest dropped
+    /// the stream, or the host the body, before its end.
     type Output = Result<Option<HeaderMap>, End<Arc<E>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -103,7 +105,7 @@ impl<E> Future for Trailers<E> {
 }
 
 pin_project! {
-    /// The source of [`http_body`].
+    /// The source of [`read`].
     #[derive(Debug)]
     pub struct Read<B: Body> {
         #[pin]
@@ -116,8 +118,8 @@ pin_project! {
 impl<B: Body> Read<B> {
     accessors!(body: B);
 
-    /// The body, and what was taken from it and has not reached the guest: the rest of a frame that the guest has read a part
-    /// of, or the error that its next read would have ended with.
+    /// The body, and what was taken from it but has not reached the guest: the remaining bytes of a frame, or the error
+    /// that the guest's next read would have ended with.
     pub fn into_parts(self) -> (B, Option<Result<B::Data, Arc<B::Error>>>) {
         (self.body, self.rest)
     }
@@ -170,11 +172,11 @@ where
             })
         });
         end_known(filled, || {
-            let over = rest.is_none() && body.is_end_stream();
-            if over {
+            let ended = rest.is_none() && body.is_end_stream();
+            if ended {
                 resolve(trailers, Ok(None));
             }
-            over
+            ended
         })
     }
 
@@ -186,7 +188,7 @@ where
             match this.body.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
                     Ok(headers) => resolve(this.trailers, Ok(Some(headers))),
-                    // It stays with the body.
+                    // Kept for `into_parts`.
                     Err(frame) => *this.rest = frame.into_data().ok().map(Ok),
                 },
                 Poll::Ready(Some(Err(error))) => {
@@ -198,15 +200,15 @@ where
                 Poll::Pending => {}
             }
         }
-        // Else there are none, whoever keeps the body.
+        // From here on there are no trailers, even if the host keeps the body.
         *this.trailers = None;
     }
 }
 
-/// Tells the trailers, if somebody wants them.
+/// Sends the trailers, if anybody waits for them.
 fn resolve<T>(waiting: &mut Option<Sender<T>>, trailers: T) {
     if let Some(waiting) = waiting.take() {
-        // Whoever has dropped the future does not want them any more.
+        // Fails only if the future was dropped: nobody waits for them.
         let _ = waiting.send(trailers);
     }
 }

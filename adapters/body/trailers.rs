@@ -11,48 +11,49 @@ use super::BodyError;
 use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::{ValueConsumer, values::ValueSink};
 
-/// Makes trailers of a guest's `future<T>`, for [`GuestBody::with_trailers`](crate::body::GuestBody::with_trailers).
+/// Makes HTTP trailers, for [`GuestBody::with_trailers`](crate::body::GuestBody::with_trailers), out of a guest's
+/// `future<T>`.
 ///
 /// The inverse is [`ByteProducer::with_trailers`](crate::ByteProducer::with_trailers). `make` turns what the guest gave
-/// (a `result<option<trailers>, error-code>`, say) into headers, with store access: a resource is taken out of its
-/// table there. An `Err` of the inner `Result` is the guest's own error, and fails the body.
+/// (such as a `result<option<trailers>, error-code>`) into headers, with store access: it takes a resource out of its
+/// table. An `Err` of the inner `Result` is the guest's own error, and fails the body.
 ///
 /// # Partial writes
-/// A future has one value: there are none.
+/// None: a future has one value.
 ///
 /// # Cancellation
-/// A write that the guest cancels gives nothing; the next one does.
+/// A write that the guest cancels gives nothing; its next write does.
 ///
 /// # Zero-length operations
-/// A future has none.
+/// None: a future has no such operations.
 ///
 /// # Errors
 /// An error of `make` itself is a trap in the guest, and [`BodyError::Aborted`] in the body.
 ///
 /// # Drop
-/// If the guest's end goes away without a value, as by a trap, the body fails with [`BodyError::Aborted`].
+/// If the guest's end goes away without a value, as after a trap, the body fails with [`BodyError::Aborted`].
 ///
 /// ```
 /// use http::HeaderMap;
 /// use http_body_util::BodyExt as _;
 /// use wasmtime::component::{FutureReader, StreamReader};
 /// use wasmtime::{Engine, Store, StoreContextMut};
-/// use wasmtime_streams::body::BodyError;
+/// use wasmtime_streams::body::{self, BodyError};
 ///
 /// # #[cfg(feature = "tokio")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), ());
-/// // What a guest would give: a stream, and then a checksum.
+/// // In place of a guest: its stream, and then a checksum.
 /// let stream = StreamReader::new(&mut store, wasmtime_streams::tokio_io::read(&b"hello"[..]))?;
 /// let future = FutureReader::new(&mut store, wasmtime_streams::values::future(async { 532_u32 }))?;
 ///
-/// let (trailers_consumer, trailers) = wasmtime_streams::body::trailers_from_guest(|_: StoreContextMut<'_, ()>, sum: u32| {
+/// let (trailers_consumer, trailers) = body::trailers_from_guest(|_: StoreContextMut<'_, ()>, sum: u32| {
 ///     let mut headers = HeaderMap::new();
 ///     headers.insert("checksum", sum.into());
 ///     Ok(Ok::<_, BodyError>(Some(headers)))
 /// });
-/// let (consumer, body) = wasmtime_streams::body::from_guest(64 * 1024, None);
+/// let (consumer, body) = body::from_guest(64 * 1024, None);
 /// stream.pipe(&mut store, consumer)?;
 /// future.pipe(&mut store, trailers_consumer)?;
 /// let body = body.with_trailers(trailers);
@@ -76,7 +77,7 @@ where
 
 type Trailers = Result<Option<HeaderMap>, BodyError>;
 
-/// The sink of [`guest_trailers`].
+/// The sink of [`trailers_from_guest`].
 pub struct TrailersSink<F> {
     make: F,
     tx: Sender<Trailers>,
@@ -96,13 +97,13 @@ where
 {
     fn accept(self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
         let trailers = (self.make)(store, value)?;
-        // The body may be gone: then nobody wants them.
+        // Fails only if the body was dropped: nobody waits for them.
         let _ = self.tx.send(trailers.map_err(|error| BodyError::Trailers(error.into())));
         Ok(())
     }
 }
 
-/// The trailers that a guest gives; made by [`guest_trailers`].
+/// The trailers that a guest gives, made by [`trailers_from_guest`].
 #[must_use = "futures do nothing unless they are awaited"]
 #[derive(Debug)]
 pub struct GuestTrailers(Receiver<Trailers>);

@@ -10,33 +10,33 @@ use ::tokio::task::coop;
 use super::wait::Wait;
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// A `stream<T>` of what is sent into a tokio broadcast channel.
+/// A `stream<T>` of the items received from a tokio broadcast channel.
 ///
-/// The inverse is [`broadcast_sender`](crate::channels::broadcast_sender).
+/// The inverse is [`broadcast_sender`](crate::channels::broadcast_sender()).
 ///
-/// A guest that reads too slowly lags: the channel overwrites what it holds. That is no end and no error. The stream goes
-/// on with the oldest item that is left, [`BroadcastReceiver::lagged`] counts what was lost, and
-/// [`on_lag`](crate::ItemProducer::on_lag) may put an item in its place.
+/// A guest that reads too slowly lags: the channel overwrites its oldest items. A lag is neither an end nor an error.
+/// The stream goes on with the oldest item left, [`BroadcastReceiver::lagged`] counts the lost items, and
+/// [`on_lag`](crate::ItemProducer::on_lag) can put an item in their place.
 ///
 /// # Partial writes
-/// Each guest read takes all that is in the channel, up to what the guest asked for and the
+/// Each guest read takes all items in the channel, up to what the guest asked for and the
 /// [batch](crate::ItemProducer::batch).
 ///
 /// # Cancellation
 /// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
 ///
 /// # Zero-length operations
-/// They wait until the channel has an item, or all senders are gone. Nothing is taken.
+/// They wait until the channel has an item or all senders are dropped. Nothing is taken.
 ///
 /// # Errors
-/// There are none. The stream ends when all senders are gone and the channel is empty, with the last items if it is
-/// known by then.
+/// There are none. The stream ends when all senders are dropped and the channel is empty, together with the last items
+/// if that is known by then.
 ///
 /// # Drop
-/// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and until the
-/// next one if it is cancelled, the channel has a second receiver that waits for it: the sender counts it, and the item
-/// that ends the wait is cloned once more. To the receiver a task that panics, and so drops its sender, is the end of
-/// the data as well: where that matters let the last item say that it is the last ([How streams end](crate::ends)).
+/// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and after a
+/// cancelled one until the next read, the channel has a second receiver that waits for the first: the sender counts it,
+/// and the item that ends the wait is cloned once more. A task that panics drops its sender too, which looks like the
+/// end of the data: where that matters, let the last item say that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::broadcast;
@@ -46,7 +46,7 @@ use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 /// # async fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), ());
 /// let (tx, rx) = broadcast::channel(2);
-/// // What is lost is told to the guest as an item of its own.
+/// // A lag becomes an item of its own: 1000 and the number of lost items.
 /// let producer = wasmtime_streams::channels::broadcast_receiver(rx).on_lag(|lost| Some(1000 + lost));
 /// let (producer, read) = producer.with_completion();
 /// let reader = StreamReader::new(&mut store, producer)?;
@@ -76,15 +76,15 @@ impl<T, V> ItemProducer<BroadcastReceiver<T>, V>
 where
     T: Clone + Send + 'static,
 {
-    /// Called with the number of items that were lost each time the guest lags; what it returns is an item in their
-    /// place.
+    /// Calls `on_lag` with the number of lost items each time the guest lags; if it returns an item, the guest gets
+    /// that in their place.
     pub fn on_lag(mut self, on_lag: impl FnMut(u64) -> Option<T> + Send + 'static) -> Self {
         self.get_mut().on_lag = Some(Box::new(on_lag));
         self
     }
 }
 
-/// The source of [`broadcast_receiver`].
+/// The source of [`broadcast_receiver`](broadcast_receiver()).
 pub struct BroadcastReceiver<T> {
     receiver: Receiver<T>,
     wait: Wait,
@@ -97,16 +97,16 @@ type OnLag<T> = Box<dyn FnMut(u64) -> Option<T> + Send>;
 impl<T> BroadcastReceiver<T> {
     accessors!(receiver: Receiver<T>);
 
-    /// How many items were lost since the guest lagged.
+    /// How many items the guest has lost by lagging.
     pub fn lagged(&self) -> u64 {
         self.lagged
     }
 }
 
 impl<T: Clone + Send + 'static> BroadcastReceiver<T> {
-    /// Appends what is in the channel, up to `max` items, and says what comes next: an end, more, or nothing (`None`).
+    /// Appends the items in the channel, up to `max`, and returns what comes next; `None` if the channel is empty.
     fn receive(&mut self, max: usize, out: &mut Vec<T>) -> Option<Then> {
-        // A lag is a step too: it must not be possible to keep this loop going by sending.
+        // A lag counts as a step: otherwise a fast sender could keep this loop going.
         for _ in 0..max {
             match self.receiver.try_recv() {
                 Ok(item) => out.push(item),
@@ -118,19 +118,19 @@ impl<T: Clone + Send + 'static> BroadcastReceiver<T> {
                 Err(TryRecvError::Empty) => return None,
             }
         }
-        // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
-        let over = self.receiver.is_closed() && self.receiver.is_empty();
-        Some(if over { Then::End(EndReason::Finished) } else { Then::More })
+        // `is_closed` first: an item sent between the two calls would be missed the other way round.
+        let closed = self.receiver.is_closed() && self.receiver.is_empty();
+        Some(if closed { Then::End(EndReason::Finished) } else { Then::More })
     }
 
-    /// Begins to wait for the next item, or the end; whether it has begun.
+    /// Begins to wait for the next item or the end; returns whether this call began it.
     ///
-    /// What came before the wait began does not end it: if it has just begun, the receiver has to be looked at again.
+    /// An item sent before the wait began does not end it: after `true` the receiver must be checked again.
     fn begin(&mut self) -> bool {
         let Self { receiver, wait, .. } = self;
         wait.begin(|| {
             let mut second = receiver.resubscribe();
-            // An item, a lag or the end: what it was is asked of the receiver itself.
+            // An item, a lag or the end: the first receiver says which.
             async move { drop(second.recv().await) }
         })
     }
@@ -149,7 +149,7 @@ impl<T: Clone + Send + 'static> ItemSource for BroadcastReceiver<T> {
         out: &mut Vec<T>,
     ) -> Poll<Result<Then, Infallible>> {
         let this = self.get_mut();
-        // `try_recv` is no part of tokio's cooperation: without this a busy channel would keep the thread.
+        // `try_recv` does not use tokio's cooperative budget: without this a busy channel would keep the thread.
         let coop = ready!(coop::poll_proceed(cx));
         let before = out.len();
         loop {
@@ -174,7 +174,7 @@ impl<T: Clone + Send + 'static> ItemSource for BroadcastReceiver<T> {
     ) -> Option<Poll<Result<Then, Infallible>>> {
         let this = self.get_mut();
         loop {
-            // Looked at in this order: what was sent before the last sender went away is there by then.
+            // In this order: what was sent before the last sender was dropped is in the channel by then.
             let closed = this.receiver.is_closed();
             let empty = this.receiver.is_empty();
             if closed || !empty {
@@ -188,7 +188,7 @@ impl<T: Clone + Send + 'static> ItemSource for BroadcastReceiver<T> {
         }
     }
 
-    // Whoever keeps the receiver must not keep a second one.
+    // The receiver is handed back without the second one.
     fn ended(self: Pin<&mut Self>, _: EndReason) {
         self.get_mut().wait.stop();
     }

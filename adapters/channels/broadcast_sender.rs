@@ -9,27 +9,27 @@ use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a tokio broadcast channel.
 ///
-/// The inverse is [`broadcast_receiver`](crate::channels::broadcast_receiver). A broadcast channel never waits for its
-/// receivers: one that is slower than the guest lags, and loses items.
+/// The inverse is [`broadcast_receiver`](crate::channels::broadcast_receiver()). A broadcast channel never waits for
+/// its receivers: one that is slower than the guest lags and loses items.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
+/// Each guest write is taken whole, up to the core's [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
-/// No write ever waits for the channel.
+/// A write never waits for the channel, so there is nothing to cancel.
 ///
 /// # Zero-length operations
 /// They complete at once: there is always room.
 ///
 /// # Errors
-/// There are none. While the channel has no receiver items are dropped, for one may subscribe later;
+/// There are none. While the channel has no receiver, items are dropped, since one may subscribe later;
 /// [`BroadcastSender::unheard`] counts them.
 ///
 /// # Drop
-/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
-/// sender is left, the receivers then see the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled hands the sender back. The receivers cannot tell a cut from the end of the data by that: give a channel of
-/// `Result`s, and send the error through a clone ([How streams end](crate::ends)).
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if it was
+/// the last sender, the receivers then see the end. To go on sending, keep a clone. A completion that was cancelled
+/// hands the sender back. The receivers cannot tell a cut from the end of the data: use a channel of `Result`s, and
+/// send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::{broadcast, mpsc};
@@ -62,7 +62,7 @@ where
     ItemConsumer::new(BroadcastSender { sender: Some(sender), unheard: 0 })
 }
 
-/// The sink of [`broadcast_sender`].
+/// The sink of [`broadcast_sender`](broadcast_sender()).
 #[derive(Debug)]
 pub struct BroadcastSender<T> {
     sender: Option<Sender<T>>,
@@ -72,7 +72,7 @@ pub struct BroadcastSender<T> {
 impl<T> BroadcastSender<T> {
     sender_accessors!(sender: Sender<T>);
 
-    /// How many items were dropped since the channel had no receiver.
+    /// How many items were dropped because the channel had no receiver.
     pub fn unheard(&self) -> u64 {
         self.unheard
     }
@@ -88,7 +88,7 @@ impl<T: Send + 'static> ItemSink for BroadcastSender<T> {
         items: &mut dyn Take<T>,
     ) -> Poll<Result<(), End<Infallible>>> {
         let Self { sender, unheard } = self.get_mut();
-        // It never waits: without this a guest would keep the thread, and the receivers from running.
+        // A send never waits: without this a guest could keep the thread, and the receivers from running.
         let coop = ready!(coop::poll_proceed(cx));
         let mut send = |item| {
             if sender.as_ref().is_none_or(|sender| sender.send(item).is_err()) {

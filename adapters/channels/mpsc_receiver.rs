@@ -6,29 +6,28 @@ use ::tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// A `stream<T>` of what is sent into a tokio mpsc channel.
+/// A `stream<T>` of the items received from a tokio mpsc channel.
 ///
-/// The inverse is [`mpsc_sender`](crate::channels::mpsc_sender).
+/// The inverse is [`mpsc_sender`](crate::channels::mpsc_sender()).
 ///
 /// # Partial writes
-/// Each guest read takes all that is in the channel, up to what the guest asked for and the
-/// [batch](crate::ItemProducer::batch), and so makes room for as many items at once.
+/// Each guest read takes all items in the channel, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch), and frees as many slots at once.
 ///
 /// # Cancellation
 /// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
 ///
 /// # Zero-length operations
-/// A receiver cannot wait for an item without taking it: they complete at once.
+/// They complete at once: a receiver cannot wait for an item without taking it.
 ///
 /// # Errors
-/// There are none. The stream ends when all senders are gone and the channel is empty, with the last items if it is
-/// known by then.
+/// There are none. The stream ends when all senders are dropped and the channel is empty, together with the last items
+/// if that is known by then.
 ///
 /// # Drop
-/// The receiver is dropped with the guest's end, which closes the channel, and what is left in it is lost; or it is
-/// handed back by the completion, with what is left in it. To the receiver a task that panics, and so drops its sender,
-/// is the end of the data as well: where that matters let the last item say that it is the last
-/// ([How streams end](crate::ends)).
+/// The receiver is dropped with the guest's end, which closes the channel and discards the items in it, or handed back
+/// by the completion with those items. A task that panics drops its sender too, which looks like the end of the data:
+/// where that matters, let the last item say that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;
@@ -59,24 +58,24 @@ where
     ItemProducer::new(MpscReceiver { receiver })
 }
 
-/// A `stream<T>` of what is sent into a tokio mpsc channel without a bound: like [`mpsc_receiver`].
+/// A `stream<T>` of the items received from an unbounded tokio mpsc channel: like [`mpsc_receiver`](mpsc_receiver()).
 ///
-/// The inverse is [`mpsc_unbounded_sender`](crate::channels::mpsc_unbounded_sender).
+/// The inverse is [`mpsc_unbounded_sender`](crate::channels::mpsc_unbounded_sender()).
 ///
 /// # Partial writes
-/// As for [`mpsc_receiver`].
+/// As for [`mpsc_receiver`](mpsc_receiver()).
 ///
 /// # Cancellation
-/// As for [`mpsc_receiver`].
+/// As for [`mpsc_receiver`](mpsc_receiver()).
 ///
 /// # Zero-length operations
-/// As for [`mpsc_receiver`].
+/// As for [`mpsc_receiver`](mpsc_receiver()).
 ///
 /// # Errors
-/// As for [`mpsc_receiver`].
+/// As for [`mpsc_receiver`](mpsc_receiver()).
 ///
 /// # Drop
-/// As for [`mpsc_receiver`].
+/// As for [`mpsc_receiver`](mpsc_receiver()).
 ///
 /// ```
 /// use tokio::sync::mpsc;
@@ -132,14 +131,14 @@ macro_rules! receiver {
                 out: &mut Vec<T>,
             ) -> Poll<Result<Then, Infallible>> {
                 let receiver = &mut self.get_mut().receiver;
-                // tokio pushes item by item.
+                // `poll_recv_many` pushes item by item and reserves nothing.
                 out.reserve(receiver.len().min(max));
                 let n = ready!(receiver.poll_recv_many(cx, out, max));
-                // Nobody can send any more, and what was sent is out. To ask the other way round would be a race.
-                let over = n == 0 || receiver.sender_strong_count() == 0 && receiver.is_empty();
-                Poll::Ready(Ok(match over {
+                // The senders first: an item sent between the two calls would be missed the other way round.
+                let closed = n == 0 || receiver.sender_strong_count() == 0 && receiver.is_empty();
+                Poll::Ready(Ok(match closed {
                     true => Then::End(EndReason::Finished),
-                    // There may be more than was asked for.
+                    // The channel may hold more than was asked for.
                     false if n == max => Then::More,
                     false => Then::Stop,
                 }))
@@ -151,11 +150,11 @@ macro_rules! receiver {
 }
 
 receiver! {
-    /// The source of [`mpsc_receiver`].
+    /// The source of [`mpsc_receiver`](mpsc_receiver()).
     MpscReceiver(Receiver)
 }
 
 receiver! {
-    /// The source of [`mpsc_unbounded_receiver`].
+    /// The source of [`mpsc_unbounded_receiver`](mpsc_unbounded_receiver()).
     MpscUnboundedReceiver(UnboundedReceiver)
 }

@@ -9,33 +9,32 @@ use ::tokio_util::sync::PollSender;
 
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
-/// Nobody receives any more.
+/// The receiver is dropped or has closed the channel.
 const GONE: End<Infallible> = End::ReceiverDropped;
 
 /// Sends the items of a guest's `stream<T>` into a tokio mpsc channel.
 ///
-/// The inverse is [`mpsc_receiver`](crate::channels::mpsc_receiver).
+/// The inverse is [`mpsc_receiver`](crate::channels::mpsc_receiver()).
 ///
 /// # Partial writes
-/// Each guest write gives as many items as the channel has room for: the room is reserved first, and then just as many
-/// items are taken, so that none is ever held outside of the channel. A write waits only while there is no room at all.
+/// Each guest write gives as many items as the channel has room for: room is reserved first, then that many items are
+/// taken, so none is ever held outside the channel. A write waits only while there is no room at all.
 ///
 /// # Cancellation
-/// Answered at once; nothing had been taken. The place in the line for the next free room is given up.
+/// Answered at once; nothing had been taken. The place in the channel's queue for room is given up.
 ///
 /// # Zero-length operations
-/// They wait until the channel has room. The room is not kept for the next write: another sender may be faster.
+/// They wait until the channel has room. The room is not kept for the next write: another sender may take it first.
 ///
 /// # Errors
-/// When the receiver is gone or has closed the channel the stream ends for the guest, and the completion says
-/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). What is in the channel is the receiver's.
+/// When the receiver is dropped or closes the channel, the stream ends for the guest, and the completion reports
+/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). Items already in the channel stay with the receiver.
 ///
 /// # Drop
-/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
-/// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled or failed hands the sender back, without a place in the line for room. The receiver cannot tell a cut from
-/// the end of the data by that: give a channel of `Result`s, and send the error through a clone
-/// ([How streams end](crate::ends)).
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if it was
+/// the last sender, the receiver then sees the end. To go on sending, keep a clone. A completion that was cancelled or
+/// failed hands the sender back, without a place in the queue for room. The receiver cannot tell a cut from the end of
+/// the data: use a channel of `Result`s, and send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;
@@ -70,28 +69,32 @@ pub fn mpsc_sender<T>(sender: Sender<T>) -> ItemConsumer<MpscSender<T>>
 where
     T: Send + 'static,
 {
-    ItemConsumer::new(MpscSender { sender: PollSender::new(sender), waiting: false, left: false })
+    ItemConsumer::new(MpscSender {
+        sender: PollSender::new(sender),
+        waiting: false,
+        receiver_gone: false,
+    })
 }
 
-/// The sink of [`mpsc_sender`].
+/// The sink of [`mpsc_sender`](mpsc_sender()).
 #[derive(Debug)]
 pub struct MpscSender<T> {
     sender: PollSender<T>,
-    /// It stands in the line for room. Only then a permit may be held between two polls.
+    /// It waits in the channel's queue for room. Only then may it hold a permit between two polls.
     waiting: bool,
-    /// The receiver was gone as the guest ended its stream.
-    left: bool,
+    /// The receiver was gone when the guest ended its stream.
+    receiver_gone: bool,
 }
 
 impl<T: Send> MpscSender<T> {
-    /// The sender, unless it was dropped at the end of the stream.
+    /// The sender; `None` once the end of the data has dropped it.
     ///
-    /// There is a clone of it in here, for waiting: the channel counts two senders.
+    /// The adapter holds a clone of it, to wait with: the channel counts two senders.
     pub fn get_ref(&self) -> Option<&Sender<T>> {
         self.sender.get_ref()
     }
 
-    /// The sender, unless it was dropped at the end of the stream.
+    /// The sender; `None` once the end of the data has dropped it.
     pub fn into_inner(self) -> Option<Sender<T>> {
         self.sender.get_ref().cloned()
     }
@@ -100,20 +103,20 @@ impl<T: Send> MpscSender<T> {
     fn send_ready(&self, items: &mut dyn Take<T>) -> Result<(), End<Infallible>> {
         let Some(sender) = self.sender.get_ref() else { return Err(GONE) };
         let mut batch = Vec::new();
-        let mut wanted = items.remaining();
-        while wanted > 0 {
-            let room = wanted.min(sender.capacity()).max(1);
+        let mut remaining = items.remaining();
+        while remaining > 0 {
+            let room = remaining.min(sender.capacity()).max(1);
             let mut permits = match sender.try_reserve_many(room) {
                 Ok(permits) => permits,
                 Err(TrySendError::Closed(())) => return Err(GONE),
                 Err(TrySendError::Full(())) if room == 1 => return Ok(()),
-                // All or nothing, and other senders were faster: half of it, so that this comes to an end.
+                // All or nothing, and other senders were faster: halving ends this loop.
                 Err(TrySendError::Full(())) => {
-                    wanted = room / 2;
+                    remaining = room / 2;
                     continue;
                 }
             };
-            // One `take` gives at most a batch. Permits that are left over go back as they are dropped.
+            // One `take` gives at most a batch. Dropping the unused permits gives them back.
             while permits.len() > 0 && items.remaining() > 0 {
                 if permits.len() == 1 || items.remaining() == 1 {
                     if let (Some(item), Some(permit)) = (items.take_one(), permits.next()) {
@@ -125,19 +128,19 @@ impl<T: Send> MpscSender<T> {
                     sends.for_each(|(item, permit)| permit.send(item));
                 }
             }
-            wanted = items.remaining();
+            remaining = items.remaining();
         }
         Ok(())
     }
 
-    /// Waits for room, and holds it.
+    /// Waits for room and reserves it.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         let room = self.sender.poll_reserve(cx);
         self.waiting = room.is_pending();
         room.map_err(|_| GONE)
     }
 
-    /// Gives back what was reserved.
+    /// Gives back reserved room, or the place in the queue for it.
     fn release(&mut self) {
         self.sender.abort_send();
         self.waiting = false;
@@ -154,7 +157,7 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
         items: &mut dyn Take<T>,
     ) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
-        // Room that is there needs no waiting: without this a guest that writes to another thread would keep this one.
+        // Free room needs no wait: without this a guest whose receiver is on another thread could keep this one.
         let coop = ready!(coop::poll_proceed(cx));
         if !this.waiting {
             this.send_ready(items)?;
@@ -167,7 +170,7 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
                 }
                 None => this.release(),
             }
-            // There may be room for more by now.
+            // By now there may be room for more.
             this.send_ready(items)?;
         }
         coop.made_progress();
@@ -194,17 +197,17 @@ impl<T: Send + 'static> ItemSink for MpscSender<T> {
         let this = self.get_mut();
         this.release();
         this.sender.close();
-        Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })
+        Poll::Ready(if this.receiver_gone { Err(GONE) } else { Ok(()) })
     }
 
     fn op_cancelled(self: Pin<&mut Self>) {
         self.get_mut().release();
     }
 
-    // Whoever keeps the sender must not keep a place in the line for room, which other senders wait in.
+    // The sender is handed back without a place in the queue for room: other senders would wait behind it.
     fn ended(self: Pin<&mut Self>, _: EndReason) {
         let this = self.get_mut();
-        this.left = this.sender.get_ref().is_none_or(Sender::is_closed);
+        this.receiver_gone = this.sender.get_ref().is_none_or(Sender::is_closed);
         this.release();
     }
 }

@@ -8,34 +8,34 @@ use ::tokio::task::coop;
 
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
-/// Nobody receives any more.
+/// The receiver is dropped or has closed the channel.
 const GONE: End<Infallible> = End::ReceiverDropped;
 
-/// Sends the items of a guest's `stream<T>` into a tokio mpsc channel without a bound.
+/// Sends the items of a guest's `stream<T>` into an unbounded tokio mpsc channel.
 ///
-/// The inverse is [`mpsc_unbounded_receiver`](crate::channels::mpsc_unbounded_receiver). The guest can fill the host's memory
-/// through it: only with a receiver that is always faster than the guest, or for a guest that is trusted.
-/// [`mpsc_sender`](crate::channels::mpsc_sender) is the one with a bound.
+/// The inverse is [`mpsc_unbounded_receiver`](crate::channels::mpsc_unbounded_receiver()). There is no backpressure: a
+/// guest can fill the host's memory. Use it only with a receiver that is always faster than the guest, or with a guest
+/// that you trust; [`mpsc_sender`](crate::channels::mpsc_sender()) is bounded.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
+/// Each guest write is taken whole, up to the core's [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
-/// No write ever waits for the channel.
+/// A write never waits for the channel, so there is nothing to cancel.
 ///
 /// # Zero-length operations
 /// They complete at once: there is always room.
 ///
 /// # Errors
-/// When the receiver is gone or has closed the channel the stream ends for the guest, and the completion says
-/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). Items that were taken just then and that the channel gave back are
-/// handed back: [`MpscUnboundedSender::into_parts`].
+/// When the receiver is dropped or closes the channel, the stream ends for the guest, and the completion reports
+/// [`End::ReceiverDropped`](crate::End::ReceiverDropped). Items that were taken from the guest but refused by the
+/// channel are handed back: [`MpscUnboundedSender::into_parts`].
 ///
 /// # Drop
-/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
-/// sender is left, the receiver then sees the end. Who wants to go on sending keeps a clone. A completion that was
-/// cancelled or failed hands the sender back. The receiver cannot tell a cut from the end of the data by that: give a
-/// channel of `Result`s, and send the error through a clone ([How streams end](crate::ends)).
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if it was
+/// the last sender, the receiver then sees the end. To go on sending, keep a clone. A completion that was cancelled or
+/// failed hands the sender back. The receiver cannot tell a cut from the end of the data: use a channel of `Result`s,
+/// and send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::mpsc;
@@ -64,23 +64,27 @@ pub fn mpsc_unbounded_sender<T>(sender: UnboundedSender<T>) -> ItemConsumer<Mpsc
 where
     T: Send + 'static,
 {
-    ItemConsumer::new(MpscUnboundedSender { sender: Some(sender), unsent: Vec::new(), left: false })
+    ItemConsumer::new(MpscUnboundedSender {
+        sender: Some(sender),
+        unsent: Vec::new(),
+        receiver_gone: false,
+    })
 }
 
-/// The sink of [`mpsc_unbounded_sender`].
+/// The sink of [`mpsc_unbounded_sender`](mpsc_unbounded_sender()).
 #[derive(Debug)]
 pub struct MpscUnboundedSender<T> {
     sender: Option<UnboundedSender<T>>,
-    // What the channel gave back as it was closed, and what was taken along with it.
+    // What the channel refused because it was closed, and the rest of that batch.
     unsent: Vec<T>,
-    // The receiver was gone as the guest ended its stream.
-    left: bool,
+    // The receiver was gone when the guest ended its stream.
+    receiver_gone: bool,
 }
 
 impl<T> MpscUnboundedSender<T> {
     sender_accessors!(sender: UnboundedSender<T>);
 
-    /// The sender as in [`into_inner`](Self::into_inner), and the items that were taken from the guest but not sent,
+    /// The sender as from [`into_inner`](Self::into_inner), and the items that were taken from the guest but not sent,
     /// first one first.
     pub fn into_parts(self) -> (Option<UnboundedSender<T>>, Vec<T>) {
         (self.sender, self.unsent)
@@ -91,7 +95,7 @@ impl<T> MpscUnboundedSender<T> {
 impl<T> Unpin for MpscUnboundedSender<T> {}
 
 impl<T: Send + 'static> MpscUnboundedSender<T> {
-    /// The sender, if somebody receives.
+    /// The sender, while there is a receiver.
     fn open(&self) -> Result<&UnboundedSender<T>, End<Infallible>> {
         match &self.sender {
             Some(sender) if !sender.is_closed() => Ok(sender),
@@ -110,7 +114,7 @@ impl<T: Send + 'static> ItemSink for MpscUnboundedSender<T> {
         items: &mut dyn Take<T>,
     ) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
-        // It never waits: without this a guest would keep the thread, and the receiver from running.
+        // A send never waits: without this a guest could keep the thread, and the receiver from running.
         let coop = ready!(coop::poll_proceed(cx));
         let mut batch = Vec::new();
         while items.remaining() > 0 {
@@ -149,11 +153,11 @@ impl<T: Send + 'static> ItemSink for MpscUnboundedSender<T> {
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<Infallible>>> {
         let this = self.get_mut();
         this.sender = None;
-        Poll::Ready(if this.left { Err(GONE) } else { Ok(()) })
+        Poll::Ready(if this.receiver_gone { Err(GONE) } else { Ok(()) })
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {
         let this = self.get_mut();
-        this.left = this.sender.as_ref().is_none_or(UnboundedSender::is_closed);
+        this.receiver_gone = this.sender.as_ref().is_none_or(UnboundedSender::is_closed);
     }
 }

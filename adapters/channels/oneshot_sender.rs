@@ -9,22 +9,23 @@ use crate::{
 
 /// Sends the value of a guest's `future<T>` into a tokio oneshot channel.
 ///
-/// The inverse is [`future`](crate::values::future) or [`try_future`](crate::values::try_future) with the channel's receiver.
+/// The inverse is [`future`](crate::values::future()) or [`try_future`](crate::values::try_future()) over the channel's
+/// receiver.
 ///
 /// # Partial writes
-/// A future has one value: there are none.
+/// There are none: a future has one value.
 ///
 /// # Cancellation
-/// A write that the guest cancels sends nothing; the next one does.
+/// A cancelled write sends nothing; the next one does.
 ///
 /// # Zero-length operations
 /// A future has none.
 ///
 /// # Errors
-/// None reach the guest: if the receiver was dropped, the value is dropped.
+/// None reach the guest: if the receiver is dropped, the value is dropped.
 ///
 /// # Drop
-/// If the guest's end goes away without a value, or the reader is closed, the receiver gets its `RecvError`.
+/// If the guest's end is dropped without a value, or the reader is closed, the receiver gets `RecvError`.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::FutureReader};
@@ -44,14 +45,14 @@ pub fn oneshot_sender<T>(sender: Sender<T>) -> ValueConsumer<T, OneshotSender<T>
     ValueConsumer::new(OneshotSender(sender))
 }
 
-/// The sink of [`oneshot_sender`].
+/// The sink of [`oneshot_sender`](oneshot_sender()).
 #[derive(Debug)]
 pub struct OneshotSender<T>(Sender<T>);
 
 impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for OneshotSender<T::Host> {
     fn accept(self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
         let value = Nested::default().receive(store, value)?;
-        // The receiver may be gone: then nobody wants the value.
+        // Without a receiver the value is dropped: that is no error of the guest.
         self.0.send(value).or(Ok(()))
     }
 }

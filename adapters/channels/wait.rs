@@ -5,13 +5,13 @@ use std::task::{Context, Poll};
 
 /// Waits for a change of a channel whose receiver can only be awaited.
 ///
-/// What is awaited is a second receiver, so that the one that was handed in stays where it is: it can be looked at and
-/// handed back meanwhile, and nothing is taken from it. The second one is there only while somebody waits.
+/// It awaits a second receiver, so that the first one stays free to be looked at and handed back, and nothing is taken
+/// from it. The second one exists only during the wait.
 #[derive(Default)]
 pub(super) struct Wait(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 impl Wait {
-    /// Begins to wait, unless a wait is under way; whether it has begun.
+    /// Begins to wait, unless a wait is under way; returns whether this call began it.
     pub(super) fn begin<F>(&mut self, wait: impl FnOnce() -> F) -> bool
     where
         F: Future<Output = ()> + Send + 'static,
@@ -23,7 +23,7 @@ impl Wait {
         begins
     }
 
-    /// Ready once, then the wait is over.
+    /// Ready once, when the wait is over; ready at once without a wait.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wait) = &mut self.0 else { return Poll::Ready(()) };
         let answer = wait.as_mut().poll(cx);
@@ -33,7 +33,7 @@ impl Wait {
         answer
     }
 
-    /// Nobody waits any more.
+    /// Ends the wait.
     pub(super) fn stop(&mut self) {
         self.0 = None;
     }

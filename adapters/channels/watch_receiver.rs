@@ -10,11 +10,11 @@ use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
 /// A `stream<T>` of the values of a tokio watch channel.
 ///
-/// The inverse is [`watch_sender`](crate::channels::watch_sender).
+/// The inverse is [`watch_sender`](crate::channels::watch_sender()).
 ///
-/// The first item is the value of that moment, also if the receiver has seen it;
-/// [`changes_only`](crate::ItemProducer::changes_only) starts with the first one that it has not. A watch channel keeps
-/// its latest value only: values between two reads are skipped. The last one is always delivered.
+/// The first item is the current value, even if the receiver has seen it;
+/// [`changes_only`](crate::ItemProducer::changes_only) starts with the first value that it has not seen. A watch
+/// channel keeps only its latest value: values between two reads are skipped. The last one is always delivered.
 ///
 /// # Partial writes
 /// Each guest read takes one item.
@@ -23,17 +23,17 @@ use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 /// Answered at once. A value is taken only in the poll that delivers it.
 ///
 /// # Zero-length operations
-/// They wait until there is a value to read, or all senders are gone. Nothing is taken.
+/// They wait until there is a value to read or all senders are dropped. Nothing is taken.
 ///
 /// # Errors
-/// There are none. The stream ends when all senders are gone and their last value is read, together with that if it is
-/// known by then.
+/// There are none. The stream ends when all senders are dropped and their last value is read, together with that value
+/// if that is known by then.
 ///
 /// # Drop
-/// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and until the
-/// next one if it is cancelled, the channel has a second receiver that waits for it, which the sender counts. To the
-/// receiver a task that panics, and so drops its sender, is the end of the data as well: where that matters let the
-/// last value say that it is the last ([How streams end](crate::ends)).
+/// The receiver is dropped with the guest's end, or handed back by the completion. While a read waits, and after a
+/// cancelled one until the next read, the channel has a second receiver that waits for the first; the sender counts it.
+/// A task that panics drops its sender too, which looks like the end of the data: where that matters, let the last
+/// value say that it is the last ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::{mpsc, watch};
@@ -78,18 +78,18 @@ where
     }
 }
 
-/// The source of [`watch_receiver`].
+/// The source of [`watch_receiver`](watch_receiver()).
 #[derive(Debug)]
 pub struct WatchReceiver<T> {
     receiver: Receiver<T>,
-    /// The value is to be given though it may have been seen.
+    /// The next read gives the current value, even if it was seen.
     first: bool,
     wait: Wait,
 }
 
-/// What there is to read.
+/// What a read would get.
 enum Now {
-    /// A value; whether it is the last one.
+    /// A value, and whether it is the last one.
     Value {
         last: bool,
     },
@@ -104,8 +104,8 @@ impl<T> WatchReceiver<T> {
         match self.receiver.has_changed() {
             Ok(changed) if changed || self.first => Now::Value { last: false },
             Ok(_) => Now::Nothing,
-            // All senders are gone, and `has_changed` says nothing of the last value. It is looked at only now, when
-            // nothing can come after it.
+            // All senders are dropped, and `has_changed` no longer reports on the last value. `borrow` does, and now no
+            // value can follow it.
             Err(_) if self.first || self.receiver.borrow().has_changed() => {
                 Now::Value { last: true }
             }
@@ -125,7 +125,7 @@ impl<T: Send + Sync + 'static> WatchReceiver<T> {
             }
             let Self { receiver, wait, .. } = self;
             wait.begin(|| {
-                // A clone has seen what its original has seen: no change is missed in between.
+                // A clone has seen what its original has seen, so no change is missed in between.
                 let mut second = receiver.clone();
                 async move { drop(second.changed().await) }
             });
@@ -147,7 +147,7 @@ impl<T: Clone + Send + Sync + 'static> ItemSource for WatchReceiver<T> {
         out: &mut Vec<T>,
     ) -> Poll<Result<Then, Infallible>> {
         let this = self.get_mut();
-        // A value that is there needs no waiting: without this a busy channel would keep the thread.
+        // A value that is there needs no wait: without this a busy channel could keep the thread.
         let coop = ready!(coop::poll_proceed(cx));
         let then = match ready!(this.poll_now(cx)) {
             Now::Value { last } => {
@@ -174,7 +174,7 @@ impl<T: Clone + Send + Sync + 'static> ItemSource for WatchReceiver<T> {
         }))
     }
 
-    // Whoever keeps the receiver must not keep a second one.
+    // The receiver is handed back without the second one.
     fn ended(self: Pin<&mut Self>, _: EndReason) {
         self.get_mut().wait.stop();
     }

@@ -9,26 +9,26 @@ use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Makes the items of a guest's `stream<T>` the values of a tokio watch channel.
 ///
-/// The inverse is [`watch_receiver`](crate::channels::watch_receiver). A watch channel keeps its latest value only:
-/// of a batch that the guest writes the last item wins, and the others are dropped.
+/// The inverse is [`watch_receiver`](crate::channels::watch_receiver()). A watch channel keeps only its latest value:
+/// of a batch, the last item is kept and the others are dropped.
 ///
 /// # Partial writes
-/// Each guest write is taken whole, up to the core's own [bounds](crate::contract#bounded-memory).
+/// Each guest write is taken whole, up to the core's [bounds](crate::contract#bounded-memory).
 ///
 /// # Cancellation
-/// No write ever waits for the channel.
+/// A write never waits for the channel, so there is nothing to cancel.
 ///
 /// # Zero-length operations
 /// They complete at once: there is always room.
 ///
 /// # Errors
-/// There are none. Without a receiver the value is kept all the same, for one may subscribe later.
+/// There are none. Without a receiver the value is kept all the same, since one may subscribe later.
 ///
 /// # Drop
-/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if no other
-/// sender is left, the receivers then see the end, after the last value. Who wants to go on sending keeps a clone. A
-/// completion that was cancelled hands the sender back. The receivers cannot tell a cut from the end of the data by
-/// that: make its values `Result`s, and send the error through a clone ([How streams end](crate::ends)).
+/// A channel needs no flush. The sender is dropped when the stream ends, by the completion if there is one; if it was
+/// the last sender, the receivers then see the end, after the last value. To go on sending, keep a clone. A completion
+/// that was cancelled hands the sender back. The receivers cannot tell a cut from the end of the data: make the values
+/// `Result`s, and send the error through a clone ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::sync::{mpsc, watch};
@@ -59,7 +59,7 @@ where
     ItemConsumer::new(WatchSender { sender: Some(sender) })
 }
 
-/// The sink of [`watch_sender`].
+/// The sink of [`watch_sender`](watch_sender()).
 #[derive(Debug)]
 pub struct WatchSender<T> {
     sender: Option<Sender<T>>,
@@ -78,7 +78,7 @@ impl<T: Send + Sync + 'static> ItemSink for WatchSender<T> {
         cx: &mut Context<'_>,
         items: &mut dyn Take<T>,
     ) -> Poll<Result<(), End<Infallible>>> {
-        // It never waits: without this a guest would keep the thread, and the receivers from running.
+        // A send never waits: without this a guest could keep the thread, and the receivers from running.
         let coop = ready!(coop::poll_proceed(cx));
         let mut batch = Vec::new();
         let mut last = None;

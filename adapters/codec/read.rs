@@ -8,38 +8,39 @@ use tokio_util::codec::{Decoder, FramedRead};
 
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// A `stream<T>` of the frames that a [`FramedRead`] decodes: lines, length-delimited frames, whatever its decoder finds.
+/// Reads a `stream<T>` of frames from a tokio-util [`FramedRead`]: lines, length-delimited frames, whatever its decoder
+/// finds.
 ///
-/// The inverse is [`write`](crate::codec::write). For both directions of one socket split it, and give each half its
+/// The inverse is [`write`](crate::codec::write()). For both directions of one socket split it, and give each half its
 /// codec.
 ///
-/// Frames that are no type of an interface, such as the `BytesMut` of most codecs, become one at their delivery:
+/// Frames that are not WIT types, such as the `BytesMut` of most codecs, are converted on delivery:
 /// `read(frames).deliver_with(|_, frame: BytesMut| Ok(frame.to_vec()))` is a `stream<list<u8>>`.
 ///
 /// # Partial writes
-/// Each guest read takes the frames that stand in the read buffer, up to what the guest asked for and the
-/// [batch](crate::ItemProducer::batch). The inner reader is read only when there are none, or a part of one.
+/// Each guest read takes the frames in the read buffer, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch). The inner reader is read only when the buffer has no whole frame.
 ///
-/// What a stream holds is its read buffer, and, while they are delivered, a batch of frames. How large a frame may be is
-/// the decoder's affair, also where a peer names its length: a `LengthDelimitedCodec` has 8 MiB, which its
-/// `max_frame_length` changes, and a `LinesCodec` no bound but that of `new_with_max_length`.
+/// A stream holds its read buffer and, during delivery, a batch of frames. The decoder bounds the size of a frame, also
+/// where a peer names its length: a `LengthDelimitedCodec` allows 8 MiB, which `max_frame_length` changes; a
+/// `LinesCodec` has no bound unless made with `new_with_max_length`.
 ///
 /// # Cancellation
-/// Answered at once. The part of a frame that has arrived stays in the read buffer, so nothing is lost.
+/// A cancelled read returns at once. The part of a frame that has arrived stays in the read buffer, so nothing is lost.
 ///
 /// # Zero-length operations
-/// They complete at once: a frame cannot be seen without taking it. Who needs a true answer gives
-/// [`streams::try_peekable`](crate::streams::try_peekable) the `FramedRead`, made `peekable()`.
+/// A zero-length read completes at once: the adapter cannot see a frame without taking it. If the guest has to wait for
+/// readiness, give the `FramedRead`, made `peekable()`, to [`streams::try_peekable`](crate::streams::try_peekable()).
 ///
 /// # Errors
 /// An error of the decoder or the reader ends the stream, after the frames before it, and is
-/// [`End::Failed`](crate::End::Failed) in the completion. So does a rest at the end of the data that is no frame, if the
-/// decoder says that it is an error.
+/// [`End::Failed`](crate::End::Failed) in the completion. So does an incomplete frame at the end of the data, if the
+/// decoder reports it as an error.
 ///
 /// # Drop
-/// The `FramedRead` is dropped with the guest's end, or handed back by the completion, its read buffer included. A peer
-/// that leaves between two frames looks like one that came to the end of its data: let a frame say that it is the last
-/// one ([How streams end](crate::ends)).
+/// The `FramedRead` is dropped with the stream, or the completion hands it back with its read buffer. A peer that
+/// leaves between two frames looks like the end of the data: let a frame say that it is the last one ([How streams
+/// end](crate::ends)).
 ///
 /// ```
 /// use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
@@ -107,7 +108,7 @@ where
                 Some(frame) => out.push(frame?),
                 None => return Poll::Ready(Ok(Then::End(EndReason::Finished))),
             }
-            // Rule "Fill each operation": nothing more is in memory, and a raw reader is not asked again.
+            // Rule "Fill each operation": nothing more is in memory, and a raw reader is asked only once.
             if frames.read_buffer().is_empty() {
                 return Poll::Ready(Ok(Then::Stop));
             }

@@ -9,36 +9,37 @@ use tokio_util::codec::{Encoder, FramedWrite};
 
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
-/// Encodes the items of a guest's `stream<T>` as frames, into a [`FramedWrite`].
+/// Writes the items of a guest's `stream<T>` as frames to a tokio-util [`FramedWrite`].
 ///
-/// The inverse is [`read`](crate::codec::read). An encoder may take many types, so `T` may have to be named:
+/// The inverse is [`read`](crate::codec::read()). An encoder can take several types, so `T` may have to be named:
 /// `codec::write::<_, _, String>(lines)`.
 ///
-/// Frames that are no type of an interface are made of what the guest writes when it is received:
-/// `write(frames).receive_with(|_, frame: Vec<u8>| Ok(Bytes::from(frame)))` takes a `stream<list<u8>>`.
+/// Frames that are not WIT types are made from what the guest wrote: `write(frames).receive_with(|_, frame: Vec<u8>|
+/// Ok(Bytes::from(frame)))` takes a `stream<list<u8>>`.
 ///
 /// # Partial writes
-/// A [batch](crate::ItemConsumer::batch) is taken from the guest at a time and encoded into the write buffer. Whenever
-/// that is full (`backpressure_boundary`, 8 KiB by default) it is written out first, and the guest's write is held
-/// meanwhile. How large a frame can be is bounded by the encoder, if it has such a bound.
+/// The adapter takes a [batch](crate::ItemConsumer::batch) from the guest at a time and encodes it into the write
+/// buffer. When the buffer is full (`backpressure_boundary`, 8 KiB by default) it is written out first, and the guest's
+/// write waits. The encoder bounds the size of a frame, if it has a bound.
 ///
 /// # Cancellation
-/// Answered at once; the items that were taken count as written, encoded or not, and go before those of the next write.
+/// A cancelled write returns at once. Items that were taken count as written, encoded or not, and are sent before those
+/// of the next write.
 ///
 /// # Zero-length operations
-/// They complete at once, or wait until a full write buffer is written out.
+/// A zero-length write waits until a full write buffer is written out; otherwise it completes at once.
 ///
 /// # Errors
-/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. If it is the
-/// encoder's, the frames before it are written out and flushed first; the item is gone with the error. The items after it,
-/// and those that a failed writer got no frames of, are handed back: [`Write::into_parts`]. The bytes that were
-/// not written when the writer, or a receiving step, failed are in the `FramedWrite`'s `write_buffer`.
+/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. If the encoder
+/// fails, the frames before it are written out and flushed first; the item that it failed on is lost.
+/// [`Write::into_parts`] returns the items that were not encoded. Bytes that were not written when the writer or a
+/// receiving step failed are in the `write_buffer` of the `FramedWrite`.
 ///
 /// # Drop
-/// The writer is flushed after each guest write, which is held until then ([`Flush`](crate::Flush) changes that). It is
-/// shut down by the [completion](crate::Completion) only; without one it is dropped as it is. A decoder on the other
-/// side sees a cut in the midst of a frame at most, and one between two frames as the end of the data: let a frame say
-/// that it is the last one ([How streams end](crate::ends)).
+/// The writer is flushed after each guest write, which waits for the flush ([`Flush`](crate::Flush) changes that). Only
+/// the [completion](crate::Completion) shuts the writer down; without one it is dropped as it is. A decoder on the
+/// other side detects at most a cut within a frame; a cut between two frames looks like the end of the data: let a
+/// frame say that it is the last one ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::stream;
@@ -75,9 +76,9 @@ pin_project! {
     pub struct Write<W, E: Encoder<T>, T> {
         #[pin]
         frames: FramedWrite<W, E>,
-        // Taken from the guest and not encoded yet.
+        // Taken from the guest but not encoded yet.
         held: VecDeque<T>,
-        // Why the encoder failed, until the frames before that are written out.
+        // The encoder's error, until the frames before it are written out.
         failed: Option<E::Error>,
     }
 }
@@ -85,26 +86,26 @@ pin_project! {
 impl<W, E: Encoder<T>, T> Write<W, E, T> {
     accessors!(frames: FramedWrite<W, E>);
 
-    /// The `FramedWrite`, and the items that were taken from the guest but not encoded, first one first.
+    /// The `FramedWrite`, and the items that were taken from the guest but not encoded, in order.
     pub fn into_parts(self) -> (FramedWrite<W, E>, VecDeque<T>) {
         (self.frames, self.held)
     }
 }
 
 impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> Write<W, E, T> {
-    /// Waits until everything held is encoded and there is room for one more frame.
+    /// Waits until all held items are encoded and there is room for one more frame.
     fn poll_encoded(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<E::Error>>> {
         let mut this = self.project();
         loop {
             if this.failed.is_some() {
-                // Rule "Items before the error": the writer itself is sound, so they can go out.
+                // Rule "Items before the error": the writer itself still works.
                 ready!(this.frames.as_mut().poll_flush(cx)).map_err(End::Failed)?;
                 return Poll::Ready(this.failed.take().map_or(Ok(()), |e| Err(End::Failed(e))));
             }
             ready!(this.frames.as_mut().poll_ready(cx)).map_err(End::Failed)?;
             match this.held.pop_front() {
                 None => {
-                    // An idle stream keeps no storage.
+                    // An idle stream holds no memory.
                     *this.held = VecDeque::new();
                     return Poll::Ready(Ok(()));
                 }
@@ -114,7 +115,7 @@ impl<W: AsyncWrite + Unpin, E: Encoder<T>, T> Write<W, E, T> {
     }
 }
 
-/// Encodes one item. Nothing goes out of one that the encoder gave up in the midst.
+/// Encodes one item. If the encoder fails, the bytes that it had written for the item are removed.
 fn encode<W: AsyncWrite + Unpin, E: Encoder<T>, T>(
     mut frames: Pin<&mut FramedWrite<W, E>>,
     item: T,
@@ -141,7 +142,7 @@ where
         loop {
             match self.as_mut().poll_encoded(cx) {
                 Poll::Ready(encoded) => encoded?,
-                // Everything taken is in the write buffer; what the guest has left goes with its next write.
+                // Everything taken is in the write buffer; the rest is left to the guest's next write.
                 Poll::Pending
                     if self.held.is_empty() && self.failed.is_none() && items.taken() > 0 =>
                 {
@@ -154,7 +155,7 @@ where
             }
             let this = self.as_mut().project();
             if items.remaining() == 1 {
-                // There is room for it, so it need not be held.
+                // There is room for it already.
                 if let Some(item) = items.take_one() {
                     *this.failed = encode(this.frames, item).err();
                 }

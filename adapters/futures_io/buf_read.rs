@@ -8,28 +8,27 @@ use pin_project_lite::pin_project;
 use crate::shared::io::filled;
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
-/// A `stream<u8>` that reads from a futures [`AsyncBufRead`], such as a `BufReader`.
+/// Reads a `stream<u8>` from a futures [`AsyncBufRead`], such as a `BufReader`.
 ///
-/// The inverse is [`write`](crate::futures_io::write). Unlike [`read`](crate::futures_io::read) it answers
-/// zero-length reads truly.
+/// The inverse is [`write`](crate::futures_io::write()). Unlike those of [`read`](crate::futures_io::read()),
+/// zero-length reads wait for readiness.
 ///
 /// # Partial writes
-/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it.
+/// Each guest read is one read of the inner reader, straight into guest memory; a short read completes it.
 ///
 /// # Cancellation
-/// Answered at once. What the reader has buffered stays in it, so nothing is lost.
+/// A cancelled read returns at once. Buffered bytes stay in the reader, so nothing is lost.
 ///
 /// # Zero-length operations
-/// They wait until the reader has bytes in its buffer, is at its end, or fails. Nothing leaves the reader.
+/// A zero-length read waits until the reader has buffered bytes, reaches its end, or fails. It consumes nothing.
 ///
 /// # Errors
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The reader is dropped with the stream, or handed back by the completion, its buffer included. A reader that was cut
-/// short before the guest (the writer of a pipe has died, a connection was closed) looks like the end of the data:
-/// where that matters the data tells its length, or its last part says that it is the last
-/// ([How streams end](crate::ends)).
+/// The reader is dropped with the stream, or the completion hands it back with its buffer. An input that is cut short
+/// (a pipe's writer dies, a connection closes) looks like the end of the data: if that matters, put a length or an end
+/// marker into the data ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::io::{AllowStdIo, BufReader, Cursor};

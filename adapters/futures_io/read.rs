@@ -8,28 +8,28 @@ use pin_project_lite::pin_project;
 use crate::shared::io::filled;
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
-/// A `stream<u8>` that reads from a futures [`AsyncRead`].
+/// Reads a `stream<u8>` from a futures [`AsyncRead`].
 ///
-/// The inverse is [`write`](crate::futures_io::write). A reader with a buffer of its own is better given to
-/// [`buf_read`](crate::futures_io::buf_read), which can answer zero-length reads truly.
+/// The inverse is [`write`](crate::futures_io::write()). Give a reader that has a buffer of its own to
+/// [`buf_read`](crate::futures_io::buf_read()), whose zero-length reads wait for readiness.
 ///
 /// # Partial writes
-/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking
-/// again could block, or read ahead of what the guest wants.
+/// Each guest read is one read of the inner reader, straight into guest memory; a short read completes it. A second
+/// read could block, or read ahead of what the guest wants.
 ///
 /// # Cancellation
-/// Answered at once. Nothing is held between reads, so nothing is lost.
+/// A cancelled read returns at once. The adapter holds nothing between reads, so nothing is lost.
 ///
 /// # Zero-length operations
-/// A raw reader cannot tell whether it is readable without reading: they complete at once.
+/// A zero-length read completes at once: an `AsyncRead` cannot report readiness without reading.
 ///
 /// # Errors
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The reader is dropped with the stream, or handed back by the completion. A reader that was cut short before the
-/// guest (the writer of a pipe has died, a connection was closed) looks like the end of the data: where that matters
-/// the data tells its length, or its last part says that it is the last ([How streams end](crate::ends)).
+/// The reader is dropped with the stream, or the completion hands it back. An input that is cut short (a pipe's writer
+/// dies, a connection closes) looks like the end of the data: if that matters, put a length or an end marker into the
+/// data ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::io::{AllowStdIo, Cursor};

@@ -8,30 +8,31 @@ use pin_project_lite::pin_project;
 use crate::shared::io::written;
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Writes a guest's `stream<u8>` into a futures [`AsyncWrite`].
+/// Writes a guest's `stream<u8>` to a futures [`AsyncWrite`].
 ///
-/// The inverse is [`read`](crate::futures_io::read).
+/// The inverse is [`read`](crate::futures_io::read()).
 ///
 /// # Partial writes
-/// The guest is told exactly how many bytes the writer accepted; the writer is asked again while it makes progress.
+/// A guest write returns exactly the number of bytes that the writer accepted. The adapter calls the writer again while
+/// it makes progress.
 ///
 /// # Cancellation
-/// Answered at once with what was accepted. A flush that is under way goes on with the next write, or with the
+/// A cancelled write returns at once with what was accepted. A pending flush continues with the next write, or in the
 /// completion.
 ///
 /// # Zero-length operations
-/// A writer cannot tell whether it would accept bytes: they complete at once.
+/// A zero-length write completes at once: an `AsyncWrite` cannot report readiness.
 ///
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. A writer that
 /// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero).
 ///
 /// # Drop
-/// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). It is closed by the
-/// [completion](crate::Completion) only; without one it is dropped as it is. Whoever reads a file or a pipe cannot tell
-/// a writer that was dropped at a cut from one that came to the end of the data: give a length or a checksum along,
-/// write a file under another name and rename it at [`End::Finished`](crate::End::Finished), or use the protocol's own
-/// abort on the writer that the completion hands back ([How streams end](crate::ends)).
+/// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). Only the
+/// [completion](crate::Completion) closes it; without one the writer is dropped as it is. A reader of the file or pipe
+/// cannot tell a truncated stream from a complete one: send a length or a checksum, write to a temporary file name and
+/// rename it at [`End::Finished`](crate::End::Finished), or use the protocol's own abort on the writer that the
+/// completion hands back ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::io::{AllowStdIo, Cursor};
@@ -86,7 +87,7 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for Write<W> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
-        // A close implies a flush, in each writer of the futures crate.
+        // Every writer of the futures crate flushes when it closes.
         self.project().writer.poll_close(cx).map_err(End::Failed)
     }
 

@@ -1,5 +1,5 @@
-//! The traits of the futures crate for a guest's streams as host objects. On tokio they take part in its cooperative budget, as
-//! tokio's own traits do.
+//! The futures crate's traits for a guest's streams as host objects. On tokio they use its cooperative budget, as the
+//! tokio traits do.
 
 use std::io;
 use std::pin::Pin;
@@ -36,7 +36,7 @@ impl AsyncBufRead for GuestReader {
     }
 }
 
-/// To flush does not wait for the guest to read; to close is the end of the data.
+/// A flush does not wait for the guest to read. A close ends the data.
 impl AsyncWrite for HostWriter {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -57,7 +57,7 @@ impl AsyncWrite for HostWriter {
     }
 }
 
-/// Once it has ended, it stays so; [`GuestItems::cut`] says whether the guest ended it.
+/// Fused. After the end [`GuestItems::cut`] says whether the guest ended the stream.
 impl<T> Stream for GuestItems<T> {
     type Item = T;
 
@@ -67,14 +67,14 @@ impl<T> Stream for GuestItems<T> {
     }
 }
 
-/// It is terminated once `None` was given, and not before.
+/// Terminated once `None` was returned, not before.
 impl<T> FusedStream for GuestItems<T> {
     fn is_terminated(&self) -> bool {
         self.is_ended()
     }
 }
 
-/// Once it has ended, it stays so.
+/// Fused.
 impl<T> Stream for TryGuestItems<T> {
     type Item = Result<T, Cut>;
 
@@ -84,14 +84,14 @@ impl<T> Stream for TryGuestItems<T> {
     }
 }
 
-/// It is terminated once `None` was given, and not before.
+/// Terminated once `None` was returned, not before.
 impl<T> FusedStream for TryGuestItems<T> {
     fn is_terminated(&self) -> bool {
         self.get_ref().is_ended()
     }
 }
 
-/// To flush does not wait for the guest to read; to close is the end of the data.
+/// A flush does not wait for the guest to read. A close ends the data.
 impl<T> Sink<T> for HostSink<T> {
     type Error = Cut;
 
@@ -101,7 +101,7 @@ impl<T> Sink<T> for HostSink<T> {
     }
 
     fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), Cut> {
-        // With the room that `poll_ready` has waited for, it fails only if the guest is gone.
+        // `poll_ready` has waited for room, so this fails only if the guest has dropped its end.
         self.get_mut().try_send(item).map_err(|_| Cut::PEER_DROPPED)
     }
 

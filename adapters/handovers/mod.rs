@@ -1,4 +1,4 @@
-//! The ecosystems' traits for the host's ends of hand-overs.
+//! tokio's and futures' traits for the host's side of hand-overs.
 
 #[cfg(feature = "futures")]
 mod futures;

@@ -1,4 +1,4 @@
-//! tokio's traits for a guest's streams as host objects.
+//! tokio's I/O traits for `GuestReader` and `HostWriter`.
 
 use std::io;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use crate::to_guest::HostWriter;
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::task::coop;
 
-/// It takes part in tokio's cooperative budget, as tokio's own in-memory pipes do: a guest that is always ahead does not keep
-/// the thread from other tasks.
+/// Uses tokio's cooperative budget, as tokio's own in-memory pipes do: other tasks of the thread run even if the guest
+/// always has bytes ready.
 impl AsyncRead for GuestReader {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -44,7 +44,7 @@ impl AsyncBufRead for GuestReader {
     }
 }
 
-/// To flush does not wait for the guest to read; to shut down is the end of the data.
+/// A flush does not wait for the guest to read. A shutdown ends the data.
 impl AsyncWrite for HostWriter {
     fn poll_write(
         self: Pin<&mut Self>,

@@ -4,31 +4,33 @@ use std::task::{Context, Poll};
 
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
-/// Collects the items of a guest's `stream<T>` into a `Vec`, `limit` at most.
+/// Collects up to `limit` items of a guest's `stream<T>` into a `Vec`.
 ///
-/// The inverse is [`iter`](crate::iterators::items). For bytes there is [`collect_bytes`](crate::iterators::collect_bytes). The
-/// [completion](crate::ItemConsumer::with_completion) says how it came out, and has the `Vec`:
+/// The inverse is [`items`](crate::iterators::items()). For bytes, use
+/// [`collect_bytes`](crate::iterators::collect_bytes()).
+///
+/// The [completion](crate::ItemConsumer::with_completion) reports the end and has the `Vec`:
 /// [`End::Finished`](crate::End::Finished) if the guest dropped its end,
 /// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`, and
-/// [`End::Abandoned`](crate::End::Abandoned) if the store went away, where it [is
-/// watched](crate::Completion::watch_store).
+/// [`End::Abandoned`](crate::End::Abandoned) if the store was dropped, where the completion [watches
+/// it](crate::Completion::watch_store).
 ///
 /// # Partial writes
-/// A guest's write is taken whole, up to the limit and to 65,536 items an operation. Exactly `limit` items are taken; what
-/// is over stays with the guest, which sees the other end dropped. Memory grows with what arrives, by doubling, and not
+/// Each guest write is taken whole, up to the limit and to 65,536 items an operation. Exactly `limit` items are taken;
+/// the rest stays with the guest, whose write returns `Dropped`. The `Vec` grows with the data, by doubling, and not
 /// beyond `limit`.
 ///
 /// # Cancellation
-/// Nothing is ever under way.
+/// A write never waits, so there is nothing to cancel.
 ///
 /// # Zero-length operations
-/// They complete at once, at the limit too: only a further item is too much.
+/// They complete at once, at the limit too: only one more item exceeds it.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
-/// Without a completion what was collected is dropped. There is nothing to close.
+/// Without a completion the collected items are dropped. There is nothing to close.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -50,7 +52,7 @@ pub fn collect<T: Send + 'static>(limit: usize) -> ItemConsumer<Collect<T>> {
     ItemConsumer::new(Collect { items: Vec::new(), limit })
 }
 
-/// The sink of [`collect`].
+/// The sink of [`collect`](collect()).
 #[derive(Debug)]
 pub struct Collect<T> {
     items: Vec<T>,
@@ -64,7 +66,7 @@ impl<T> Collect<T> {
 // The items are never pinned.
 impl<T> Unpin for Collect<T> {}
 
-/// How much to take next, so that a `Vec` which doubles does not make room for more than `limit`.
+/// How many items to take next, so that doubling does not reserve room for more than `limit`.
 pub(super) fn room<T>(items: &mut Vec<T>, limit: usize) -> usize {
     let left = limit.saturating_sub(items.len());
     if items.capacity().saturating_mul(2) <= limit {

@@ -5,30 +5,32 @@ use std::task::{Context, Poll};
 use super::collect::room;
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Collects the bytes of a guest's `stream<u8>` into a `Vec`, `limit` at most.
+/// Collects up to `limit` bytes of a guest's `stream<u8>` into a `Vec`.
 ///
-/// The inverse is [`blocking::read_on`](crate::blocking::read_on) of a `Cursor`, or [`iter`](crate::iterators::items). For items there is
-/// [`collect`](crate::iterators::collect()). The [completion](crate::ByteConsumer::with_completion) says how it came out, and has the
-/// `Vec`: [`End::Finished`](crate::End::Finished) if the guest dropped its end,
+/// The inverse is [`items`](crate::iterators::items()), or [`blocking::read_on`](crate::blocking::read_on()) of a
+/// `Cursor`. For items, use [`collect`](crate::iterators::collect()).
+///
+/// The [completion](crate::ByteConsumer::with_completion) reports the end and has the `Vec`:
+/// [`End::Finished`](crate::End::Finished) if the guest dropped its end,
 /// [`End::LimitReached`](crate::End::LimitReached) if it wrote more than `limit`, and
-/// [`End::Abandoned`](crate::End::Abandoned) if the store went away, where it [is
-/// watched](crate::Completion::watch_store).
+/// [`End::Abandoned`](crate::End::Abandoned) if the store was dropped, where the completion [watches
+/// it](crate::Completion::watch_store).
 ///
 /// # Partial writes
-/// A guest's write is taken whole, up to the limit. Exactly `limit` bytes are taken; what is over stays with the guest,
-/// which sees the other end dropped. Memory grows with what arrives, by doubling, and not beyond `limit`.
+/// Each guest write is taken whole, up to the limit. Exactly `limit` bytes are taken; the rest stays with the guest,
+/// whose write returns `Dropped`. The `Vec` grows with the data, by doubling, and not beyond `limit`.
 ///
 /// # Cancellation
-/// Nothing is ever under way.
+/// A write never waits, so there is nothing to cancel.
 ///
 /// # Zero-length operations
-/// They complete at once, at the limit too: only a further byte is too much.
+/// They complete at once, at the limit too: only one more byte exceeds it.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
-/// Without a completion what was collected is dropped. There is nothing to close.
+/// Without a completion the collected bytes are dropped. There is nothing to close.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -50,7 +52,7 @@ pub fn collect_bytes(limit: usize) -> ByteConsumer<CollectBytes> {
     ByteConsumer::new(CollectBytes { bytes: Vec::new(), limit })
 }
 
-/// The sink of [`collect_bytes`].
+/// The sink of [`collect_bytes`](collect_bytes()).
 #[derive(Debug)]
 pub struct CollectBytes {
     bytes: Vec<u8>,

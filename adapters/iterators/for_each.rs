@@ -13,23 +13,29 @@ use crate::{
 
 /// Calls `call` with each item of a guest's `stream<T>`, with store access.
 ///
-/// The inverse is [`iter`](crate::iterators::items). [`for_each_batch`] gives all items of a batch at once. `call` must not block:
-/// an item that has to wait for something belongs into a channel.
+/// The inverse is [`items`](crate::iterators::items()). [`for_each_batch`](for_each_batch()) calls once a batch. `call`
+/// must not block: send an item that has to wait for something through a channel.
 ///
 /// # Partial writes
-/// A guest's write is taken whole, up to 65,536 items an operation, and in [batches](crate::ItemConsumer::batch).
+/// Each guest write is taken whole, up to 65,536 items an operation, in [batches](crate::ItemConsumer::batch).
 ///
 /// # Cancellation
-/// Nothing is ever under way.
+/// A write never waits, so there is nothing to cancel.
 ///
 /// # Zero-length operations
 /// They complete at once: a closure is always ready.
 ///
 /// # Errors
-/// An error of `call` ends the stream for the guest and is [`End::Undeliverable`](crate::End::Undeliverable) in the
-/// completion. `call` is not called again: the items of the same batch behind the one that failed are dropped, although
-/// they count as written. With a [`batch`](crate::ItemConsumer::batch) of 1 there are none. Handles that must not be
-/// lost so are better given to [`for_each_batch`].
+/// If `call` fails, the stream ends for the guest, the completion reports
+/// [`End::Undeliverable`](crate::End::Undeliverable), and `call` is not called again. The rest of the batch was already
+/// taken from the guest: its items count as written and are dropped, without a call. Streams and futures in them are
+/// host objects by then, so dropping them closes them. Later batches of the same write stay with the guest.
+///
+/// With a [`batch`](crate::ItemConsumer::batch) of 1, no item is lost this way. To decide about the rest of a batch
+/// yourself, use [`for_each_batch`](for_each_batch()).
+///
+/// An item that cannot be turned into [its host form](crate::items::IntoHost) ends the stream in the same way, after
+/// `call` got the items before it.
 ///
 /// # Drop
 /// `call` is dropped with the guest's end. There is nothing to close.
@@ -61,27 +67,31 @@ where
     ItemConsumer::new(Calls(())).receive_by(EachItem(call))
 }
 
-/// Calls `call` with the items of a guest's `stream<T>`, a batch at a time, with store access.
+/// Calls `call` with each batch of items of a guest's `stream<T>`, with store access.
 ///
-/// The inverse is [`iter`](crate::iterators::items). It is faster than [`for_each`] where `call` can make use of a whole batch, which
-/// is never empty.
+/// The inverse is [`items`](crate::iterators::items()). It is faster than [`for_each`](for_each()) where `call` can use
+/// a whole batch, which is never empty.
 ///
 /// # Partial writes
-/// As for [`for_each`]: a guest's write is one batch, or several if it is larger than the
+/// As for [`for_each`](for_each()): each guest write is one batch, or several if it is larger than the
 /// [batch](crate::ItemConsumer::batch).
 ///
 /// # Cancellation
-/// As for [`for_each`].
+/// As for [`for_each`](for_each()).
 ///
 /// # Zero-length operations
-/// As for [`for_each`].
+/// As for [`for_each`](for_each()).
 ///
 /// # Errors
-/// An error of `call` ends the stream for the guest and is [`End::Undeliverable`](crate::End::Undeliverable) in the
-/// completion. The batch that it was given counts as written.
+/// If `call` fails, the stream ends for the guest, and the completion reports
+/// [`End::Undeliverable`](crate::End::Undeliverable). The batch that `call` got counts as written; later batches of the
+/// same write stay with the guest.
+///
+/// An item that cannot be turned into [its host form](crate::items::IntoHost) ends the stream in the same way: `call`
+/// gets the items before it as the last batch, and those after it are dropped.
 ///
 /// # Drop
-/// As for [`for_each`].
+/// As for [`for_each`](for_each()).
 ///
 /// ```
 /// use wasmtime::{Engine, Store, StoreContextMut, component::StreamReader};
@@ -109,7 +119,8 @@ where
     ItemConsumer::new(Calls(())).receive_by(EachBatch(call))
 }
 
-/// The sink of [`for_each`] and [`for_each_batch`]: by the time that it gets something the closure has had the item.
+/// The sink of [`for_each`](for_each()) and [`for_each_batch`](for_each_batch()): the closure has had each item before
+/// this gets a `()` for it.
 #[derive(Debug)]
 pub struct Calls(());
 
@@ -122,7 +133,7 @@ impl ItemSink for Calls {
         _: &mut Context<'_>,
         items: &mut dyn Take<()>,
     ) -> Poll<Result<(), End<Infallible>>> {
-        // No allocation: a `()` takes no room.
+        // A `Vec` of `()` allocates nothing.
         let mut done = Vec::new();
         while items.take(usize::MAX, &mut done) > 0 {
             done.clear();
@@ -149,20 +160,20 @@ impl ItemSink for Calls {
 }
 
 impl<T, F, C: Holding> ItemConsumer<Calls, T, EachItem<F>, C> {
-    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::items::IntoHost).
+    /// Takes items with streams and futures in them: the closure gets their [host form](crate::items::IntoHost).
     pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachItem<F>, C> {
         self.of()
     }
 }
 
 impl<T, F, C: Holding> ItemConsumer<Calls, T, EachBatch<F>, C> {
-    /// Calls it with items that have streams and futures in them, as what they [become on the host](crate::items::IntoHost).
+    /// Takes items with streams and futures in them: the closure gets their [host form](crate::items::IntoHost).
     pub fn nested<W>(self) -> ItemConsumer<Calls, W, EachBatch<F>, C> {
         self.of()
     }
 }
 
-/// The receiving step of [`for_each`].
+/// The receiving step of [`for_each`](for_each()).
 #[derive(Clone, Copy)]
 pub struct EachItem<F>(F);
 
@@ -186,7 +197,7 @@ where
     }
 
     fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
-        // Not for `call`, which has ended the stream or never saw it.
+        // `call` is not called once the stream has ended.
         let _ = Nested::default().receive(store, item);
     }
 
@@ -201,10 +212,10 @@ where
         out: &mut Vec<()>,
     ) -> Result<()> {
         let mut items = Vec::new();
-        // The items before one that cannot be received are there; the others are closed.
+        // On an error `items` holds those before it; handles in the others are closed.
         let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
-        // What `call` does for an item is not only to make something of it, so an error is the last of it. What comes
-        // after it is dropped, and is an object of the host's.
+        // `call` has side effects, so after an error it is not called again. The items left are host objects: dropping
+        // them closes their streams.
         for item in items {
             (self.0)(store.as_context_mut(), item)?;
             out.push(());
@@ -213,7 +224,7 @@ where
     }
 }
 
-/// The receiving step of [`for_each_batch`].
+/// The receiving step of [`for_each_batch`](for_each_batch()).
 #[derive(Clone, Copy)]
 pub struct EachBatch<F>(F);
 
@@ -237,7 +248,7 @@ where
     }
 
     fn discard(&mut self, store: StoreContextMut<'_, D>, item: T) {
-        // Not for `call`, which has ended the stream or never saw it.
+        // `call` is not called once the stream has ended.
         let _ = Nested::default().receive(store, item);
     }
 
@@ -253,7 +264,7 @@ where
     ) -> Result<()> {
         let mut items = Vec::new();
         let received = Nested::default().receive_all(store.as_context_mut(), batch, &mut items);
-        // Where what the guest wrote is no valid item there is no batch.
+        // No item is left if the first one the guest wrote is invalid: `call` gets no empty batch.
         let count = items.len();
         if count > 0 {
             (self.0)(store, items)?;

@@ -6,23 +6,23 @@ use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
 /// A `stream<T>` of the items of an iterator, or of anything that can be iterated.
 ///
-/// The inverse is [`collect`](crate::iterators::collect). For items that can fail there is [`try_items`]. The iterator runs inside of
-/// the guest's read: what blocks a thread belongs into a channel.
+/// The inverse is [`collect`](crate::iterators::collect()). For items that can fail, use [`try_items`](try_items()).
+/// The iterator runs inside the guest's read: if it blocks, send its items through a channel instead.
 ///
 /// # Partial writes
 /// Each guest read takes what the guest asked for, up to the [batch](crate::ItemProducer::batch).
 ///
 /// # Cancellation
-/// Nothing is ever under way, and items are taken only in the poll that delivers them.
+/// A read never waits, and items are taken only in the poll that delivers them.
 ///
 /// # Zero-length operations
-/// They complete at once. No item is taken: whether there is another one shows only in the read that takes it.
+/// They complete at once and take no item: only the read that takes an item shows whether there is one.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
-/// The iterator is dropped with the guest's end, or handed back by the completion with what is left of it.
+/// The iterator is dropped with the guest's end, or handed back by the completion with its remaining items.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -47,23 +47,25 @@ where
     ItemProducer::new(Items { iter: items.into_iter() })
 }
 
-/// A `stream<T>` of the items of an iterator of `Result`s: like [`iter`], with items that can fail.
+/// A `stream<T>` of the items of an iterator of `Result`s: like [`items`](items()), with items that can fail.
+///
+/// The inverse is [`collect`](crate::iterators::collect()).
 ///
 /// # Partial writes
-/// As for [`iter`].
+/// As for [`items`](items()).
 ///
 /// # Cancellation
-/// As for [`iter`].
+/// As for [`items`](items()).
 ///
 /// # Zero-length operations
-/// As for [`iter`].
+/// As for [`items`](items()).
 ///
 /// # Errors
 /// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
 /// completion.
 ///
 /// # Drop
-/// As for [`iter`].
+/// As for [`items`](items()).
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -92,7 +94,7 @@ where
     ItemProducer::new(TryItems { iter: items.into_iter() })
 }
 
-/// The source of [`iter`].
+/// The source of [`items`](items()).
 #[derive(Debug)]
 pub struct Items<I> {
     iter: I,
@@ -123,7 +125,7 @@ where
     ) -> Poll<Result<Then, Infallible>> {
         let (iter, before) = (&mut self.get_mut().iter, out.len());
         out.extend(iter.by_ref().take(max));
-        Poll::Ready(Ok(match out.len() - before == max && !is_over(iter) {
+        Poll::Ready(Ok(match out.len() - before == max && !is_exhausted(iter) {
             true => Then::More,
             false => Then::End(EndReason::Finished),
         }))
@@ -132,7 +134,7 @@ where
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// The source of [`try_items`].
+/// The source of [`try_items`](try_items()).
 #[derive(Debug)]
 pub struct TryItems<I> {
     iter: I,
@@ -170,13 +172,17 @@ where
                 None => return Poll::Ready(Ok(Then::End(EndReason::Finished))),
             }
         }
-        Poll::Ready(Ok(if is_over(iter) { Then::End(EndReason::Finished) } else { Then::More }))
+        Poll::Ready(Ok(if is_exhausted(iter) {
+            Then::End(EndReason::Finished)
+        } else {
+            Then::More
+        }))
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// Rule "The end goes with the last items": an iterator may say that nothing is left without being asked for more.
-fn is_over(iter: &impl Iterator) -> bool {
+/// Rule "The end goes with the last items": `size_hint` can show the end without taking an item.
+fn is_exhausted(iter: &impl Iterator) -> bool {
     iter.size_hint() == (0, Some(0))
 }

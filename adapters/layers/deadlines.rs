@@ -1,4 +1,4 @@
-//! Ends by tokio's clock and tokio-util's cancellation token, for every producer and consumer.
+//! Deadlines, idle timeouts and cancellation tokens for every producer and consumer.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::{
     ItemSink, ItemSource, completion::Holding,
 };
 
-/// Without its runtime a timeout will never come, so the stream ends.
+/// A timer whose runtime is gone never fires, so the stream ends as cancelled.
 fn ended(timed: Result<EndReason, NoTimer>) -> EndReason {
     timed.unwrap_or(EndReason::Cancelled)
 }
 
-/// Resolves once nothing has moved for `timeout`. The closure is to be called when something has.
+/// A future that resolves once nothing has moved for `timeout`, and the closure to call when something has.
 fn idle(
     timeout: Duration,
 ) -> (impl Future<Output = EndReason> + Send + 'static, impl Fn() + Send + 'static) {
     let start = Instant::now();
     let last = Arc::new(AtomicU64::new(0));
     let moved = last.clone();
-    // The timer is not set back with every operation: it looks when it has run out.
+    // An operation does not reset the timer: when it fires, it checks when data last moved.
     let idle = async move {
         loop {
             let last = Duration::from_nanos(last.load(Ordering::Relaxed));
@@ -37,7 +37,7 @@ fn idle(
             match due {
                 Some(due) if Instant::now() >= due => return EndReason::TimedOut,
                 Some(due) => sleep_until(due).await,
-                // Beyond what the clock can say.
+                // Later than an `Instant` can represent.
                 None => std::future::pending().await,
             }
         }
@@ -52,26 +52,26 @@ fn idle(
 macro_rules! ends {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
         impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
-            /// Ends the stream at that moment, as [`End::TimedOut`](crate::End::TimedOut): see [`until`](Self::until).
-            /// If the runtime is shut down before that, the stream ends then, as [`End::Cancelled`](crate::End::Cancelled).
+            /// Ends the stream at `deadline`, as [`End::TimedOut`](crate::End::TimedOut): see [`until`](Self::until).
+            /// If the runtime is shut down earlier, the stream ends then, as [`End::Cancelled`](crate::End::Cancelled).
             ///
             /// # Panics
             ///
-            /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
+            /// If called outside of a tokio runtime with time enabled. The stream itself can run anywhere.
             pub fn deadline(self, deadline: Instant) -> Self {
                 let deadline = Timed::new(sleep_until(deadline));
                 self.until_with(async move { ended(deadline.await.map(|()| EndReason::TimedOut)) })
             }
 
-            /// Ends the stream once nothing has moved for that long, as [`End::TimedOut`](crate::End::TimedOut): see
+            /// Ends the stream once nothing has moved for `timeout`, as [`End::TimedOut`](crate::End::TimedOut): see
             /// [`until`](Self::until).
             ///
-            /// It does not tell a slow host object from a guest that does nothing: both are idle. If the runtime is shut down
-            /// the stream ends, as [`End::Cancelled`](crate::End::Cancelled).
+            /// A slow host object and an inactive guest both count as idle. If the runtime is shut down, the stream
+            /// ends as [`End::Cancelled`](crate::End::Cancelled).
             ///
             /// # Panics
             ///
-            /// If it is called outside of a tokio runtime with time enabled. The stream itself may run anywhere.
+            /// If called outside of a tokio runtime with time enabled. The stream itself can run anywhere.
             pub fn idle_timeout(self, timeout: Duration) -> Self {
                 let (idle, on_progress) = idle(timeout);
                 let idle = Timed::new(TokioContext::new(idle, Handle::current()));

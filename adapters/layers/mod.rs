@@ -1,4 +1,4 @@
-//! Layers that need an ecosystem: ends by tokio's clock and tokens, spans of tracing.
+//! Layers that need an optional dependency: tokio's timers, tokio-util's tokens, tracing's spans.
 
 #[cfg(feature = "tokio")]
 mod deadlines;

@@ -1,4 +1,4 @@
-//! Spans of the tracing crate around what a source or sink does.
+//! Runs sources and sinks inside a tracing span.
 
 use std::mem;
 
@@ -10,7 +10,7 @@ use crate::{
     ItemSink, ItemSource, completion::Holding,
 };
 
-/// Makes a source or sink work inside of a span, and says there how the stream ended; see [`ByteProducer::traced`].
+/// The span of a source or sink; see [`ByteProducer::traced`].
 struct Traced {
     span: Span,
     ended: bool,
@@ -58,10 +58,10 @@ impl Drop for Traced {
 macro_rules! traced {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident) => {
         impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
-            /// Lets the source or sink work inside of `span`, and says there, as one event of the level `DEBUG`, how the
-            /// stream ended and how much had `moved`; of a sink that is closed, that too.
+            /// Runs the source or sink inside `span`. At the end it records one event of the level `DEBUG`: how the
+            /// stream ended, and how much `moved`. Closing a sink records another one.
             ///
-            /// An error's own text is not known here: it is in the completion.
+            /// The events do not have the text of an error: take it from the completion.
             pub fn traced(self, span: Span) -> Self {
                 self.layer(|layers| layers.scope(Box::new(Traced { span, ended: false })))
             }

@@ -1,8 +1,8 @@
-//! A runtime's cooperative budget: a task that is never kept waiting lets others of its thread run now and then.
+//! tokio's cooperative budget: a task that never has to wait yields now and then to the other tasks of its thread.
 
 use std::task::{Context, Poll};
 
-/// Polls, as a step of tokio's budget; elsewhere, and in a task of another runtime, without a bound.
+/// Polls as one step of tokio's budget; outside of tokio, without a bound.
 #[cfg(feature = "tokio")]
 #[inline]
 pub(crate) fn poll_step<R>(

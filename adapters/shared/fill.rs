@@ -4,33 +4,32 @@ use bytes::Buf;
 
 use crate::{EndReason, Then};
 
-/// How many bytes of chunks are taken in one look.
-const AT_ONCE: usize = 64 * 1024;
+/// No further chunk is taken after this many bytes; the core then decides whether to go on.
+const FILL_LIMIT: usize = 64 * 1024;
 
-/// Rule "The end goes with the last items": nothing waits in `rest`, and the chunks may say that there are no more.
+/// Rule "The end goes with the last items": adds the end to an answer if `is_ended` knows that nothing is left.
 #[inline]
 pub(crate) fn end_known<E>(
     filled: Poll<Result<(usize, Then), E>>,
-    is_over: impl FnOnce() -> bool,
+    is_ended: impl FnOnce() -> bool,
 ) -> Poll<Result<(usize, Then), E>> {
     match filled {
         Poll::Ready(Ok((n, then))) if !matches!(then, Then::End(_)) => {
-            Poll::Ready(Ok((n, if is_over() { Then::End(EndReason::Finished) } else { then })))
+            Poll::Ready(Ok((n, if is_ended() { Then::End(EndReason::Finished) } else { then })))
         }
         filled => filled,
     }
 }
 
-/// Fills `buf` with the rest of a chunk and with all chunks that are there in one look, up to a bound after which the core
-/// is asked whether to go on.
+/// Fills `buf` with what is left of a chunk and with all chunks that are ready, up to [`FILL_LIMIT`].
 ///
-/// An error that comes after bytes waits in `rest` until the core asks again, which it does at once if there is room.
+/// An error that comes after bytes is kept in `rest` until the core asks again, which it does at once if there is room.
 pub(crate) fn fill<B: Buf, E>(
     buf: &mut [u8],
     rest: &mut Option<Result<B, E>>,
     mut next: impl FnMut() -> Poll<Option<Result<B, E>>>,
 ) -> Poll<Result<(usize, Then), E>> {
-    let most = buf.len().min(AT_ONCE);
+    let most = buf.len().min(FILL_LIMIT);
     let mut filled = 0;
     let mut chunk = match rest.take() {
         Some(rest) => Poll::Ready(Some(rest)),

@@ -1,11 +1,11 @@
-//! What the answers of readers and writers mean, whichever ecosystem they are of.
+//! Turns the results of readers and writers, tokio's and futures', into those of sources and sinks.
 
 use std::io;
 
 use crate::{End, EndReason, Then};
 
-/// A reader read `n` bytes; 0 bytes are the end. A short read ends the fill of the operation: a reader cannot say whether
-/// more is in memory.
+/// The result of a reader that read `n` bytes; 0 bytes are the end. Rule "Fill each operation": the reader is not asked
+/// again, since it cannot say whether more is in memory.
 pub(crate) fn filled(n: usize) -> (usize, Then) {
     match n {
         0 => (0, Then::End(EndReason::Finished)),
@@ -13,10 +13,10 @@ pub(crate) fn filled(n: usize) -> (usize, Then) {
     }
 }
 
-/// A writer accepted so many bytes.
+/// The result of a writer that accepted some bytes.
 pub(crate) fn written(accepted: io::Result<usize>) -> Result<usize, End<io::Error>> {
     match accepted {
-        // Rule "A write of zero bytes is an error": to go on asking would be a spin.
+        // Rule "A write of zero bytes is an error".
         Ok(0) => Err(End::Failed(io::ErrorKind::WriteZero.into())),
         Ok(n) => Ok(n),
         Err(error) => Err(End::Failed(error)),

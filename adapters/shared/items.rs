@@ -1,5 +1,5 @@
-//! What is awaited of items that cross to a guest or from it. It takes part in the budget of the runtime that awaits it, which
-//! is why it stands here, and not beside the types.
+//! The async methods of `GuestItems` and `HostSink`. They are here, and not with the types, because they use tokio's
+//! cooperative budget.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,17 +10,17 @@ use crate::from_guest::GuestItems;
 use crate::to_guest::{HostSink, Unsent};
 
 impl<T> GuestItems<T> {
-    /// The next item; `None` at the end. Cancel safe: an item is taken only when it is returned.
+    /// Returns the next item; `None` at the end. Cancel-safe: an item is taken only when it is returned.
     pub async fn next_item(&mut self) -> Option<T> {
         poll_fn(|cx| poll_step(cx, |cx| self.poll_item(cx))).await
     }
 
-    /// All items that are there, at least one; `None` at the end. Cancel safe.
+    /// Returns all items that are ready, at least one; `None` at the end. Cancel-safe.
     pub async fn next_batch(&mut self) -> Option<Vec<T>> {
         poll_fn(|cx| poll_step(cx, |cx| self.poll_batch(cx))).await
     }
 
-    /// The next item; `None` at the end of the data. Cancel safe.
+    /// Returns the next item; `None` at the end of the data. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl<T> GuestItems<T> {
         poll_fn(|cx| poll_step(cx, |cx| self.poll_try_item(cx))).await
     }
 
-    /// All items that are there, at least one; `None` at the end of the data. Cancel safe.
+    /// Returns all items that are ready, at least one; `None` at the end of the data. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl<T> GuestItems<T> {
 }
 
 impl<T> HostSink<T> {
-    /// Sends an item. Cancel safe: a send that is dropped before it is done has sent nothing.
+    /// Sends an item. Cancel-safe: a send that is dropped before it completes has sent nothing.
     ///
     /// # Errors
     ///
@@ -50,12 +50,12 @@ impl<T> HostSink<T> {
         self.try_send(item).map_err(|_| Cut::PEER_DROPPED)
     }
 
-    /// Sends all of `batch`, as many at a time as there is room for. If it is dropped before it is done, what was not sent
-    /// is dropped with it.
+    /// Sends all of `batch`, as many items at a time as there is room for. A send that is dropped before it completes
+    /// drops the unsent items.
     ///
     /// # Errors
     ///
-    /// [`Unsent`], with what was not sent.
+    /// [`Unsent`], with the unsent items.
     pub async fn send_batch(&mut self, batch: Vec<T>) -> Result<(), Unsent<VecDeque<T>>> {
         let mut items = VecDeque::from(batch);
         while !items.is_empty() {

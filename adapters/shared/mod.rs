@@ -1,6 +1,6 @@
-//! What adapters share.
+//! Code that several adapters share.
 
-/// The accessors that every adapter has, for its one inner object.
+/// The accessors of an adapter for its inner object.
 macro_rules! accessors {
     ($inner:ident: $type:ty) => {
         /// The inner object.
@@ -8,12 +8,12 @@ macro_rules! accessors {
             &self.$inner
         }
 
-        /// The inner object. Moving data through it directly is seen by the guest as a gap or as extra data.
+        /// The inner object. The guest sees data that is moved through it directly as a gap or as extra data.
         pub fn get_mut(&mut self) -> &mut $type {
             &mut self.$inner
         }
 
-        /// The inner object, without what the adapter itself still holds, if it holds anything.
+        /// The inner object. Anything that the adapter itself still holds is dropped.
         pub fn into_inner(self) -> $type {
             self.$inner
         }

@@ -5,15 +5,15 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// The runtime of a timer was shut down, or has no timers.
+/// The timer's runtime was shut down, or has time disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoTimer;
 
 pin_project! {
-    /// A future that waits for a timer of tokio's, and ends where that panics.
+    /// A future that waits for a tokio timer, and returns an error where the timer panics.
     ///
-    /// A stream may outlive the runtime in which its deadline was made. tokio's timers panic then when they are polled, and
-    /// nothing tells before.
+    /// A stream can outlive the runtime in which its deadline was made. tokio's timers then panic when polled, and
+    /// there is no way to check beforehand.
     #[derive(Debug)]
     pub(crate) struct Timed<F> {
         #[pin]

@@ -11,27 +11,27 @@ const MAX_CHUNK: usize = 64 * 1024;
 
 /// Sends a guest's `stream<u8>` as chunks into a futures [`Sink`] of [`Bytes`].
 ///
-/// The inverse is [`chunks`](crate::streams::chunks()).
+/// The inverse is [`streams::chunks`](crate::streams::chunks()).
 ///
 /// # Partial writes
-/// Each time the sink has room it is sent one chunk with what the guest has written, up to
-/// [`max_chunk`](ByteConsumer::max_chunk); nothing is taken from the guest that the sink has no room for. Never is an
-/// empty chunk sent.
+/// Each time the sink has room, it gets one chunk of what the guest has written, up to
+/// [`max_chunk`](ByteConsumer::max_chunk). Nothing is taken from the guest that the sink has no room for, and no empty
+/// chunk is sent.
 ///
 /// # Cancellation
-/// Answered at once with what was sent.
+/// Answered at once with the number of bytes sent.
 ///
 /// # Zero-length operations
-/// They wait until the sink has room. A sink that gives out a slot for that keeps it reserved until the next write.
+/// They wait until the sink has room. A sink that reserves a slot for that keeps it until the next write.
 ///
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The sink is flushed after each guest write, which a channel answers only once its receiver has made room again: give
-/// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only. A
-/// channel's receiver cannot tell a sink that was dropped at a cut from one that was closed: give a channel of
-/// `Result`s, and send the error through a clone of the sender ([How streams end](crate::ends)).
+/// The sink is flushed after each guest write; a channel completes the flush only once its receiver has made room
+/// again, so give a channel [`Flush::OnClose`](crate::Flush::OnClose). Only the [completion](crate::Completion) closes
+/// the sink. A channel's receiver cannot tell a sink dropped at a cut from a closed one: use a channel of `Result`s,
+/// and send the error through a clone of the sender ([How streams end](crate::ends)).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -65,7 +65,7 @@ where
     S: Sink<Bytes> + Send + 'static,
     S::Error: Send + 'static,
 {
-    /// How many bytes a chunk has at most, 64 KiB by default; 0 counts as 1.
+    /// The largest chunk in bytes, 64 KiB by default; 0 counts as 1.
     pub fn max_chunk(mut self, bytes: usize) -> Self {
         self.get_mut().max_chunk = bytes.max(1);
         self
@@ -73,7 +73,7 @@ where
 }
 
 pin_project! {
-    /// The sink of [`chunks`].
+    /// The sink of [`chunks`](chunks()).
     #[derive(Debug)]
     pub struct Chunks<S> {
         #[pin]

@@ -10,34 +10,34 @@ use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
 /// Sends the items of a guest's `stream<T>` into a futures [`Sink`].
 ///
-/// The inverse is [`stream`](crate::streams::items()).
+/// The inverse is [`streams::items`](crate::streams::items()).
 ///
 /// # Partial writes
 /// A `Sink` reserves room for one item at a time. Once it has some, a [batch](crate::ItemConsumer::batch) is taken from
-/// the guest, and the guest's write is held until the whole batch is sent; with a batch of 1 nothing is taken that the
+/// the guest, and the guest's write is held until the whole batch is sent. With a batch of 1, nothing is taken that the
 /// sink has no room for.
 ///
 /// # Cancellation
-/// Answered at once; the items of the batch that are not sent yet count as written, and go before those of the next
+/// Answered at once. Items of the batch that are not sent yet count as written, and are sent before those of the next
 /// write.
 ///
 /// # Zero-length operations
-/// They wait until the sink has room. A sink that gives out a slot for that keeps it reserved until the next write.
+/// They wait until the sink has room. A sink that reserves a slot for that keeps it until the next write.
 ///
 /// # Errors
-/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. What was taken
-/// but not sent is handed back: [`Items::into_parts`]. An item whose `start_send` failed is gone with the error.
+/// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. Items that were
+/// taken but not sent are handed back: [`Items::into_parts`]. An item whose `start_send` failed is lost with the error.
 ///
 /// # Drop
-/// The sink is flushed after each guest write, which a channel answers only once its receiver has made room again: give
-/// a channel [`Flush::OnClose`](crate::Flush::OnClose). It is closed by the [completion](crate::Completion) only. A
-/// channel's receiver cannot tell a sink that was dropped at a cut from one that was closed: give a channel of
-/// `Result`s, and send the error through a clone of the sender ([How streams end](crate::ends)).
+/// The sink is flushed after each guest write; a channel completes the flush only once its receiver has made room
+/// again, so give a channel [`Flush::OnClose`](crate::Flush::OnClose). Only the [completion](crate::Completion) closes
+/// the sink. A channel's receiver cannot tell a sink dropped at a cut from a closed one: use a channel of `Result`s,
+/// and send the error through a clone of the sender ([How streams end](crate::ends)).
 ///
-/// A sink that has reserved room when the stream is cut keeps it until it is dropped: `Sink` has no method to give it back.
-/// That is with tokio-util's `PollSender` a place in its channel's queue, before which nobody else sends: call its
-/// `abort_send` once the completion has handed it back, or use `channels::mpsc_sender`, which gives the
-/// place back by itself.
+/// A sink that has reserved room when the stream is cut keeps it until it is dropped: `Sink` has no method to give it
+/// back. With tokio-util's `PollSender` that is a place in its channel's queue, and other senders wait behind it: call
+/// its `abort_send` once the completion has handed it back, or use `channels::mpsc_sender`, which gives the place back
+/// by itself.
 ///
 /// ```
 /// use futures::{StreamExt as _, channel::mpsc, stream};
@@ -67,7 +67,7 @@ where
 }
 
 pin_project! {
-    /// The sink of [`sink()`].
+    /// The sink of [`items`](items()).
     #[derive(Debug)]
     pub struct Items<S, T> {
         #[pin]
@@ -87,7 +87,7 @@ impl<S, T> Items<S, T> {
 }
 
 impl<S: Sink<T>, T> Items<S, T> {
-    /// Waits until everything held is sent.
+    /// Waits until all held items are sent.
     fn poll_sent(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<S::Error>>> {
         let mut this = self.project();
         while !this.held.is_empty() {
@@ -99,7 +99,7 @@ impl<S: Sink<T>, T> Items<S, T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until everything held is sent and the sink has room for one more.
+    /// Waits until all held items are sent and the sink has room for one more.
     fn poll_room(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -124,7 +124,7 @@ where
         items: &mut dyn Take<T>,
     ) -> Poll<Result<(), End<S::Error>>> {
         loop {
-            // What is held is sent before anything is taken, and before the operation completes.
+            // Held items are sent before more are taken, and before the operation completes.
             ready!(self.as_mut().poll_sent(cx))?;
             let room = match items.remaining() {
                 0 => false,
@@ -135,7 +135,7 @@ where
                 },
             };
             if !room {
-                // A stream that waits for its guest keeps no memory.
+                // Rule "Bounded memory": an idle stream keeps no buffer.
                 *self.project().held = VecDeque::new();
                 return Poll::Ready(Ok(()));
             }

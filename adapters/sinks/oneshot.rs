@@ -9,22 +9,23 @@ use crate::{
 
 /// Sends the value of a guest's `future<T>` into a futures oneshot channel.
 ///
-/// The inverse is [`future`](crate::values::future) or [`try_future`](crate::values::try_future) with the channel's receiver.
+/// The inverse is [`future`](crate::values::future()) or [`try_future`](crate::values::try_future()) over the channel's
+/// receiver.
 ///
 /// # Partial writes
-/// A future has one value: there are none.
+/// There are none: a future has one value.
 ///
 /// # Cancellation
-/// A write that the guest cancels sends nothing; the next one does.
+/// A cancelled write sends nothing; the next one does.
 ///
 /// # Zero-length operations
 /// A future has none.
 ///
 /// # Errors
-/// None reach the guest: if the receiver was dropped, the value is dropped.
+/// None reach the guest: if the receiver is dropped, the value is dropped.
 ///
 /// # Drop
-/// If the guest's end goes away without a value, or the reader is closed, the receiver gets its `Canceled`.
+/// If the guest's end is dropped without a value, or the reader is closed, the receiver gets `Canceled`.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::FutureReader};
@@ -44,14 +45,14 @@ pub fn oneshot<T>(sender: Sender<T>) -> ValueConsumer<T, Oneshot<T>> {
     ValueConsumer::new(Oneshot(sender))
 }
 
-/// The sink of [`oneshot`].
+/// The sink of [`oneshot`](oneshot()).
 #[derive(Debug)]
 pub struct Oneshot<T>(Sender<T>);
 
 impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for Oneshot<T::Host> {
     fn accept(self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
         let value = Nested::default().receive(store, value)?;
-        // The receiver may be gone: then nobody wants the value.
+        // Without a receiver the value is dropped: that is no error of the guest.
         self.0.send(value).or(Ok(()))
     }
 }

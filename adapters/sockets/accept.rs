@@ -8,38 +8,38 @@ use std::time::Duration;
 use ::tokio::runtime::Handle;
 use ::tokio::time::{Sleep, sleep};
 
-use super::ready::{is_exhausted, is_of_one_peer};
+use super::ready::{concerns_one_peer, is_exhausted};
 use super::socket::SocketAccept;
 use crate::shared::timer::{NoTimer, Timed};
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// A stream of the connections that a tokio `TcpListener` or `UnixListener` accepts.
+/// Accepts connections from a tokio `TcpListener` or `UnixListener`, as a stream for the guest.
 ///
-/// A connection is no WIT type: it becomes one when it is delivered, by
-/// [`deliver_with`](crate::ItemProducer::deliver_with), usually a resource in the store's table. Its `peer_addr` says
-/// whose it is. There is no inverse. Call this where tokio's runtime is entered: the connections belong to it.
+/// A connection is not a WIT type: [`deliver_with`](crate::ItemProducer::deliver_with) turns it into one on delivery,
+/// usually a resource in the store's table. Its `peer_addr` names the peer. There is no inverse. Call this function
+/// inside tokio's runtime, with which the connections are registered.
 ///
 /// # Partial writes
-/// Each guest read takes the connections that are waiting, no more than it asks for and than a
+/// Each guest read takes the waiting connections, at most as many as the guest asks for and as fit a
 /// [batch](crate::ItemProducer::batch), 64 by default. The others stay in the listener's backlog, so the guest's reads
-/// bound the file descriptors that are in use.
+/// bound the number of open file descriptors.
 ///
 /// # Cancellation
-/// Answered at once. Nothing is accepted for a read that is cancelled.
+/// A cancelled read returns at once. Nothing is accepted for it.
 ///
 /// # Zero-length operations
-/// A listener cannot tell whether somebody waits without accepting: they complete at once.
+/// A zero-length read completes at once: a listener cannot report a waiting connection without accepting it.
 ///
 /// # Errors
-/// What concerns one connection only (the peer was gone before it was accepted, its network is down) is passed over and
-/// [counted](Accept::skipped). When descriptors or memory run out, which peers can bring about, nothing is accepted
-/// for a while, 10 ms to 1 s, which is [counted](Accept::paused) as well; the connections stay in the backlog. Any
-/// other error ends the stream, after the connections before it, and is [`End::Failed`](crate::End::Failed) in the
-/// completion; the listener that it hands back can be used again. So does one of these without a tokio runtime with time
-/// enabled.
+/// An error that concerns one connection only (the peer left before it was accepted, its network is down) is skipped
+/// and [counted](Accept::skipped). When file descriptors or memory run out, which peers can cause, the adapter accepts
+/// nothing for 10 ms to 1 s and [counts](Accept::paused) the pause; the connections stay in the backlog. Any other
+/// error ends the stream, after the connections before it, and is [`End::Failed`](crate::End::Failed) in the
+/// completion; the listener that the completion hands back can be used again. Running out of descriptors or memory also
+/// ends the stream if there is no tokio runtime with time enabled.
 ///
 /// # Drop
-/// The listener is closed with the stream, or handed back by the completion. Connections that could not be delivered are
+/// The listener is closed with the stream, or the completion hands it back. Connections that could not be delivered are
 /// closed.
 ///
 /// ```
@@ -86,7 +86,7 @@ where
     })
 }
 
-/// How long nothing is accepted once descriptors or memory have run out; doubled each time, up to [`LAST_PAUSE`].
+/// The first pause after descriptors or memory have run out; each further one is twice as long, up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -96,7 +96,7 @@ type Pause = Pin<Box<Timed<Sleep>>>;
 #[derive(Debug)]
 pub struct Accept<L> {
     listener: L,
-    // A connection is registered with the runtime in which it is accepted; the store may be polled elsewhere.
+    // tokio registers a connection with the runtime that is entered; the store may be polled outside of it.
     runtime: Option<Handle>,
     skipped: u64,
     paused: u64,
@@ -107,22 +107,22 @@ pub struct Accept<L> {
 impl<L> Accept<L> {
     accessors!(listener: L);
 
-    /// How often nothing was accepted for a while, since descriptors or memory had run out.
+    /// How often accepting paused because descriptors or memory had run out.
     pub fn paused(&self) -> u64 {
         self.paused
     }
 
-    /// Waits until the pause is over; an error if there is no timer to wait for.
+    /// Waits for the end of the pause; an error if the timer's runtime is gone.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NoTimer>> {
         let Some(pause) = &mut self.pause else { return Poll::Ready(Ok(())) };
-        let over = ready!(pause.as_mut().poll(cx));
+        let waited = ready!(pause.as_mut().poll(cx));
         self.pause = None;
-        Poll::Ready(over)
+        Poll::Ready(waited)
     }
 
-    /// Begins a pause.
+    /// Starts a pause.
     fn pause(&mut self) -> Result<(), NoTimer> {
-        // tokio panics where there are no timers.
+        // `sleep` panics outside of a runtime with time enabled.
         let sleep = catch_unwind(|| sleep(self.next_pause)).map_err(|_| NoTimer)?;
         self.pause = Some(Box::pin(Timed::new(sleep)));
         self.next_pause = (self.next_pause * 2).min(LAST_PAUSE);
@@ -167,13 +167,13 @@ where
                     this.next_pause = FIRST_PAUSE;
                     out.push(connection);
                 }
-                Err(error) if is_of_one_peer(&error) => {
+                Err(error) if concerns_one_peer(&error) => {
                     this.skipped += 1;
-                    // The core bounds how often that may happen in one poll.
+                    // The core bounds how often a source is asked again in one poll.
                     break;
                 }
                 Err(error) if is_exhausted(&error) && this.pause().is_ok() => {
-                    // It registers the waker, and is not over yet.
+                    // Registers the waker: the new pause has not ended yet.
                     ready!(this.poll_pause(cx).map(|_| ()));
                     break;
                 }

@@ -6,39 +6,38 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::net::UdpSocket;
 
-use super::ready::{ROUNDS, is_of_one_peer, is_read_closed, poll_receivable};
+use super::ready::{ROUNDS, concerns_one_peer, is_read_closed, poll_receivable};
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// As large as a datagram can be.
+/// The largest datagram, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// A stream of the datagrams that a tokio [`UdpSocket`] receives, each whole and with its sender.
+/// Receives datagrams from a tokio [`UdpSocket`], as a stream of whole datagrams with their senders.
 ///
-/// A [`SocketAddr`] is no WIT type: what crosses is made by [`deliver_with`](crate::ItemProducer::deliver_with). The
-/// inverse is [`send_to`](crate::sockets::send_to). For both directions give an `Arc<UdpSocket>` to each; for one
-/// direction no two streams can share a socket, since tokio wakes only one of them.
+/// A [`SocketAddr`] is not a WIT type: [`deliver_with`](crate::ItemProducer::deliver_with) makes what the guest gets.
+/// The inverse is [`send_to`](crate::sockets::send_to()). For both directions give an `Arc<UdpSocket>` to each adapter.
+/// Two streams cannot share a socket for the same direction, since tokio wakes only one of them.
 ///
 /// # Partial writes
-/// Each guest read takes the datagrams that have arrived, no more than it asks for and than a
-/// [batch](crate::ItemProducer::batch), 64 by default. The others stay in the socket, which drops what it has no room for.
+/// Each guest read takes the datagrams that have arrived, at most as many as the guest asks for and as fit a
+/// [batch](crate::ItemProducer::batch), 64 by default. The others stay in the socket, which drops what it has no room
+/// for.
 ///
 /// # Cancellation
-/// Answered at once. Nothing is received for a read that is cancelled.
+/// A cancelled read returns at once. Nothing is received for it.
 ///
 /// # Zero-length operations
-/// They wait until a datagram has arrived. Nothing is taken from the socket. On Unix this asks the kernel.
+/// A zero-length read waits until a datagram has arrived. It takes nothing from the socket. On Unix it asks the kernel.
 ///
 /// # Errors
-/// What the network reports of a datagram that was sent earlier (an ICMP message: "connection refused") concerns no
-/// datagram that is received: it is passed over and [counted](Datagrams::skipped). Any other error ends the stream,
-/// after the datagrams before it, and is [`End::Failed`](crate::End::Failed) in the completion. The stream has no end of
-/// its own, unless the host shuts the socket down for reading.
+/// An error that the network reports for a datagram sent earlier (an ICMP message: "connection refused") concerns no
+/// received datagram: it is skipped and [counted](Datagrams::skipped). Any other error ends the stream, after the
+/// datagrams before it, and is [`End::Failed`](crate::End::Failed) in the completion. The stream has no end of its own,
+/// unless the host shuts the socket down for reading.
 ///
 /// # Drop
-/// The socket is dropped with the stream, or handed back by the completion. Nothing is kept while the stream waits: a
-/// buffer for the largest datagram exists only while a batch is received.
-///
-/// An echo server, from host to host:
+/// The socket is dropped with the stream, or the completion hands it back. A waiting stream holds no memory: the buffer
+/// for the largest datagram exists only while a batch is received.
 ///
 /// ```
 /// use std::{net::SocketAddr, sync::Arc};
@@ -92,7 +91,7 @@ pub struct Datagrams<S> {
 impl<S> Datagrams<S> {
     accessors!(socket: S);
 
-    /// How many errors that concern no received datagram were passed over.
+    /// How many errors were skipped because they concern no received datagram.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -118,7 +117,7 @@ where
     ) -> Poll<io::Result<Then>> {
         let this = self.get_mut();
         let socket = this.socket.borrow();
-        // An allocation only where something is likely to come.
+        // Allocates only when a datagram is likely to be there.
         ready!(socket.poll_recv_ready(cx))?;
         let mut scratch = Vec::with_capacity(LARGEST);
         let (mut got, mut rounds) = (0, 0);
@@ -139,9 +138,9 @@ where
                     }
                     break;
                 }
-                Err(error) if is_of_one_peer(&error) => {
+                Err(error) if concerns_one_peer(&error) => {
                     this.skipped += 1;
-                    // The core bounds how often that may happen in one poll.
+                    // The core bounds how often a source is asked again in one poll.
                     break;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
@@ -151,7 +150,7 @@ where
     }
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
-        // A socket that is shut down for reading is readable, too.
+        // A socket that is shut down for reading is readable too.
         Some(poll_receivable(self.get_mut().socket.borrow(), cx).map_ok(|()| Then::Stop))
     }
 

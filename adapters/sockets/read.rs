@@ -8,30 +8,30 @@ use super::socket::SocketRead;
 use crate::tokio_io::poll_read;
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
-/// A `stream<u8>` that reads from a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned read half of one, or
-/// a `pipe::Receiver`.
+/// Reads a `stream<u8>` from a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned read half of one, or a
+/// `pipe::Receiver`.
 ///
-/// The inverse is [`write`](crate::sockets::write). Unlike [`tokio_io::read`](crate::tokio_io::read) it answers
-/// zero-length reads truly. For both directions of one connection use its `into_split`.
+/// The inverse is [`write`](crate::sockets::write()). Unlike those of [`tokio_io::read`](crate::tokio_io::read()),
+/// zero-length reads wait for readiness. For both directions of one connection use its `into_split`.
 ///
 /// # Partial writes
-/// Each guest read is one read of the socket, straight into the guest's memory; a short read completes it.
+/// Each guest read is one read of the socket, straight into guest memory; a short read completes it.
 ///
 /// # Cancellation
-/// Answered at once. Nothing is held between reads, so nothing is lost.
+/// A cancelled read returns at once. The adapter holds nothing between reads, so nothing is lost.
 ///
 /// # Zero-length operations
-/// They wait until the socket has bytes, is at its end, or has failed. Nothing is taken from it. On Unix this asks the
-/// kernel: after a read that filled its buffer tokio still takes the socket for readable.
+/// A zero-length read waits until the socket has bytes, reaches its end, or fails. It consumes nothing. On Unix it asks
+/// the kernel: after a read that filled its buffer, tokio still reports the socket as readable.
 ///
 /// # Errors
 /// An error, such as a reset by the peer, ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The socket is dropped with the stream, or handed back by the completion. A whole socket is closed by that; a read
-/// half is not until the write half is gone, too. A peer that is gone in the midst of its data looks like one that came
-/// to the end of it, unless the connection was reset, which is an error: where that matters the data tells its length,
-/// or its last part says that it is the last ([How streams end](crate::ends)).
+/// The socket is dropped with the stream, or the completion hands it back. Dropping a whole socket closes it; dropping
+/// a read half does so only once the write half is dropped too. A peer that leaves before the end of its data looks
+/// like the end of the data, unless it resets the connection, which is an error: if that matters, put a length or an
+/// end marker into the data ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::io::AsyncWriteExt as _;
@@ -93,7 +93,7 @@ impl<R: SocketRead + Send + 'static> ByteSource for Read<R> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Option<Poll<Result<Then, io::Error>>> {
-        // The end makes a socket readable, too.
+        // A socket at its end is readable too.
         Some(self.project().socket.poll_readable(cx).map_ok(|()| Then::Stop))
     }
 

@@ -1,4 +1,4 @@
-//! What the adapters for sockets share: whether one is really ready, and whom an error concerns.
+//! Shared by the socket adapters: checks of readiness, and which peer or datagram an error concerns.
 
 use std::future::Future;
 use std::io;
@@ -12,15 +12,16 @@ use ::tokio::net::UdpSocket;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How often in one poll tokio's word is tried. Twice will do: once it was wrong it is corrected, and the waker is
-/// registered. More often only where tokio holds one direction for closed, which it never takes back: a UDP socket that
-/// had an ICMP error, or that is shut down. There tokio's own `poll_recv_from` and `poll_send_to` would spin.
+/// How often one poll retries when tokio reports readiness wrongly. Two rounds are usually enough: the first clears
+/// tokio's flag, the second registers the waker. But tokio never clears the flag of a direction that it takes for
+/// closed: of a UDP socket that had an ICMP error or is shut down. There tokio's own `poll_recv_from` and
+/// `poll_send_to` would spin.
 pub(super) const ROUNDS: usize = 4;
 
-/// Waits until tokio says ready and `check` agrees.
+/// Waits until tokio reports readiness and `check` confirms it.
 ///
-/// tokio's word alone is not enough: after a read that filled its buffer it says ready, though nothing may be left. By
-/// `check`, which goes through `try_io`, tokio hears that this was wrong; then `poll_ready` registers the waker.
+/// tokio alone is not enough: after a read that filled its buffer it reports readiness, though nothing may be left.
+/// `check` goes through `try_io`, which clears tokio's flag on `WouldBlock`; then `poll_ready` registers the waker.
 #[cfg(unix)]
 pub(super) fn poll_checked(
     cx: &mut Context<'_>,
@@ -31,7 +32,7 @@ pub(super) fn poll_checked(
         std::task::ready!(poll_ready(cx))?;
         match check() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // Any other error would be the next operation's, too.
+            // The next operation gets any other error.
             Ok(()) | Err(_) => return Poll::Ready(Ok(())),
         }
     }
@@ -39,9 +40,9 @@ pub(super) fn poll_checked(
     Poll::Pending
 }
 
-/// Asks the kernel whether one of `events` is there; `WouldBlock` if not. To be run in tokio's `try_io`.
+/// Asks the kernel whether one of `events` is set; `WouldBlock` if not. For use in tokio's `try_io`.
 ///
-/// Errors and hang-ups are always asked for: they count if they are among `counts`.
+/// The kernel always reports errors and hang-ups too: they count only if `counts` has them.
 #[cfg(unix)]
 pub(super) fn check(fd: &impl AsFd, events: PollFlags, counts: PollFlags) -> io::Result<()> {
     let mut fds = [PollFd::new(fd, events)];
@@ -52,7 +53,7 @@ pub(super) fn check(fd: &impl AsFd, events: PollFlags, counts: PollFlags) -> io:
     }
 }
 
-/// Whether descriptors or memory have run out: the next try may succeed, but not at once.
+/// Whether descriptors or memory have run out: a later try may succeed.
 pub(super) fn is_exhausted(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -71,7 +72,7 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
     }
 }
 
-/// Waits until a datagram can be received. An error alone does not count: it is of a datagram that was sent earlier.
+/// Waits until a datagram can be received. An error alone does not count: it concerns a datagram that was sent earlier.
 pub(super) fn poll_receivable(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     #[cfg(unix)]
     {
@@ -82,7 +83,7 @@ pub(super) fn poll_receivable(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<
     #[cfg(not(unix))]
     {
         let mut byte = [0];
-        // Any answer will do, also that the datagram is larger than the buffer.
+        // Any result will do, even the error for a datagram that is larger than the buffer.
         socket.poll_peek(cx, &mut ::tokio::io::ReadBuf::new(&mut byte)).map(|_| Ok(()))
     }
 }
@@ -96,21 +97,21 @@ pub(super) fn poll_sendable(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io
         let check = || socket.try_io(Interest::WRITABLE, is_ready);
         poll_checked(cx, |cx| socket.poll_send_ready(cx), check)
     }
-    // Elsewhere tokio's word is all there is.
+    // Elsewhere there is no `poll` to ask.
     #[cfg(not(unix))]
     socket.poll_send_ready(cx)
 }
 
-/// Whether a UDP socket is shut down for reading, of which receiving tells nothing.
+/// Whether a UDP socket is shut down for reading, which receiving does not report.
 pub(super) fn is_read_closed(socket: &UdpSocket) -> bool {
     let ready = pin!(socket.ready(Interest::READABLE));
     let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
     matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }
 
-/// Whether an error of a socket that serves many peers concerns only one of them, or the way to it: a connection that
-/// was gone before it was accepted, an ICMP message about a datagram that was sent earlier.
-pub(super) fn is_of_one_peer(error: &io::Error) -> bool {
+/// Whether an error of a socket that serves many peers concerns only one of them, or the route to it: a connection that
+/// closed before it was accepted, an ICMP message about a datagram that was sent earlier.
+pub(super) fn concerns_one_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
         NetworkDown, NetworkUnreachable,
@@ -118,9 +119,9 @@ pub(super) fn is_of_one_peer(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        // Those without a kind of their own that accept(2) names, and that ICMP messages become.
-        let of_one = [Errno::PROTO, Errno::NOPROTOOPT, Errno::HOSTDOWN];
-        if Errno::from_io_error(error).is_some_and(|errno| of_one.contains(&errno)) {
+        // Errors without an `ErrorKind` that accept(2) lists, and that ICMP messages turn into.
+        let errnos = [Errno::PROTO, Errno::NOPROTOOPT, Errno::HOSTDOWN];
+        if Errno::from_io_error(error).is_some_and(|errno| errnos.contains(&errno)) {
             return true;
         }
     }
@@ -136,16 +137,17 @@ pub(super) fn is_of_one_peer(error: &io::Error) -> bool {
     )
 }
 
-/// Whether an error of a send concerns only the datagram at hand: its size, its receiver, the room in the network's queue.
-pub(super) fn is_of_one_datagram(error: &io::Error) -> bool {
+/// Whether an error of a send concerns only the current datagram: its size, its receiver, the room in the network's
+/// queue.
+pub(super) fn concerns_one_datagram(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, InvalidInput, NotConnected, PermissionDenied};
-    // Those without a kind of their own.
+    // Errors without an `ErrorKind`.
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        let of_one =
+        let errnos =
             [Errno::MSGSIZE, Errno::AFNOSUPPORT, Errno::DESTADDRREQ, Errno::ISCONN, Errno::NOBUFS];
-        if Errno::from_io_error(error).is_some_and(|errno| of_one.contains(&errno)) {
+        if Errno::from_io_error(error).is_some_and(|errno| errnos.contains(&errno)) {
             return true;
         }
     }

@@ -6,43 +6,43 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::net::UdpSocket;
 
-use super::ready::{ROUNDS, is_of_one_datagram, is_of_one_peer, poll_sendable};
+use super::ready::{ROUNDS, concerns_one_datagram, concerns_one_peer, poll_sendable};
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take};
 
-/// So many datagrams are sent in one operation: a bound on the time of one poll.
+/// The most datagrams sent in one operation, which bounds the time of one poll.
 const PER_OP: usize = 1024;
 
-/// Sends the items of a guest's stream as datagrams by a tokio [`UdpSocket`], each to its receiver; `None` is the peer
-/// that the socket is connected to.
+/// Sends each item of a guest's stream as a datagram on a tokio [`UdpSocket`].
 ///
-/// A [`SocketAddr`] is no WIT type: what the guest wrote is turned into datagrams by
-/// [`receive_with`](crate::ItemConsumer::receive_with). The inverse is [`datagrams`](crate::sockets::datagrams), which
-/// has an example of both. For both directions give an `Arc<UdpSocket>` to each.
+/// An item names its receiver; `None` is the peer that the socket is connected to. A [`SocketAddr`] is not a WIT type:
+/// [`receive_with`](crate::ItemConsumer::receive_with) turns what the guest wrote into datagrams. The inverse is
+/// [`datagrams`](crate::sockets::datagrams()), which has an example of both. For both directions give an
+/// `Arc<UdpSocket>` to each adapter.
 ///
 /// # Partial writes
-/// A datagram is taken from the guest once the socket has room, and sent before the next one is taken. The guest's write
-/// goes on while there is room, for at most 1,024 datagrams.
+/// A datagram is taken from the guest once the socket has room, and sent before the next one is taken. A guest write
+/// continues while there is room, for at most 1,024 datagrams.
 ///
 /// # Cancellation
-/// Answered at once. If one datagram is taken and not sent, for the room was gone again, it counts as written and goes
-/// before those of the next write.
+/// A cancelled write returns at once. A datagram that was taken but not sent, because the room was gone again, counts
+/// as written and is sent before those of the next write.
 ///
 /// # Zero-length operations
-/// They wait until the socket has room. On Unix this asks the kernel; elsewhere it is tokio's word.
+/// A zero-length write waits until the socket has room. On Unix it asks the kernel; elsewhere it relies on tokio.
 ///
 /// # Errors
-/// What concerns one datagram does not end the stream, for then any peer with an address that cannot be answered could
-/// end it. A datagram that is too large, whose receiver has no valid address or cannot be reached, that the host's rules
-/// forbid, or that the network's queue has no room for, is dropped as the network would drop it, and
-/// [counted](SendTo::rejected). What the network reports of an earlier one (an ICMP message: "connection refused")
-/// is passed over, and the datagram at hand is sent. Any other error, such as a socket that is shut down, ends the stream
-/// for the guest and is [`End::Failed`](crate::End::Failed) in the completion; the datagram is handed back:
-/// [`SendTo::into_parts`].
+/// An error that concerns one datagram does not end the stream: otherwise any peer with an unreachable address could
+/// end it. A datagram is dropped, as the network would drop it, and [counted](SendTo::rejected), if it is too large, if
+/// its receiver has no valid address or cannot be reached, if the host's rules forbid it, or if the network's queue has
+/// no room. An error that the network reports for an earlier datagram (an ICMP message: "connection refused") is
+/// skipped, and the current datagram is sent. Any other error, such as a socket that is shut down, ends the stream for
+/// the guest and is [`End::Failed`](crate::End::Failed) in the completion; [`SendTo::into_parts`] returns the unsent
+/// datagram.
 ///
 /// # Drop
-/// A socket has nothing to flush or to shut down; it is closed with the stream or handed back by the
-/// [completion](crate::Completion), which also sends a datagram that is taken and not sent. Without one that is lost.
-/// The other side sees no end and no cut: a protocol over datagrams says both with one of its own.
+/// A socket has nothing to flush or shut down: it is closed with the stream, or the [completion](crate::Completion)
+/// hands it back. The completion also sends a datagram that was taken but not sent; without one that datagram is lost.
+/// The other side sees neither an end nor a cut: a protocol over datagrams needs a datagram that says so.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -80,14 +80,14 @@ where
     ItemConsumer::new(SendTo { socket, held: None, rejected: 0 })
 }
 
-/// A datagram, and where it goes.
+/// A datagram and its receiver.
 type Datagram = (Vec<u8>, Option<SocketAddr>);
 
 /// The sink of [`send_to`].
 #[derive(Debug)]
 pub struct SendTo<S> {
     socket: S,
-    // Taken from the guest and not sent yet.
+    // Taken from the guest but not sent yet.
     held: Option<Datagram>,
     rejected: u64,
 }
@@ -95,12 +95,12 @@ pub struct SendTo<S> {
 impl<S> SendTo<S> {
     accessors!(socket: S);
 
-    /// The socket, and the datagram that was taken from the guest but not sent, if there is one.
+    /// The socket, and the datagram that was taken from the guest but not sent, if any.
     pub fn into_parts(self) -> (S, Option<(Vec<u8>, Option<SocketAddr>)>) {
         (self.socket, self.held)
     }
 
-    /// How many datagrams were dropped since they could not be sent as they are.
+    /// How many datagrams were dropped because they could not be sent.
     pub fn rejected(&self) -> u64 {
         self.rejected
     }
@@ -110,7 +110,7 @@ impl<S> SendTo<S> {
 impl<S> Unpin for SendTo<S> {}
 
 impl<S: Borrow<UdpSocket>> SendTo<S> {
-    /// Waits until what is held is sent, or rejected.
+    /// Waits until the held datagram is sent or rejected.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
         let socket = self.socket.borrow();
         let Some((bytes, to)) = &self.held else { return Poll::Ready(Ok(())) };
@@ -125,9 +125,9 @@ impl<S: Borrow<UdpSocket>> SendTo<S> {
                     ready!(socket.poll_send_ready(cx)).map_err(End::Failed)?;
                     continue;
                 }
-                // Of an earlier datagram, and told only once: if it is told again it is of this one.
-                Err(error) if is_of_one_peer(&error) && round < ROUNDS => continue,
-                Err(error) if is_of_one_peer(&error) || is_of_one_datagram(&error) => {
+                // The kernel reports an earlier datagram's error only once: a repeated error concerns this datagram.
+                Err(error) if concerns_one_peer(&error) && round < ROUNDS => continue,
+                Err(error) if concerns_one_peer(&error) || concerns_one_datagram(&error) => {
                     self.rejected += 1;
                 }
                 Err(error) => return Poll::Ready(Err(End::Failed(error))),
@@ -154,7 +154,7 @@ where
     ) -> Poll<Result<(), End<io::Error>>> {
         let this = self.get_mut();
         loop {
-            // What is held is sent before anything is taken, and before the operation completes.
+            // The held datagram is sent before another one is taken, and before the operation completes.
             ready!(this.poll_sent(cx))?;
             if items.remaining() == 0 || items.taken() >= PER_OP {
                 return Poll::Ready(Ok(()));

@@ -1,4 +1,4 @@
-//! The traits of sockets that know whether they are ready, for tokio's sockets and pipes.
+//! Traits of sockets that can report readiness, implemented for tokio's sockets and pipes.
 
 use std::io;
 use std::pin::Pin;
@@ -16,50 +16,55 @@ use rustix::event::PollFlags;
 #[cfg(unix)]
 use super::ready::{check, poll_checked};
 
-/// A socket or pipe that can truly tell whether it is readable, for [`read`](crate::sockets::read).
+/// A socket or pipe that can report whether it is readable, for [`read`](crate::sockets::read()).
 ///
-/// Here for [`TcpStream`], and on Unix for `UnixStream`, for the owned read half of each, and for the receiver of a pipe.
+/// Implemented for [`TcpStream`] and its owned read half, and on Unix for `UnixStream`, its owned read half, and
+/// `pipe::Receiver`.
 pub trait SocketRead: AsyncRead {
-    /// Waits until a read would give something: bytes, the end or an error. Takes nothing.
+    /// Waits until a read would return bytes, the end or an error. Consumes nothing.
     ///
-    /// `Pending` must have registered the waker of this `cx`, and must not be answered while a read would give something.
+    /// An implementation that returns `Pending` must have registered the waker of this `cx`, and must not return it
+    /// while a read would return something.
     ///
     /// # Errors
     ///
-    /// If nothing can be waited for: tokio's runtime is gone.
+    /// If it cannot wait because tokio's runtime is gone.
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A socket or pipe that can truly tell whether it is writable, for [`write`](crate::sockets::write).
+/// A socket or pipe that can report whether it is writable, for [`write`](crate::sockets::write()).
 ///
-/// Here for [`TcpStream`], and on Unix for `UnixStream`, for the owned write half of each, and for the sender of a pipe.
+/// Implemented for [`TcpStream`] and its owned write half, and on Unix for `UnixStream`, its owned write half, and
+/// `pipe::Sender`.
 pub trait SocketWrite: AsyncWrite {
-    /// Waits until a write would be answered: by taking bytes or by an error.
+    /// Waits until a write would accept bytes or return an error.
     ///
-    /// `Pending` must have registered the waker of this `cx`.
+    /// An implementation that returns `Pending` must have registered the waker of this `cx`.
     ///
     /// # Errors
     ///
-    /// If nothing can be waited for: tokio's runtime is gone.
+    /// If it cannot wait because tokio's runtime is gone.
     fn poll_writable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// A socket that others connect to, for [`accept`](crate::sockets::accept).
+/// A socket that accepts connections, for [`accept`](crate::sockets::accept()).
 ///
-/// Here for [`TcpListener`], and on Unix for `UnixListener`.
+/// Implemented for [`TcpListener`], and on Unix for `UnixListener`.
 pub trait SocketAccept {
-    /// What it accepts.
+    /// The accepted connection.
     type Connection;
 
-    /// Accepts the next connection. `Pending` must have registered the waker of this `cx`.
+    /// Accepts the next connection.
+    ///
+    /// An implementation that returns `Pending` must have registered the waker of this `cx`.
     ///
     /// # Errors
     ///
-    /// As those of tokio's listeners.
+    /// Those of tokio's listeners.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Connection>>;
 }
 
-/// Where a socket is asked for: in itself; in a half by `AsRef`.
+/// The socket to check: itself, or that of a half by `AsRef`.
 fn whole<T>(socket: &T) -> &T {
     socket
 }
@@ -70,7 +75,7 @@ macro_rules! sockets {
         impl $trait for $type {
             fn $method(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 let socket = $get(&*self);
-                // The end and an error are answers as well.
+                // The end and errors count as ready.
                 let is_ready = || check(socket, PollFlags::$events, PollFlags::all());
                 let check = || socket.try_io($($interest,)? is_ready);
                 poll_checked(cx, |cx| socket.$ready(cx), check)
@@ -79,7 +84,7 @@ macro_rules! sockets {
     )*};
 }
 
-// A pipe has one direction only, so its `try_io` is not told which.
+// A pipe has only one direction, so its `try_io` takes no `Interest`.
 #[cfg(unix)]
 sockets! {
     SocketRead::poll_readable by poll_read_ready, IN:
@@ -100,7 +105,7 @@ sockets! {
     unix::pipe::Sender, whole, ();
 }
 
-// Elsewhere there is no `poll`: to peek is as true for reading; of writing, tokio's word is all there is.
+// Elsewhere there is no `poll`: a peek is as exact for reading; for writing only tokio can be asked.
 #[cfg(not(unix))]
 macro_rules! sockets {
     ($read:ty; $write:ty, $get:expr) => {
@@ -108,7 +113,7 @@ macro_rules! sockets {
             fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 let mut byte = [0];
                 let mut peeked = ::tokio::io::ReadBuf::new(&mut byte);
-                // An error is an answer as well, which the next read gives again.
+                // An error counts as ready: the next read returns it again.
                 self.get_mut().poll_peek(cx, &mut peeked).map(|_| Ok(()))
             }
         }

@@ -8,33 +8,34 @@ use super::socket::SocketWrite;
 use crate::tokio_io::poll_write;
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Writes a guest's `stream<u8>` into a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of
-/// one, or a `pipe::Sender`.
+/// Writes a guest's `stream<u8>` to a tokio socket or pipe: a `TcpStream`, a `UnixStream`, the owned write half of one,
+/// or a `pipe::Sender`.
 ///
-/// The inverse is [`read`](crate::sockets::read). Unlike [`tokio_io::write`](crate::tokio_io::write) it answers
-/// zero-length writes truly. For both directions of one connection use its `into_split`.
+/// The inverse is [`read`](crate::sockets::read()). Unlike those of [`tokio_io::write`](crate::tokio_io::write()),
+/// zero-length writes wait for readiness. For both directions of one connection use its `into_split`.
 ///
 /// # Partial writes
-/// The guest is told exactly how many bytes the socket accepted; it is asked again while it makes progress.
+/// A guest write returns exactly the number of bytes that the socket accepted. The adapter calls the socket again while
+/// it makes progress.
 ///
 /// # Cancellation
-/// Answered at once with what was accepted.
+/// A cancelled write returns at once with what was accepted.
 ///
 /// # Zero-length operations
-/// They wait until the socket has room, or has failed. On Unix this asks the kernel; elsewhere it is tokio's word, which
-/// may say so too early.
+/// A zero-length write waits until the socket has room, or has failed. On Unix it asks the kernel; elsewhere it relies
+/// on tokio, which may report room too early.
 ///
 /// # Errors
-/// An error, such as a peer that is gone, ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the
-/// completion. What was accepted may not have arrived: of that a socket tells nothing.
+/// An error, such as a peer that has left, ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in
+/// the completion. Accepted bytes may not have arrived: a socket does not report that.
 ///
 /// # Drop
 /// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data,
-/// and hands it back. Without one it is dropped as it is: that closes a whole socket, and shuts down a write half, too.
-/// A pipe has no shutdown: its reader sees the end when the sender that was handed back is dropped. The peer cannot
-/// tell a socket that is dropped at a cut from the end of the data. The completion hands the socket back open, so that
-/// a `TcpStream` can be [reset](crate::ends#tcp) by `set_zero_linger`; a Unix socket and a pipe know nothing of the
-/// kind, and take a length or a last message ([How streams end](crate::ends)).
+/// and hands it back. Without a completion the socket is dropped as it is, which closes a whole socket and shuts down a
+/// write half. A pipe has no shutdown: its reader sees the end when the sender that was handed back is dropped. The
+/// peer cannot tell a socket that is dropped at a cut from the end of the data. The completion hands the socket back
+/// open, so a `TcpStream` can be [reset](crate::ends#tcp) with `set_zero_linger`. Unix sockets and pipes have no reset:
+/// send a length or a last message instead ([How streams end](crate::ends)).
 ///
 /// ```
 /// use tokio::io::AsyncReadExt as _;
@@ -54,7 +55,7 @@ use crate::{ByteConsumer, ByteSink, End, EndReason};
 /// let done = store.run_concurrent(async |_| done.await).await?;
 /// assert!(done.end.is_finished());
 ///
-/// // The connection still stands; only this direction is shut down.
+/// // The connection is still open; only this direction is shut down.
 /// let mut received = Vec::new();
 /// peer.read_to_end(&mut received).await?;
 /// assert_eq!(received, b"hello");

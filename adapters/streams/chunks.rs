@@ -11,25 +11,26 @@ use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
 /// A `stream<u8>` of the bytes of a futures [`Stream`] of chunks: anything that is [`Buf`], such as `Bytes`.
 ///
-/// The inverse is [`sinks::chunks`](crate::sinks::chunks). For chunks that can fail there is [`try_chunks`].
+/// The inverse is [`sinks::chunks`](crate::sinks::chunks()). For chunks that can fail, use
+/// [`try_chunks`](try_chunks()).
 ///
 /// # Partial writes
-/// A guest read is filled from as many chunks as are ready, or takes a part of one; the rest is kept for the next read.
-/// Empty chunks are skipped.
+/// A guest read is filled from all chunks that are ready, or takes part of one; the rest of a chunk is kept for the
+/// next read. Empty chunks are skipped.
 ///
 /// # Cancellation
 /// Answered at once. The rest of a chunk stays in the adapter, so nothing is lost.
 ///
 /// # Zero-length operations
-/// They complete at once: there is the rest of a chunk, or the stream cannot tell whether it has another one.
+/// They complete at once: either the rest of a chunk is there, or the stream cannot tell whether it has another one.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
-/// The stream is dropped with the guest's end. The completion hands it back together with the rest of a chunk:
-/// [`Chunks::into_parts`]. A stream that ends early, such as a channel whose sender is dropped by a task that panics,
-/// looks like the end of the data: [`try_chunks`] can say that it failed ([How streams end](crate::ends)).
+/// The stream is dropped with the guest's end. The completion hands it back with the rest of a chunk:
+/// [`Chunks::into_parts`]. A stream that ends early, such as a channel whose sender a panicking task has dropped, looks
+/// like the end of the data: [`try_chunks`](try_chunks()) can report a failure ([How streams end](crate::ends)).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -59,23 +60,27 @@ where
     ByteProducer::new(Chunks { stream, rest: None })
 }
 
-/// A `stream<u8>` of the bytes of a futures [`TryStream`] of chunks: like [`chunks()`], with chunks that can fail.
+/// A `stream<u8>` of the bytes of a futures [`TryStream`] of chunks: like [`chunks`](chunks()), with chunks that can
+/// fail.
+///
+/// The inverse is [`sinks::chunks`](crate::sinks::chunks()).
 ///
 /// # Partial writes
-/// As for [`chunks()`].
+/// As for [`chunks`](chunks()).
 ///
 /// # Cancellation
-/// As for [`chunks()`].
+/// As for [`chunks`](chunks()).
 ///
 /// # Zero-length operations
-/// As for [`chunks()`].
+/// As for [`chunks`](chunks()).
 ///
 /// # Errors
 /// The first error ends the stream, after the bytes before it, and is [`End::Failed`](crate::End::Failed) in the
 /// completion.
 ///
 /// # Drop
-/// As for [`chunks()`]; the completion hands back an error too that the guest did not get to: [`TryChunks::into_parts`].
+/// As for [`chunks`](chunks()). The completion also hands back an error that the guest's reads did not reach:
+/// [`TryChunks::into_parts`].
 ///
 /// ```
 /// use bytes::Bytes;
@@ -108,7 +113,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`chunks()`].
+    /// The source of [`chunks`](chunks()).
     #[derive(Debug)]
     pub struct Chunks<S, B> {
         #[pin]
@@ -120,7 +125,7 @@ pin_project! {
 impl<S, B> Chunks<S, B> {
     accessors!(stream: S);
 
-    /// The stream, and the rest of the chunk that the guest has read a part of.
+    /// The stream, and the rest of a chunk that the guest has read in part.
     pub fn into_parts(self) -> (S, Option<B>) {
         (self.stream, self.rest.map(|Ok(rest)| rest))
     }
@@ -150,7 +155,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`try_chunks`].
+    /// The source of [`try_chunks`](try_chunks()).
     #[derive(Debug)]
     pub struct TryChunks<S, B, E> {
         #[pin]
@@ -162,8 +167,8 @@ pin_project! {
 impl<S, B, E> TryChunks<S, B, E> {
     accessors!(stream: S);
 
-    /// The stream, and what was taken from it and has not reached the guest: the rest of a chunk that the guest has read a
-    /// part of, or the error that its next read would have ended with.
+    /// The stream, and what was taken from it but did not reach the guest: the rest of a chunk that the guest has read
+    /// in part, or the error that would have ended the next read.
     pub fn into_parts(self) -> (S, Option<Result<B, E>>) {
         (self.stream, self.rest)
     }

@@ -10,27 +10,27 @@ use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
 /// A `stream<T>` of the items of a futures [`Stream`].
 ///
-/// The inverse is [`sink`](crate::sinks::items). For items that can fail there is [`try_items`], for chunks of bytes
-/// [`chunks`](crate::streams::chunks).
+/// The inverse is [`sinks::items`](crate::sinks::items()). For items that can fail, use [`try_items`](try_items()); for
+/// chunks of bytes, [`chunks`](crate::streams::chunks()).
 ///
 /// # Partial writes
-/// Each guest read takes all that is ready, up to what the guest asked for and the
+/// Each guest read takes all items that are ready, up to what the guest asked for and the
 /// [batch](crate::ItemProducer::batch).
 ///
 /// # Cancellation
 /// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
 ///
 /// # Zero-length operations
-/// A stream cannot tell whether an item is ready without taking it: they complete at once. A stream that can be peeked
-/// into can: [`peekable`](crate::streams::peekable).
+/// They complete at once: a stream cannot tell whether an item is ready without taking it. A
+/// [`peekable`](crate::streams::peekable()) one can.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
 /// The stream is dropped with the guest's end, or handed back by the completion. A stream that ends early, such as a
-/// channel whose sender is dropped by a task that panics, looks like the end of the data: [`try_items`] can say that
-/// it failed ([How streams end](crate::ends)).
+/// channel whose sender a panicking task has dropped, looks like the end of the data: [`try_items`](try_items()) can
+/// report a failure ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::{SinkExt as _, StreamExt as _, channel::mpsc, stream};
@@ -60,23 +60,25 @@ where
     ItemProducer::new(Items { stream })
 }
 
-/// A `stream<T>` of the items of a futures [`TryStream`]: like [`stream()`], with items that can fail.
+/// A `stream<T>` of the items of a futures [`TryStream`]: like [`items`](items()), with items that can fail.
+///
+/// The inverse is [`sinks::items`](crate::sinks::items()).
 ///
 /// # Partial writes
-/// As for [`stream()`].
+/// As for [`items`](items()).
 ///
 /// # Cancellation
-/// As for [`stream()`].
+/// As for [`items`](items()).
 ///
 /// # Zero-length operations
-/// As for [`stream()`]; [`try_peekable`](crate::streams::try_peekable) is the one that can tell.
+/// As for [`items`](items()); [`try_peekable`](crate::streams::try_peekable()) can tell.
 ///
 /// # Errors
 /// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
 /// completion.
 ///
 /// # Drop
-/// As for [`stream()`].
+/// As for [`items`](items()).
 ///
 /// ```
 /// use futures::stream;
@@ -107,7 +109,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`stream()`].
+    /// The source of [`items`](items()).
     #[derive(Debug)]
     pub struct Items<S> {
         #[pin]
@@ -142,7 +144,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`try_items`].
+    /// The source of [`try_items`](try_items()).
     #[derive(Debug)]
     pub struct TryItems<S> {
         #[pin]
@@ -177,7 +179,7 @@ where
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// All that is ready, up to `max`; the stream is not asked for more than that.
+/// Takes all items that are ready, up to `max`; the stream is polled no further.
 pub(super) fn poll_items<S: Stream>(
     mut stream: Pin<&mut S>,
     cx: &mut Context<'_>,
@@ -199,7 +201,7 @@ pub(super) fn try_poll_items<S: TryStream>(
     end_known(answer, || stream.size_hint())
 }
 
-/// Rule "The end goes with the last items": a stream may say that nothing is left without being polled.
+/// Rule "The end goes with the last items": `size_hint` can show the end without a poll.
 #[inline]
 pub(super) fn end_known<E>(
     answer: Poll<Result<Then, E>>,
@@ -213,7 +215,7 @@ pub(super) fn end_known<E>(
     }
 }
 
-/// One item needs no loop, and the call of it would be a good part of what it costs.
+/// A single item needs no loop: the call of `collect_many` would be a good part of its cost.
 fn collect<T, E>(
     max: usize,
     out: &mut Vec<T>,
@@ -231,7 +233,7 @@ fn collect<T, E>(
     collect_many(max, out, next)
 }
 
-/// Alone in a function the loop has all its variables in registers, which takes a third off the time of an item.
+/// A function of its own keeps the variables of the loop in registers, which saves a third of the time per item.
 #[inline(never)]
 fn collect_many<T, E>(
     max: usize,

@@ -9,29 +9,29 @@ use pin_project_lite::pin_project;
 use super::items::{poll_items, try_poll_items};
 use crate::{EndReason, ItemProducer, ItemSource, Then, relay::Splice};
 
-/// A `stream<T>` of the items of a futures [`Peekable`] stream: like [`stream`](crate::streams::items()), with zero-length reads
-/// that are answered truly.
+/// A `stream<T>` of the items of a futures [`Peekable`] stream: like [`items`](crate::streams::items()), with
+/// zero-length reads that wait until an item is ready.
 ///
-/// Any stream is made peekable by `StreamExt::peekable`. The inverse is [`sink`](crate::sinks::items). For items that can fail
-/// there is [`try_peekable`].
+/// `StreamExt::peekable` makes any stream peekable. The inverse is [`sinks::items`](crate::sinks::items()). For items
+/// that can fail, use [`try_peekable`](try_peekable()).
 ///
 /// # Partial writes
-/// Each guest read takes all that is ready, up to what the guest asked for and the
-/// [batch](crate::ItemProducer::batch). The stream is asked for no more than that.
+/// Each guest read takes all items that are ready, up to what the guest asked for and the
+/// [batch](crate::ItemProducer::batch). The stream is polled for no more than that.
 ///
 /// # Cancellation
 /// Answered at once. Items are taken only in the poll that delivers them, so none is lost.
 ///
 /// # Zero-length operations
-/// They wait until an item is ready, or the end. Such an item is taken from the stream, but stays in the `Peekable`.
+/// They wait until an item is ready or the stream ends. The item is taken from the stream and stays in the `Peekable`.
 ///
 /// # Errors
 /// There are none.
 ///
 /// # Drop
-/// The stream is dropped with the guest's end, or handed back by the completion, an item that was peeked at included. A
-/// stream that ends early, such as a channel whose sender is dropped by a task that panics, looks like the end of the
-/// data: [`try_peekable`] can say that it failed ([How streams end](crate::ends)).
+/// The stream is dropped with the guest's end, or handed back by the completion, with an item that was peeked at. A
+/// stream that ends early, such as a channel whose sender a panicking task has dropped, looks like the end of the data:
+/// [`try_peekable`](try_peekable()) can report a failure ([How streams end](crate::ends)).
 ///
 /// ```
 /// use futures::{StreamExt as _, channel::mpsc, stream};
@@ -61,23 +61,26 @@ where
     ItemProducer::new(PeekableItems { stream })
 }
 
-/// A `stream<T>` of the items of a futures [`Peekable`] stream of results: like [`peekable()`], with items that can fail.
+/// A `stream<T>` of the items of a futures [`Peekable`] stream of `Result`s: like [`peekable`](peekable()), with items
+/// that can fail.
+///
+/// The inverse is [`sinks::items`](crate::sinks::items()).
 ///
 /// # Partial writes
-/// As for [`peekable()`].
+/// As for [`peekable`](peekable()).
 ///
 /// # Cancellation
-/// As for [`peekable()`].
+/// As for [`peekable`](peekable()).
 ///
 /// # Zero-length operations
-/// As for [`peekable()`]. An error is something that is ready; it stays in the `Peekable` for the next read.
+/// As for [`peekable`](peekable()). An error counts as ready; it stays in the `Peekable` for the next read.
 ///
 /// # Errors
 /// The first error ends the stream, after the items before it, and is [`End::Failed`](crate::End::Failed) in the
 /// completion.
 ///
 /// # Drop
-/// As for [`peekable()`].
+/// As for [`peekable`](peekable()).
 ///
 /// ```
 /// use futures::{StreamExt as _, stream};
@@ -108,7 +111,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`peekable()`].
+    /// The source of [`peekable`](peekable()).
     pub struct PeekableItems<S: Stream> {
         #[pin]
         stream: Peekable<S>,
@@ -159,7 +162,7 @@ where
 }
 
 pin_project! {
-    /// The source of [`try_peekable`].
+    /// The source of [`try_peekable`](try_peekable()).
     pub struct TryPeekableItems<S: Stream> {
         #[pin]
         stream: Peekable<S>,
@@ -203,7 +206,7 @@ where
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<Result<Then, E>>> {
         Some(self.project().stream.poll_peek(cx).map(|next| {
             Ok(match next {
-                // An error that is peeked at is no answer yet: the next read gives it, or a guest that asks again.
+                // A peeked error cannot be moved out: the next read returns it, or a second question in a row.
                 Some(Err(_)) => Then::Stop,
                 next => peeked(next),
             })

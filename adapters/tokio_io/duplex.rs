@@ -5,21 +5,22 @@ use wasmtime::{AsContextMut, Result};
 use crate::from_guest::{self, GuestReader};
 use crate::to_guest::{self, HostWriter};
 
-/// Both directions at once, for a protocol: what the host writes is the `stream<u8>` that is returned for the guest, and
-/// what the host reads is the guest's `output`.
+/// Connects both directions of a protocol: the host reads the guest's `output`, and writes the `stream<u8>` that is
+/// returned for the guest.
 ///
-/// The directions are independent: shutting down the writer leaves the reader open, and the guest may end its output
-/// while it still reads. To shut it down is the end of the data; to drop the pair without that cuts the guest's input short,
-/// as [`lower`] says. `into_inner` takes them apart. `capacity` bytes each way, as in [`from_guest::reader`] and
-/// [`to_guest::writer`]. The store must run while the pair is used.
+/// The directions are independent: shutting down the writer leaves the reader open, and the guest can end its output
+/// while it still reads. Shutting down the writer is the end of the data; dropping the pair without that cuts the
+/// guest's input short, as [`to_guest`](crate::to_guest) describes. `into_inner` separates the two. Each direction
+/// buffers `capacity` bytes, as in [`from_guest::reader`] and [`to_guest::writer`]. The store must run while the pair
+/// is used.
 ///
-/// This is for a guest that gives its output first, as to an import. One that is called with its input, and then returns its
-/// output, takes the same steps in another order: [`to_guest::writer`], the call, [`from_guest::reader`], and tokio's
+/// This is for a guest that gives its output first, as to an import. For a guest that is called with its input and then
+/// returns its output, call [`to_guest::writer`], the guest, [`from_guest::reader`], and tokio's
 /// [`join`](::tokio::io::join()) of the two.
 ///
 /// # Errors
 ///
-/// As for these two.
+/// Those of [`from_guest::reader`] and [`to_guest::writer`].
 ///
 /// ```
 /// use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,11 +30,11 @@ use crate::to_guest::{self, HostWriter};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> wasmtime::Result<()> {
 /// let mut store = Store::new(&Engine::default(), ());
-/// // A guest would be called with the input, and give its output. Here the output is what was written before.
+/// // In place of a guest's output: text that the host wrote before.
 /// let (mut guest, output) = to_guest::writer(&mut store, 1024)?;
 /// guest.write_all(b"welcome").await?;
 /// guest.shutdown().await?;
-/// let (mut socket, input) = duplex(&mut store, output, 1024)?;
+/// let (mut socket, input) = tokio_io::duplex(&mut store, output, 1024)?;
 /// # let (sink, done) = wasmtime_streams::iterators::collect_bytes(100).with_completion();
 /// # input.pipe(&mut store, sink)?;
 ///

@@ -8,33 +8,33 @@ use pin_project_lite::pin_project;
 use crate::shared::io::filled;
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
-/// A `stream<u8>` that reads from a tokio [`AsyncRead`].
+/// Reads a `stream<u8>` from a tokio [`AsyncRead`].
 ///
-/// The inverse is [`write`](crate::tokio_io::write). A reader with a buffer of its own is better given to
-/// [`buf_read`](crate::tokio_io::buf_read), a socket or pipe to [`sockets::read`](crate::sockets::read): both
-/// can answer zero-length reads truly.
+/// The inverse is [`write`](crate::tokio_io::write()). Give a reader that has a buffer of its own to
+/// [`buf_read`](crate::tokio_io::buf_read()), a socket or pipe to [`sockets::read`](crate::sockets::read()): their
+/// zero-length reads wait for readiness.
 ///
-/// A tokio `File` never blocks the executor: it reads on a thread of the runtime's pool, at most what one guest read asks
-/// for, and at most 2 MiB. What it reads for a guest that has cancelled meanwhile stays in it, for the next read. The
-/// store has to be polled within the runtime then.
+/// A tokio `File` never blocks the executor: it reads on a thread of the runtime's pool, at most what one guest read
+/// asks for and at most 2 MiB. If the guest cancels the read meanwhile, the bytes stay in the `File` for the next read.
+/// The store must then be polled inside the runtime.
 ///
 /// # Partial writes
-/// Each guest read is one read of the inner reader, straight into the guest's memory; a short read completes it. Asking
-/// again could block, or read ahead of what the guest wants.
+/// Each guest read is one read of the inner reader, straight into guest memory; a short read completes it. A second
+/// read could block, or read ahead of what the guest wants.
 ///
 /// # Cancellation
-/// Answered at once. Nothing is held between reads, so nothing is lost.
+/// A cancelled read returns at once. The adapter holds nothing between reads, so nothing is lost.
 ///
 /// # Zero-length operations
-/// A raw reader cannot tell whether it is readable without reading: they complete at once.
+/// A zero-length read completes at once: an `AsyncRead` cannot report readiness without reading.
 ///
 /// # Errors
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion.
 ///
 /// # Drop
-/// The reader is dropped with the stream, or handed back by the completion. A reader that was cut short before the
-/// guest (the writer of a pipe has died, a connection was closed) looks like the end of the data: where that matters
-/// the data tells its length, or its last part says that it is the last ([How streams end](crate::ends)).
+/// The reader is dropped with the stream, or the completion hands it back. An input that is cut short (a pipe's writer
+/// dies, a connection closes) looks like the end of the data: if that matters, put a length or an end marker into the
+/// data ([How streams end](crate::ends)).
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -44,7 +44,7 @@ use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 /// let mut store = Store::new(&Engine::default(), ());
 /// let reader = StreamReader::new(&mut store, wasmtime_streams::tokio_io::read(&b"hello"[..]))?;
 ///
-/// // Here the stream goes to a writer of the host's; it could as well be a guest's argument.
+/// // Here a host writer reads the stream; it could as well be a guest's argument.
 /// let (writer, done) = wasmtime_streams::tokio_io::write(Vec::new()).with_completion();
 /// reader.pipe(&mut store, writer)?;
 /// let done = store.run_concurrent(async |_| done.await).await?;
@@ -88,7 +88,7 @@ impl<R: AsyncRead + Send + 'static> ByteSource for Read<R> {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// One read.
+/// Reads once. A short read completes the operation.
 pub(crate) fn poll_read<R: AsyncRead>(
     reader: Pin<&mut R>,
     cx: &mut Context<'_>,

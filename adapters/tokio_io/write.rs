@@ -8,35 +8,36 @@ use pin_project_lite::pin_project;
 use crate::shared::io::written;
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
-/// Writes a guest's `stream<u8>` into a tokio [`AsyncWrite`].
+/// Writes a guest's `stream<u8>` to a tokio [`AsyncWrite`].
 ///
-/// The inverse is [`read`](crate::tokio_io::read). A socket or pipe is better given to
-/// [`sockets::write`](crate::sockets::write), which can answer zero-length writes truly.
+/// The inverse is [`read`](crate::tokio_io::read()). Give a socket or pipe to
+/// [`sockets::write`](crate::sockets::write()), whose zero-length writes wait for readiness.
 ///
-/// A tokio `File` never blocks the executor: it writes on a thread of the runtime's pool. The store has to be polled
-/// within the runtime then.
+/// A tokio `File` never blocks the executor: it writes on a thread of the runtime's pool. The store must then be polled
+/// inside the runtime.
 ///
 /// # Partial writes
-/// The guest is told exactly how many bytes the writer accepted; the writer is asked again while it makes progress.
+/// A guest write returns exactly the number of bytes that the writer accepted. The adapter calls the writer again while
+/// it makes progress.
 ///
 /// # Cancellation
-/// Answered at once with what was accepted. A flush that is under way goes on with the next write, or with the
+/// A cancelled write returns at once with what was accepted. A pending flush continues with the next write, or in the
 /// completion.
 ///
 /// # Zero-length operations
-/// A writer cannot tell whether it would accept bytes: they complete at once.
+/// A zero-length write completes at once: an `AsyncWrite` cannot report readiness.
 ///
 /// # Errors
 /// An error ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in the completion. A writer that
-/// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero). What the completion counts as moved is what the
-/// writer accepted; a tokio `File` accepts bytes before it has written them, and tells of a failure only by its flush.
+/// accepts 0 bytes fails with [`WriteZero`](io::ErrorKind::WriteZero). The completion counts the bytes that the writer
+/// accepted; a tokio `File` accepts bytes before it has written them, and reports a failure only from its flush.
 ///
 /// # Drop
-/// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). It is shut down by the
-/// [completion](crate::Completion) only; without one it is dropped as it is. Whoever reads a file or a pipe cannot tell
-/// a writer that was dropped at a cut from one that came to the end of the data: give a length or a checksum along,
-/// write a file under another name and rename it at [`End::Finished`](crate::End::Finished), or use the protocol's own
-/// abort on the writer that the completion hands back ([How streams end](crate::ends)).
+/// The writer is flushed after each guest write ([`Flush`](crate::Flush) changes that). Only the
+/// [completion](crate::Completion) shuts it down; without one the writer is dropped as it is. A reader of the file or
+/// pipe cannot tell a truncated stream from a complete one: send a length or a checksum, write to a temporary file name
+/// and rename it at [`End::Finished`](crate::End::Finished), or use the protocol's own abort on the writer that the
+/// completion hands back ([How streams end](crate::ends)).
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -90,14 +91,14 @@ impl<W: AsyncWrite + Send + 'static> ByteSink for Write<W> {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
-        // A shutdown implies a flush, by the contract of `AsyncWrite`.
+        // `AsyncWrite` requires that a shutdown flushes.
         self.project().writer.poll_shutdown(cx).map_err(End::Failed)
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// One write; none of the bytes accepted is an error.
+/// Writes once. Accepting 0 bytes is an error.
 pub(crate) fn poll_write<W: AsyncWrite>(
     writer: Pin<&mut W>,
     cx: &mut Context<'_>,

@@ -107,7 +107,7 @@ impl Counts {
                 keep(&handle, ours::tokio_io::read(reader(n)).with_completion())
             })
         })?;
-        self.allocations("chunks", own, 0.0, |ops| {
+        self.allocations("streams::chunks", own, 0.0, |ops| {
             guest.read(load(ops), |n| ours::streams::chunks(chunks(1 << 10, n)))
         })?;
 
@@ -138,10 +138,10 @@ impl Counts {
         let channel = ChannelSide::new(&self.engine, 256)?;
         let load = |ops| Load::ops(ops, 256);
         let own = allocations(|ops| guest.read(Load::ops(ops, 1), |n| OneRead(numbers(n))))?;
-        self.allocations("stream", own, 1.0, |ops| {
+        self.allocations("streams::items", own, 1.0, |ops| {
             guest.read(load(ops), |n| ours::streams::items(numbers(n)))
         })?;
-        self.allocations("stream-completion", own, 1.0, |ops| {
+        self.allocations("streams::items-completion", own, 1.0, |ops| {
             let handle = RefCell::new(None);
             guest.read(load(ops), |n| {
                 keep(&handle, ours::streams::items(numbers(n)).with_completion())
@@ -160,13 +160,13 @@ impl Counts {
                 (OneWrite::new(counter), count)
             })
         })?;
-        self.allocations("sink", own, 1.0, |ops| {
+        self.allocations("sinks::items", own, 1.0, |ops| {
             guest.write(load(ops), || {
                 let (counter, count) = counter();
                 (ours::sinks::items(counter), count)
             })
         })?;
-        self.allocations("sink-completion", own, 1.0, |ops| {
+        self.allocations("sinks::items-completion", own, 1.0, |ops| {
             let handle = RefCell::new(None);
             guest.write(load(ops), || {
                 let (counter, count) = counter();
@@ -195,7 +195,7 @@ impl Counts {
         let side = TaskSide::new(&self.engine, 4 << 10)?;
         // What Wasmtime takes for an operation, and to wait.
         let own = allocations(|ops| side.read_here(ops, through_duplex))?;
-        self.allocations("lift-reader", own, 0.0, |ops| side.read_here(ops, lifted))?;
+        self.allocations("from_guest::reader", own, 0.0, |ops| side.read_here(ops, lifted))?;
         let own = allocations(|ops| side.relay_here(ops, relayed_through_duplex))?;
         self.allocations("relay", own, 0.0, |ops| side.relay_here(ops, relayed))
     }

@@ -52,7 +52,7 @@ fn bytes(engine: &Engine) -> Result<()> {
         let handle = RefCell::new(None);
         guest.read(load(ops), |n| keep(&handle, ours::tokio_io::read(reader(n)).with_completion()))
     })?;
-    path("chunks", |ops| {
+    path("streams::chunks", |ops| {
         guest.read(Load::ops(ops, 16 << 10), |n| ours::streams::chunks(chunks(1 << 10, n)))
     })?;
     path("tokio_io::write", |ops| {
@@ -110,37 +110,37 @@ fn bytes(engine: &Engine) -> Result<()> {
         })
     })?;
     let side = TaskSide::new(engine, 4 << 10)?;
-    path("lift-reader", |ops| side.read_here(ops, lifted))
+    path("from_guest::reader", |ops| side.read_here(ops, lifted))
 }
 
 fn items(engine: &Engine) -> Result<()> {
     let guest = &Guest::<u32>::new(engine)?;
     let load = |ops| Load::ops(ops, 256);
-    path("stream", |ops| guest.read(load(ops), |n| ours::streams::items(numbers(n))))?;
-    path("stream-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n))))?;
-    path("stream-one-limit", |ops| {
+    path("streams::items", |ops| guest.read(load(ops), |n| ours::streams::items(numbers(n))))?;
+    path("streams::items-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n))))?;
+    path("streams::items-one-limit", |ops| {
         guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n)).limit(1 << 40))
     })?;
-    path("stream-one-completion", |ops| {
+    path("streams::items-one-completion", |ops| {
         let handle = RefCell::new(None);
         guest.read(Load::ops(ops, 1), |n| {
             keep(&handle, ours::streams::items(numbers(n)).with_completion())
         })
     })?;
-    path("sink-limit", |ops| {
+    path("sinks::items-limit", |ops| {
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
             (ours::sinks::items(counter).limit(1 << 40), count)
         })
     })?;
-    path("sink-completion", |ops| {
+    path("sinks::items-completion", |ops| {
         let handle = RefCell::new(None);
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
             (keep(&handle, ours::sinks::items(counter).with_completion()), count)
         })
     })?;
-    path("sink", |ops| {
+    path("sinks::items", |ops| {
         guest.write(load(ops), || {
             let (counter, count) = Counter::new();
             (ours::sinks::items(counter), count)

@@ -182,7 +182,7 @@ impl Counts {
             while reader.poll_read(&mut cx, &mut [0; 256]).is_ready() {}
         };
         self.streams(
-            "lift-reader",
+            "from_guest::reader",
             guest,
             To::Host,
             own,
@@ -196,7 +196,7 @@ impl Counts {
         let guest = &Guest::<u32>::new(&self.engine)?;
         let own = measure(guest, To::Guest, |many| many.add_producer(BareItems), |()| {})?;
         self.streams(
-            "stream",
+            "streams::items",
             guest,
             To::Guest,
             own,
@@ -204,7 +204,7 @@ impl Counts {
             |_| {},
         )?;
         self.streams(
-            "stream-completion",
+            "streams::items-completion",
             guest,
             To::Guest,
             own,
@@ -216,7 +216,7 @@ impl Counts {
         )?;
         let own = measure(guest, To::Host, |many| many.add_consumer(BareItems), |()| {})?;
         self.streams(
-            "sink",
+            "sinks::items",
             guest,
             To::Host,
             own,
@@ -224,7 +224,7 @@ impl Counts {
             |_| {},
         )?;
         self.streams(
-            "sink-completion",
+            "sinks::items-completion",
             guest,
             To::Host,
             own,
@@ -247,7 +247,7 @@ impl Counts {
     ) -> Result<()> {
         let subject = |when| {
             let subject = Subject::new(format!("memory-{name}-{when}"), "wasmtime", 1.0);
-            subject.unit("stream").allow(ALLOWED)
+            subject.unit("streams::items").allow(ALLOWED)
         };
         if ![subject("fresh"), subject("moved")].iter().any(|s| s.is_one_of(&self.parts)) {
             return Ok(());

@@ -7,9 +7,11 @@ use super::{Completed, Completion};
 use crate::Cut;
 use crate::oneshot::{Receiver, oneshot};
 
-/// What has to be run for a stream's end: it waits for the end, then flushes and closes a sink. For an executor.
+/// The task of [`Completion::driven_by`], for an executor: it waits for the end of the stream, then flushes and closes a
+/// sink, and drops the object.
 ///
-/// If it is dropped before that, the stream is cut short, as [`EndReason::Abandoned`](crate::EndReason::Abandoned), and the source or sink is dropped.
+/// Dropping it before that ends the stream as [`EndReason::Abandoned`](crate::EndReason::Abandoned) and drops the source or
+/// sink, neither flushed nor closed.
 #[must_use = "nothing is flushed or closed until it is run"]
 pub struct Drive(Pin<Box<dyn Future<Output = ()> + Send>>);
 
@@ -27,19 +29,19 @@ impl Future for Drive {
     }
 }
 
-/// A completion that is being driven; ends the stream if that stops too early.
-struct Driving<S, E>(Completion<S, E>);
+/// Abandons the stream when it is dropped. That changes nothing once the stream has ended.
+struct AbandonOnDrop<S, E>(Completion<S, E>);
 
-impl<S, E> Drop for Driving<S, E> {
+impl<S, E> Drop for AbandonOnDrop<S, E> {
     fn drop(&mut self) {
         self.0.abandon();
     }
 }
 
-/// How a stream ended whose completion something else drives; made by [`Completion::driven_by`]. It need not be awaited.
+/// How a stream ended whose completion an executor drives; made by [`Completion::driven_by`]. It need not be awaited.
 ///
-/// A [`Cut`] says that the executor dropped the task before the stream's end, by a runtime that shut down, say: the stream was
-/// cut short, and the sink was dropped, neither flushed nor closed.
+/// A [`Cut`] says that the executor dropped the task before the end of the stream, as a runtime that shuts down does: the
+/// stream was cut short, and the sink was dropped, neither flushed nor closed.
 #[derive(Debug)]
 pub struct Driven<E>(Receiver<Completed<(), E>>);
 
@@ -56,13 +58,13 @@ where
     S: Unpin + Send + 'static,
     E: Send + 'static,
 {
-    /// Has the completion driven by an executor, whether or not anybody awaits it: a sink is then flushed and shut down
-    /// after the guest's last write in any case, and then dropped, which closes what a shutdown does not close: a
-    /// child process's stdin, a pipe.
+    /// Hands the completion to an executor. A sink is flushed and shut down after the guest's last write, whether or not
+    /// anybody awaits the result, and then dropped. The drop closes what a shutdown does not: a child process's stdin, a
+    /// pipe.
     ///
-    /// `spawn` gets the task, on the calling thread: `|task| { tokio::spawn(task); }`. It must run it; if the task is dropped
-    /// instead, the stream is cut short, and that is told by a [`Cut`]. What is returned is for who wants to know the end.
-    /// Who wants the object back awaits the completion itself, in a task of its own if need be.
+    /// `spawn` is called once, on this thread, with the task: `|task| drop(tokio::spawn(task))`. The executor must run it. If
+    /// it drops the task instead, the stream is cut short, and the result is a [`Cut`]. To get the object back, await the
+    /// completion itself, in a task of its own if need be.
     ///
     /// ```
     /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -89,10 +91,10 @@ where
     /// ```
     pub fn driven_by(self, spawn: impl FnOnce(Drive)) -> Driven<E> {
         let (tx, rx) = oneshot();
-        let mut driving = Driving(self);
+        let mut completion = AbandonOnDrop(self);
         spawn(Drive(Box::pin(async move {
-            let done = Pin::new(&mut driving.0).await.without_inner();
-            // Nobody has to wait for it.
+            let done = Pin::new(&mut completion.0).await.without_inner();
+            // `Driven` may have been dropped.
             let _ = tx.send(done);
         })));
         Driven(rx)

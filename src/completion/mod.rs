@@ -1,11 +1,72 @@
 //! How a stream ended, how much moved, and the host object back.
 //!
-//! A completion is a combinator over the core's traits: it costs nothing where it is not used. The source or sink stands
-//! in a slot that the stream and the host's [`Completion`] share, so that a cancel hands it back at once, also while the
-//! guest has no operation under way. It is polled in there, under a lock that nobody else ever waits for: its code may
-//! itself cancel.
+//! `with_completion` of a producer or consumer gives a second value, a [`Completion`]: a future that resolves once, when
+//! the stream has ended.
+//!
+//! | you want to | use |
+//! |---|---|
+//! | know how a stream ended and how much moved, and get the object back | await the [`Completion`]; it resolves with a [`Completed`] |
+//! | flush and shut down a sink | the same: nothing else closes it |
+//! | end a stream from anywhere | [`Completion::cancel`], or a [`CancelHandle`] |
+//! | have a sink closed, whether or not anybody awaits it | [`Completion::driven_by`]: an executor runs the [`Drive`], and the [`Driven`] says how it ended |
+//! | tell a guest that traps from one that drops its end | a [`StoreToken`] in the store's data, and [`Completion::watch_store`] |
+//! | answer a guest with a `future<result>` | [`into_wit`](crate::ByteProducer::into_wit) and [`pipe_wit`](crate::ByteConsumer::pipe_wit), which use a completion |
+//! | name the type of a producer or consumer | [`Owned`] without a completion, which is the default, [`Shared`] with one; [`Holding`] is the bound of code that takes both |
+//!
+//! A completion can be awaited on any task and any executor, but streams move only while someone polls their store. It costs
+//! one allocation a stream and one lock an operation; a stream without a completion pays nothing.
+//!
+//! # Cancel, and get the object back
+//!
+//! ```
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//! use wasmtime_streams::{End, iterators};
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let mut store = Store::new(&Engine::default(), ());
+//! let (numbers, done) = iterators::items(1_u32..).with_completion();
+//! let stream = StreamReader::new(&mut store, numbers)?; // for a guest
+//!
+//! // From any thread, also while the guest has no operation under way.
+//! done.cancel_handle().cancel();
+//!
+//! let done = futures::executor::block_on(done);
+//! assert!(matches!(done.end, End::Cancelled));
+//! assert_eq!(done.moved, 0);
+//! assert_eq!(done.inner.into_inner().next(), Some(1));
+//! # let _ = stream;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Close a sink in any case
+//!
+//! ```
+//! use wasmtime::{Engine, Store, component::StreamReader};
+//!
+//! # #[cfg(feature = "tokio")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! use wasmtime_streams::tokio_io;
+//!
+//! let mut store = Store::new(&Engine::default(), ());
+//! let stream = StreamReader::new(&mut store, tokio_io::read(&b"hello"[..]))?; // here a guest's
+//!
+//! let (consumer, done) = tokio_io::write(tokio::io::sink()).with_completion();
+//! stream.pipe(&mut store, consumer)?;
+//! // tokio closes the writer at the end of the stream. `driven` need not be awaited.
+//! let driven = done.driven_by(|task| drop(tokio::spawn(task)));
+//!
+//! let done = store.run_concurrent(async |_| driven.await).await??;
+//! assert!(done.end.is_finished());
+//! assert_eq!(done.moved, 5);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "tokio"))] fn main() {}
+//! ```
 
 mod drive;
+mod ending;
 mod shared;
 mod slot;
 mod token;
@@ -18,9 +79,9 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 pub use self::drive::{Drive, Driven};
+use self::ending::{Cancel, Completing, Ended};
 pub(crate) use self::shared::SharedPlace;
 pub(crate) use self::slot::Slot;
-use self::slot::{Cancel, Completing, Ended};
 pub use self::token::StoreToken;
 pub use crate::place::{Holding, Owned, Shared};
 use crate::{End, EndReason};
@@ -31,55 +92,56 @@ use crate::{End, EndReason};
 pub struct Completed<S, E> {
     /// How the stream ended.
     pub end: End<E>,
-    /// How many bytes or items the source gave or the sink accepted. Items that were given but could not be delivered
+    /// The number of bytes or items that the source gave or the sink accepted. Items that could not be delivered
     /// ([`End::Undeliverable`]) do not count.
     pub moved: u64,
-    /// The adapter: from it come the inner object, and what it still holds.
+    /// The adapter. It gives the inner object, and what it still holds.
     pub inner: S,
     ahead: Option<Box<dyn Any + Send>>,
 }
 
 impl<S, E> Completed<S, E> {
-    /// The byte or item that the source gave for a [zero-length read](crate::contract#zero-length-reads) and that the guest
-    /// then did not read; `T` is `u8`, or the source's item. It comes before all that is left in the source, and is not
-    /// counted in `moved`.
+    /// The byte or item that was looked ahead for a [zero-length read](crate::contract#zero-length-reads) and that the guest
+    /// did not read. `T` is `u8`, or the source's item. It precedes all that is left in the source, and is not counted in
+    /// `moved`.
     pub fn take_ahead<T: 'static>(&mut self) -> Option<T> {
         let ahead = self.ahead.take_if(|ahead| ahead.is::<T>())?;
         ahead.downcast().ok().map(|ahead| *ahead)
     }
 
-    /// The same without the adapter, which is dropped.
+    /// Drops the adapter.
     pub(crate) fn without_inner(self) -> Completed<(), E> {
         let Self { end, moved, .. } = self;
         Completed { end, moved, inner: (), ahead: None }
     }
 }
 
-/// Resolves once, as soon as it is known how a stream ended.
+/// A future that resolves once, as soon as it is known how a stream ended.
 ///
-/// Made by `with_completion` of each producer and consumer. It may be awaited on any task and any executor, but streams
-/// move only while someone polls their store: inside of [`run_concurrent`] await it in the closure; outside of it, see
-/// that the store runs meanwhile, or the wait never ends.
+/// `with_completion` of each producer and consumer makes it. It can be awaited on any task and any executor, but streams
+/// move only while someone polls their store: await it inside [`run_concurrent`], or make sure that the store runs
+/// meanwhile. Otherwise the wait never ends.
 ///
-/// **A sink is closed by its completion, and by nothing else**: Wasmtime only drops a consumer when the stream ends, and
-/// a drop can neither flush nor shut down asynchronously. When the guest has dropped its end, awaiting the completion
-/// flushes the sink and shuts it down, then resolves; if closing fails that is the [`End::Failed`]. Who does not want to
-/// wait hands it to an executor (`tokio::spawn(completion)`). If neither is done, the sink is dropped as it is: what its
-/// own buffer holds is lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
+/// **Only its completion closes a sink.** Wasmtime drops a consumer when the stream ends, and a drop can neither flush nor
+/// shut down asynchronously. When the guest has dropped its end, awaiting the completion flushes the sink, shuts it down,
+/// and resolves; if the close fails, the end is [`End::Failed`]. To close it without waiting, hand the completion to an
+/// executor (`tokio::spawn(completion)`). Without either, the sink is dropped as it is: the contents of its own buffer are
+/// lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
 ///
-/// A sink is closed at the guest's end of the data and at a limit. One that was cut short otherwise (cancelled, timed out,
-/// failed, abandoned) is handed back as it is, without closing it: closing may be just what hangs.
+/// A sink is closed at the guest's end of the data and at a limit. After any other cut (cancelled, timed out, failed,
+/// abandoned) it is handed back without being closed, because the close may be what hangs.
 ///
-/// What ends a stream from outside (a deadline, an idle timeout, a token) does so at once, also while the guest has no
-/// operation under way, as long as the completion is awaited.
+/// A deadline, an idle timeout and a token end the stream at once as long as the completion is awaited, also while the
+/// guest has no operation under way.
 ///
-/// Dropping a `Completion` does not disturb the stream, which then does without the lock that they shared. Once it has resolved it must not be polled again.
+/// Dropping a `Completion` does not disturb the stream, which then does without the lock that they shared. Once it has
+/// resolved it must not be polled again.
 ///
 /// [`run_concurrent`]: wasmtime::Store::run_concurrent
 #[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned"]
 pub struct Completion<S, E> {
     stream: Arc<dyn Completing<S, E>>,
-    /// The stream has ended in order: a sink is being closed.
+    /// The stream has ended, and a sink is being closed.
     closing: bool,
 }
 
@@ -93,29 +155,35 @@ impl<S, E> Completion<S, E> {
         self.stream.cut(EndReason::Cancelled);
     }
 
-    /// Tells a store that was dropped with the stream in it from a guest that dropped its end: the end is then
-    /// [`End::Abandoned`], and a sink is not closed. `token` is one that the store's data holds; see [`StoreToken`].
+    /// Reports a store that is dropped with the stream in it as [`End::Abandoned`], and does not close a sink then. Without it
+    /// that looks like a guest that drops its end. The store's data must hold `token`: see [`StoreToken`].
     pub fn watch_store(self, token: &StoreToken) -> Self {
         self.stream.watch(token.downgrade());
         self
     }
 
-    /// Pipes the consumer of this stream. If that fails the stream is cut short: Wasmtime drops the consumer then, as it does
-    /// when the guest has nothing to write.
+    /// Pipes the consumer of this stream. If that fails the stream is cut, as `Abandoned`: Wasmtime drops the consumer then,
+    /// which else looks like a guest that wrote nothing.
     pub(crate) fn pipe(&self, pipe: impl FnOnce() -> wasmtime::Result<()>) -> wasmtime::Result<()> {
-        self.stream.begin_piping();
-        let piped = pipe();
-        self.stream.piped(piped.is_ok());
-        piped
+        let piping = self.piping();
+        pipe()?;
+        piping.done();
+        Ok(())
     }
 
-    /// Cuts the stream short, and drops the object; nothing of that after the end.
+    /// The consumer of this stream is going to be piped: until that is done, dropping it cuts the stream short.
+    pub(crate) fn piping(&self) -> Piping<S, E> {
+        self.stream.begin_piping();
+        Piping { stream: self.stream.clone(), ok: false }
+    }
+
+    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object.
     fn abandon(&self) {
         self.stream.cut(EndReason::Abandoned);
         drop(self.stream.take());
     }
 
-    /// A handle that can cancel while the completion is awaited elsewhere.
+    /// A handle that cancels the stream while the completion is awaited elsewhere.
     pub fn cancel_handle(&self) -> CancelHandle
     where
         S: 'static,
@@ -123,6 +191,24 @@ impl<S, E> Completion<S, E> {
     {
         let stream: Arc<dyn Cancel> = self.stream.clone();
         CancelHandle { stream: Arc::downgrade(&stream) }
+    }
+}
+
+/// A consumer that is not piped yet. Dropping this without [`done`](Self::done) cuts the stream short.
+pub(crate) struct Piping<S, E> {
+    stream: Arc<dyn Completing<S, E>>,
+    ok: bool,
+}
+
+impl<S, E> Piping<S, E> {
+    pub(crate) fn done(mut self) {
+        self.ok = true;
+    }
+}
+
+impl<S, E> Drop for Piping<S, E> {
+    fn drop(&mut self) {
+        self.stream.piped(self.ok);
     }
 }
 
@@ -161,21 +247,30 @@ impl<S, E> fmt::Debug for Completion<S, E> {
     }
 }
 
-/// Cancels a stream from anywhere. It keeps nothing of the stream alive.
+/// Cancels a stream from anywhere. It keeps neither the stream nor the object alive.
 #[derive(Clone)]
 pub struct CancelHandle {
     stream: Weak<dyn Cancel>,
 }
 
 impl CancelHandle {
-    /// Ends the stream as [`End::Cancelled`], unless it has ended and nothing is left to be done for it.
+    /// Ends the stream as [`End::Cancelled`], unless it has ended.
     ///
-    /// The completion resolves at once and hands the source or sink back; nothing that it holds is lost, and a sink is
-    /// not closed. A guest's operation that is parked is woken and sees the other end dropped, with what had moved; else
-    /// the guest learns it at its next operation. A sink whose stream has ended and whose close hangs is handed back too.
+    /// The completion resolves at once and hands the source or sink back. Nothing that it holds is lost, and a sink is not
+    /// closed. A parked guest operation is woken and returns `Dropped`, with what had moved; otherwise the guest's next
+    /// operation does. A close that is under way after the end of the data is given up, and the sink is handed back.
+    ///
+    /// It never waits, and may be called from the object's own code.
     pub fn cancel(&self) {
         if let Some(stream) = self.stream.upgrade() {
             stream.cut(EndReason::Cancelled);
+        }
+    }
+
+    /// Ends the stream as `reason`, as [`cancel`](Self::cancel) does.
+    pub(crate) fn cut(&self, reason: EndReason) {
+        if let Some(stream) = self.stream.upgrade() {
+            stream.cut(reason);
         }
     }
 }

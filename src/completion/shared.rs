@@ -1,4 +1,4 @@
-//! The stream's side of a slot.
+//! The stream's side of a [`Slot`].
 
 use std::fmt;
 use std::mem;
@@ -6,92 +6,93 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
-use super::slot::{Slot, State, locked};
+use super::slot::{Slot, SlotState, locked};
 use crate::End;
 use crate::layer::Signal;
-use crate::place::{Beside, Hold, Kind};
+use crate::place::{Hold, Kind, StreamState};
 
-/// Where the object of a stream with a completion stands: in the slot, until nobody else has that.
+/// The place of an object that a completion shares: the slot, until nobody else can reach that.
 #[allow(unreachable_pub)] // sealed
 pub struct SharedPlace<K: Kind<S>, S: Send> {
     slot: Arc<Slot<K, S>>,
-    /// What was in the slot, once nobody else has it, nor will.
-    alone: Option<State<S, K::Item, K::Error>>,
+    /// The contents of the slot, once the completion and its handles are gone: invariant 9 of the slot.
+    unshared: Option<SlotState<S, K::Item, K::Error>>,
 }
 
 impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
     pub(crate) fn new(slot: Arc<Slot<K, S>>) -> Self {
-        Self { slot, alone: None }
+        Self { slot, unshared: None }
     }
 
-    /// The slot, with all that belongs in it.
-    fn slot(&mut self) -> &Slot<K, S> {
-        if let Some(state) = self.alone.take() {
+    /// The slot, after the contents were moved back into it.
+    fn refilled_slot(&mut self) -> &Slot<K, S> {
+        if let Some(state) = self.unshared.take() {
             *locked(&self.slot.state) = state;
         }
         &self.slot
     }
 
+    /// Moves the contents out of the slot, if this is its only owner.
     #[inline(never)]
-    fn take_out(&mut self) {
+    fn take_from_slot(&mut self) {
         if Arc::weak_count(&self.slot) == 0
             && let Some(slot) = Arc::get_mut(&mut self.slot)
-            // Else it is about to end.
+            // Else the stream is about to end, and the slot does that.
             && !*slot.cancel_requested.get_mut()
         {
-            slot.forget_wakers();
+            slot.clear_wakers();
             let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-            self.alone = Some(mem::replace(state, State::EMPTY));
+            self.unshared = Some(mem::replace(state, SlotState::EMPTY));
         }
     }
 }
 
 impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
-    fn configure(&mut self, change: impl FnOnce(&mut Beside<K::Item, K::Error>)) {
-        let slot = self.slot();
-        if let Some((_, beside)) = &mut locked(&slot.state).object {
-            change(beside);
+    fn configure(&mut self, change: impl FnOnce(&mut StreamState<K::Item, K::Error>)) {
+        let slot = self.refilled_slot();
+        if let Some((_, stream)) = &mut locked(&slot.state).object {
+            change(stream);
         }
     }
 
     fn until(&mut self, signal: Signal) {
         signal.share(&mut locked(&self.slot.signals));
-        self.configure(|beside| beside.layers.until(signal));
+        self.configure(|stream| stream.layers.until(signal));
     }
 
     #[inline(always)]
     fn poll<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Beside<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
+        poll: impl FnOnce(Pin<&mut S>, &mut StreamState<K::Item, K::Error>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>> {
         let me = self.get_mut();
-        // The counts are loads, for every operation; they may be out of date, which `get_mut` is not.
-        if me.alone.is_none() && Arc::strong_count(&me.slot) == 1 {
-            me.take_out();
+        // A load for every operation. It may be out of date; `Arc::get_mut` decides.
+        if me.unshared.is_none() && Arc::strong_count(&me.slot) == 1 {
+            me.take_from_slot();
         }
         let slot = &*me.slot;
         let mut guard = None;
-        let state = match &mut me.alone {
+        let state = match &mut me.unshared {
             Some(state) if state.end.is_some() => return None,
             Some(state) => state,
             None => &mut **guard.insert(slot.before_poll()?),
         };
-        let (object, beside) = state.object.as_mut()?;
-        let answer = poll((slot.pin)(object), beside, cx);
+        let (object, stream) = state.object.as_mut()?;
+        let answer = poll((slot.pin)(object), stream, cx);
         if let Some(state) = guard {
             slot.after_poll(state, cx, answer.is_pending());
         }
         Some(answer)
     }
 
-    fn with(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
-        self.get_mut().slot().with(act);
+    fn with_object(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>)) {
+        self.get_mut().refilled_slot().with_object(act);
     }
 
     #[inline(never)]
     fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>> {
-        let slot = self.get_mut().slot();
+        let slot = self.get_mut().refilled_slot();
         slot.finish(locked(&slot.state), end, lost);
         None
     }
@@ -111,7 +112,7 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
 /// Wasmtime has dropped the stream.
 impl<K: Kind<S>, S: Send> Drop for SharedPlace<K, S> {
     fn drop(&mut self) {
-        self.slot().dropped();
+        self.refilled_slot().stream_dropped();
     }
 }
 

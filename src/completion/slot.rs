@@ -1,56 +1,91 @@
-//! The slot in which a stream and its completion share the source or sink, and what is beside it.
+//! The slot in which a stream and its completion share the source or sink.
 //!
-//! The object is polled in place, under the lock `state`: one lock an operation. Its code may itself cancel, or wait for a
-//! lock that the canceller holds, so nobody may wait for `state` while the object is polled. `cancel` and
-//! `Completion::poll` only `try_lock`. On contention they set `cancel_requested`, and whoever holds the lock acts on it.
+//! The object is polled in place, under the lock `state`: one lock an operation. A cancel hands it back at once, also while
+//! the guest has no operation under way, because it never leaves the slot while the stream is idle.
 //!
-//! Invariants:
+//! # The lock `state`
 //!
-//! 1. Only the stream waits for `state` while it is open (`end` is `None`); everybody else tries it.
-//! 2. `cancel_requested` is never reset, and `reason` is set before it.
-//! 3. Whoever unlocks `state` looks at `cancel_requested` afterwards, with a fence in between; whoever requests a cancel sets
-//!    it, passes a fence, and then tries the lock. So one of the two sees the other, and a request is never lost: the
-//!    stream has ended as cancelled when the later one of the two returns.
-//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the unlock. So a
-//!    completion whose `try_lock` failed need not ask again.
-//! 5. `end` is set once by `finish`, by `poll_close` once more if the close fails. The object is away (`None`) while it is
-//!    told of the end, outside of the lock, and comes back with the end whatever its code does, a panic included.
-//! 6. No waker is called or dropped, and no code of the object's but a poll is run, under a lock.
+//! It guards the object, the [`StreamState`] kept with it, and the end.
 //!
-//! The tests: `streams::races` and `streams::reentrancy` for 1 to 4, `streams::wakers` and `streams::panics` for 5 and 6.
+//! - *Who takes it:* the stream for each operation, for a cancelled operation, at its end and when it is dropped; `cut`,
+//!   which is every cancel and every deadline; the completion to see whether the stream has ended, to close a sink and to
+//!   take the object out.
+//! - *What runs under it:* the `poll_*` methods and `op_cancelled` of the object, the layers around such a poll, and `clone`
+//!   of the operation's waker. All of that is the user's code, and may take as long as it likes.
+//! - *Who waits for it:* while the stream is open, the stream alone. `cut` and `Completion::poll` only `try_lock`. Once `end`
+//!   is set no code of the user's runs under the lock, a holder does a few steps, and everybody may wait.
+//! - *Why:* the object may cancel its own stream, or poll its own completion, from within its poll: a wait would deadlock
+//!   on one thread. It may wait for a lock that the canceller holds: a wait would deadlock two threads.
+//! - *What is done outside of it:* `ended` and `poll_close` of the object, wakers, and the drop of whatever is replaced (a
+//!   waker, an end, the layers). The object is out of the slot meanwhile.
+//! - *Contention:* who fails to get it sets `cancel_requested` first, and the holder looks at that after its unlock.
 //!
-//! Once the completion and its handles are gone nobody can come in any more. The stream then takes the object out, and
-//! polls it without a lock.
+//! # Invariants
+//!
+//! 1. While the stream is open (`end` is `None`) only the stream waits for `state`. `take` is called once `end` is set, but
+//!    for `Completion::abandon`, which waits for a poll that is under way. *Tests:* `tests/streams/reentrancy.rs`
+//!    (`a_canceller_may_hold_a_lock_that_the_poll_waits_for`, `a_source_may_poll_and_cancel_its_own_completion`, and
+//!    `a_source_...` and `a_sink_may_cancel_its_own_stream_wherever_it_is_asked`).
+//! 2. `reason` is set before `cancel_requested`, and neither is reset. So whoever sees the flag finds a reason, and only the
+//!    request that set the flag acts; later ones change nothing. *Tests:* `the_first_of_several_counts` in `tests/streams/until.rs`, `tests/streams/races.rs`.
+//! 3. No cancel is lost. `unlock` releases `state`, passes a fence and reads `cancel_requested`; `cut` sets it, passes a
+//!    fence and tries `state`. In any order of the two, the flag is seen or the lock is free. So when the later one has
+//!    returned, the stream has ended with the requested reason. *Tests:* `tests/streams/lost_cancels.rs`,
+//!    `tests/streams/races.rs`.
+//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the unlock. So
+//!    after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end. *Tests:*
+//!    `tests/streams/cancelled_polls.rs`, `whoever_awaits_a_completion_is_woken_by_every_end` in
+//!    `tests/streams/completion.rs`.
+//! 5. A parked operation is registered under `state`, and whoever sets `end` wakes it as well. *Tests:*
+//!    `a_cancel_wakes_a_parked_read_and_hands_the_source_back` in `tests/streams/completion.rs`, `At::PollPending` in
+//!    `tests/streams/reentrancy.rs`.
+//! 6. The stream ends once: `finish` does nothing where `end` is set. Afterwards only `poll_close` changes `end`, if the close
+//!    fails, and `take` leaves `Finished` in it, so that the stream never finds the slot open again. *Tests:*
+//!    `tests/streams/races.rs` (`told == 1`), `a_sink_hears_once_of_its_end` in `tests/streams/reentrancy.rs`.
+//! 7. The object is told of the end outside of every lock, with `end` set and `object` empty; it comes back, with the real
+//!    end, when [`PutBack`] is dropped, after a panic too. So `ended` may cancel and may panic, and the completion resolves.
+//!    *Tests:* `a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end` in `tests/streams/panics.rs`,
+//!    `At::StreamEnded` in `tests/streams/reentrancy.rs`.
+//! 8. No waker is called or dropped under a lock: it may own the store, and the drop of the store takes `state`. Both wakers
+//!    are called though the first one panics. *Tests:* `tests/streams/wakers.rs`,
+//!    `a_waker_that_panics_does_not_keep_the_other_from_being_woken` in `tests/streams/panics.rs`.
+//! 9. Once the completion and its handles are gone nobody else can reach the slot. The stream then moves the state out and
+//!    polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only a
+//!    hint. *Tests:* `tests/streams/completion_dropped.rs`.
+//!
+//! # The other locks
+//!
+//! `reason`, `wakers`, `store` and `signals` are held for a copy or a replacement; nothing is locked and no code of the user's
+//! is run under them, so anybody may wait for them, also under `state` (`park` does for `wakers`). Wakers and signals are
+//! moved or cloned out before they are called or polled.
+//!
+//! # The atomic `piping`
+//!
+//! Wasmtime drops a consumer in `pipe` if that fails, and also if the guest had dropped its end before. It looks the same
+//! until `pipe` returns, so `stream_dropped` leaves `DROPPED_WHILE_PIPING` and `piped` decides. Each of them is one
+//! read-modify-write of one atomic, so exactly one of the two ends the stream in either order, and `Relaxed` is enough.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use crate::layer::{Outcome, Signals};
-use crate::place::{Beside, Kind, dropped};
+use crate::layer::Signals;
+use crate::place::{Kind, StreamState, drop_reason};
 use crate::wake::wake_both;
 use crate::{End, EndReason};
 
-/// What is left when a stream has ended.
-pub(crate) struct Ended<S, E> {
-    pub(super) end: End<E>,
-    pub(super) moved: u64,
-    pub(super) object: S,
-    /// What was looked ahead and never read.
-    pub(super) ahead: Option<Box<dyn Any + Send>>,
-}
-
-pub(super) struct State<S, T, E> {
-    /// `None` while it is told of its end or closed, and after it was handed back.
-    pub(super) object: Option<(S, Beside<T, E>)>,
+/// What `state` guards.
+pub(super) struct SlotState<S, T, E> {
+    /// `None` while the object is told of the end or closed, and after it was handed back.
+    pub(super) object: Option<(S, StreamState<T, E>)>,
+    /// `None` while the stream is open.
     pub(super) end: Option<End<E>>,
 }
 
-impl<S, T, E> State<S, T, E> {
+impl<S, T, E> SlotState<S, T, E> {
     pub(super) const EMPTY: Self = Self { object: None, end: None };
 }
 
@@ -59,62 +94,48 @@ pub(crate) type PinFn<S> = fn(&mut S) -> Pin<&mut S>;
 
 #[derive(Default)]
 struct Wakers {
-    /// The guest's parked operation.
-    parked: Option<Waker>,
-    /// The host's completion.
-    waiting: Option<Waker>,
+    /// Of the guest's parked operation.
+    operation: Option<Waker>,
+    /// Of the task that awaits the completion.
+    completion: Option<Waker>,
 }
 
+/// See the module documentation.
 #[allow(unreachable_pub)] // sealed
 pub struct Slot<K: Kind<S>, S: Send> {
-    pub(super) state: Mutex<State<S, K::Item, K::Error>>,
+    pub(super) state: Mutex<SlotState<S, K::Item, K::Error>>,
+    /// The stream is to end: invariant 3.
     pub(super) cancel_requested: AtomicBool,
-    /// Why the stream is to end, once a cancel is requested.
-    reason: Mutex<Option<EndReason>>,
+    /// Why the stream is to end: invariant 2.
+    pub(super) reason: Mutex<Option<EndReason>>,
     wakers: Mutex<Wakers>,
-    /// Lives as long as the store's data.
-    store: Mutex<Option<Weak<()>>>,
+    /// The store's token, if the completion watches one.
+    pub(super) store: Mutex<Option<Weak<()>>>,
     pub(super) signals: Mutex<Signals>,
-    /// [`PIPING`] while the host pipes the stream.
-    piping: AtomicU8,
+    /// 0, [`PIPING`] while the host pipes the stream, or [`DROPPED_WHILE_PIPING`].
+    pub(super) piping: AtomicU8,
     pub(super) pin: PinFn<S>,
     kind: PhantomData<fn(K)>,
 }
 
-const PIPING: u8 = 1;
-const DROPPED_WHILE_PIPING: u8 = 2;
-
-/// What a cancel handle needs, whatever the stream is of.
-pub(crate) trait Cancel: Send + Sync {
-    fn cut(&self, reason: EndReason);
-}
-
-/// What a completion needs, whatever the stream is of.
-pub(crate) trait Completing<S, E>: Cancel {
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool>;
-    fn poll_close(&self, cx: &mut Context<'_>, cut: Option<EndReason>) -> Poll<()>;
-    fn take(&self) -> Option<Ended<S, E>>;
-    fn watch(&self, store: Weak<()>);
-    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason>;
-    fn begin_piping(&self);
-    fn piped(&self, ok: bool);
-}
+pub(super) const PIPING: u8 = 1;
+pub(super) const DROPPED_WHILE_PIPING: u8 = 2;
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic in a poll leaves the object where it is; nothing else is half changed.
+    // A panic in a poll poisons `state` and leaves the object where it is; nothing is half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) type Guard<'a, K, S> =
-    MutexGuard<'a, State<S, <K as Kind<S>>::Item, <K as Kind<S>>::Error>>;
+    MutexGuard<'a, SlotState<S, <K as Kind<S>>::Item, <K as Kind<S>>::Error>>;
 
 impl<K: Kind<S>, S: Send> Slot<K, S> {
-    pub(crate) fn new(object: S, beside: Beside<K::Item, K::Error>, pin: PinFn<S>) -> Self {
+    pub(crate) fn new(object: S, stream: StreamState<K::Item, K::Error>, pin: PinFn<S>) -> Self {
         let mut signals = Signals::default();
-        beside.layers.share(&mut signals);
+        stream.layers.share(&mut signals);
         Self {
             signals: Mutex::new(signals),
-            state: Mutex::new(State { object: Some((object, beside)), end: None }),
+            state: Mutex::new(SlotState { object: Some((object, stream)), end: None }),
             cancel_requested: AtomicBool::new(false),
             reason: Mutex::new(None),
             wakers: Mutex::default(),
@@ -125,7 +146,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
-    fn try_lock(&self) -> Option<Guard<'_, K, S>> {
+    pub(super) fn try_lock(&self) -> Option<Guard<'_, K, S>> {
         match self.state.try_lock() {
             Ok(state) => Some(state),
             Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
@@ -133,9 +154,9 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
-    /// Unlocks, and does what was asked for meanwhile: invariant 3.
+    /// Unlocks, and ends the stream if that was requested meanwhile: invariant 3.
     #[inline]
-    fn unlock(&self, state: Guard<'_, K, S>) {
+    pub(super) fn unlock(&self, state: Guard<'_, K, S>) {
         drop(state);
         fence(Ordering::SeqCst);
         if self.cancel_requested.load(Ordering::Relaxed) {
@@ -143,20 +164,21 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
-    /// Ends the stream as was requested, unless somebody else has the lock, and so will do it.
+    /// Ends the stream as requested. Whoever has the lock instead does it at its unlock.
     #[cold]
     fn cancel_now(&self) {
-        if let (Some(reason), Some(state)) = (self.requested(), self.try_lock()) {
+        if let (Some(reason), Some(state)) = (self.requested_reason(), self.try_lock()) {
             self.finish(state, reason.into(), 0);
         }
     }
 
-    fn wake(&self) {
-        let Wakers { parked, waiting } = mem::take(&mut *locked(&self.wakers));
-        wake_both(parked, waiting);
+    /// Wakes the parked operation and the completion. Called without a lock: invariant 8.
+    pub(super) fn wake(&self) {
+        let Wakers { operation, completion } = mem::take(&mut *locked(&self.wakers));
+        wake_both(operation, completion);
     }
 
-    fn requested(&self) -> Option<EndReason> {
+    pub(super) fn requested_reason(&self) -> Option<EndReason> {
         if self.is_requested() { *locked(&self.reason) } else { None }
     }
 
@@ -169,29 +191,29 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         locked(&self.store).as_ref().is_some_and(|store| store.strong_count() == 0)
     }
 
-    /// Wasmtime has dropped the stream. Within a `pipe` it is not known yet whether by the guest.
-    pub(super) fn dropped(&self) {
+    /// Wasmtime has dropped the stream. During a `pipe`, `piped` decides what that means.
+    pub(super) fn stream_dropped(&self) {
         let (from, to) = (PIPING, DROPPED_WHILE_PIPING);
         if self.piping.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             self.end_dropped();
         }
     }
 
-    fn end_dropped(&self) {
-        // A cancel that came in the instant before comes first.
-        let reason = match self.requested() {
+    pub(super) fn end_dropped(&self) {
+        // A cancel that was requested before the drop comes first.
+        let reason = match self.requested_reason() {
             Some(reason) => reason,
             None if self.store_is_gone() => EndReason::Abandoned,
-            None => dropped::<K, S>(),
+            None => drop_reason::<K, S>(),
         };
         self.finish(locked(&self.state), reason.into(), 0);
     }
 
-    pub(super) fn forget_wakers(&mut self) {
+    pub(super) fn clear_wakers(&mut self) {
         self.wakers = Mutex::default();
     }
 
-    /// For a poll of the object; `None` if the stream has ended.
+    /// Locks for a poll of the object; `None` if the stream has ended.
     #[inline]
     pub(super) fn before_poll(&self) -> Option<Guard<'_, K, S>> {
         let state = locked(&self.state);
@@ -202,6 +224,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         None
     }
 
+    /// Unlocks after a poll of the object, and parks the operation if that was pending.
     #[inline]
     pub(super) fn after_poll(&self, state: Guard<'_, K, S>, cx: &Context<'_>, pending: bool) {
         if pending && state.end.is_none() {
@@ -211,25 +234,25 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
-    /// Unlocks; whoever ends the stream wakes the operation.
+    /// Registers the operation, then unlocks: invariant 5.
     fn park(&self, state: Guard<'_, K, S>, cx: &Context<'_>) {
         let waker = cx.waker().clone();
-        let stale = locked(&self.wakers).parked.replace(waker);
+        let stale = locked(&self.wakers).operation.replace(waker);
         self.unlock(state);
-        // Outside of the lock: it may own a task that holds the stream, which takes the lock when it is dropped.
+        // Invariant 8.
         drop(stale);
     }
 
-    /// Lets the object do something that cannot wait, if the stream has not ended.
-    pub(super) fn with(&self, act: impl FnOnce(Pin<&mut S>)) {
+    /// Calls a method of the object that cannot wait, if the stream has not ended.
+    pub(super) fn with_object(&self, act: impl FnOnce(Pin<&mut S>)) {
         let mut state = locked(&self.state);
-        if let State { end: None, object: Some((object, _)) } = &mut *state {
+        if let SlotState { end: None, object: Some((object, _)) } = &mut *state {
             act((self.pin)(object));
         }
         self.unlock(state);
     }
 
-    /// Ends the stream, unless it has ended.
+    /// Ends the stream, unless it has ended: invariants 6 and 7.
     pub(super) fn finish(&self, mut state: Guard<'_, K, S>, end: End<K::Error>, lost: usize) {
         if state.end.is_some() {
             return drop(state);
@@ -239,31 +262,31 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
             drop(state);
             return self.wake();
         };
-        // Closes the slot to everybody else while the object is told.
+        // A placeholder: everybody else sees a stream that has ended, and no object.
         state.end = Some(End::Finished);
         drop(state);
-        let mut back = Back { slot: self, object: Some(object), end: Some(end) };
-        if let Back { object: Some((object, beside)), end: Some(end), .. } = &mut back {
-            beside.tell::<K, S>((self.pin)(object), end, lost);
+        let mut back = PutBack { slot: self, object: Some(object), end: Some(end) };
+        if let PutBack { object: Some((object, stream)), end: Some(end), .. } = &mut back {
+            stream.notify::<K, S>((self.pin)(object), end, lost);
         }
     }
 
-    /// Registers the host's completion.
-    fn wait(&self, cx: &Context<'_>) {
+    /// Registers the waker of the completion: invariant 4.
+    pub(super) fn register_completion(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
-        let stale = locked(&self.wakers).waiting.replace(waker);
+        let stale = locked(&self.wakers).completion.replace(waker);
         drop(stale);
     }
 }
 
-/// An object that is away from its slot; it comes back as this is dropped, with the end.
-struct Back<'a, K: Kind<S>, S: Send> {
+/// An object that is told of the end. It returns to its slot, with the end, when this is dropped.
+struct PutBack<'a, K: Kind<S>, S: Send> {
     slot: &'a Slot<K, S>,
-    object: Option<(S, Beside<K::Item, K::Error>)>,
+    object: Option<(S, StreamState<K::Item, K::Error>)>,
     end: Option<End<K::Error>>,
 }
 
-impl<K: Kind<S>, S: Send> Drop for Back<'_, K, S> {
+impl<K: Kind<S>, S: Send> Drop for PutBack<'_, K, S> {
     fn drop(&mut self) {
         let mut state = locked(&self.slot.state);
         state.object = self.object.take();
@@ -271,114 +294,5 @@ impl<K: Kind<S>, S: Send> Drop for Back<'_, K, S> {
         drop(state);
         drop(stale);
         self.slot.wake();
-    }
-}
-
-impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
-    fn cut(&self, reason: EndReason) {
-        locked(&self.reason).get_or_insert(reason);
-        // The first request is not lost, so another one changes nothing; a completion whose deadline has passed asks again
-        // at each of its polls.
-        if self.cancel_requested.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        fence(Ordering::SeqCst);
-        if let Some(state) = self.try_lock() {
-            if state.end.is_none() {
-                return self.finish(state, reason.into(), 0);
-            }
-            drop(state);
-        }
-        // A close that is under way is given up.
-        self.wake();
-    }
-}
-
-impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
-    /// Ready once the stream has ended; `true` if a sink is to be closed then.
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.wait(cx);
-        // Invariant 4: if it is taken, whoever has it wakes this once the stream has ended.
-        let Some(state) = self.try_lock() else { return Poll::Pending };
-        let polled = match &*state {
-            State { end: Some(end), object: Some(_) } => {
-                Poll::Ready(matches!(end, End::Finished | End::LimitReached))
-            }
-            _ => Poll::Pending,
-        };
-        self.unlock(state);
-        polled
-    }
-
-    /// After an end in order: flushes and closes a sink in its place. `cut`: what ends the stream from outside.
-    fn poll_close(&self, cx: &mut Context<'_>, cut: Option<EndReason>) -> Poll<()> {
-        self.wait(cx);
-        // Polled outside of the lock: the stream may be dropped by it, which takes the lock.
-        let Some((mut object, mut beside)) = locked(&self.state).object.take() else {
-            return Poll::Ready(());
-        };
-        beside.layers.enter();
-        let mut closed = K::poll_close((self.pin)(&mut object), cx);
-        // A close that is done at once is not given up: the data had come to its end before.
-        if closed.is_pending()
-            && let Some(reason) = cut.or_else(|| self.requested())
-        {
-            closed = Poll::Ready(Err(reason.into()));
-        }
-        beside.layers.exit();
-        let end = match closed {
-            Poll::Pending => {
-                locked(&self.state).object = Some((object, beside));
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(())) => None,
-            Poll::Ready(Err(halt)) => Some(halt),
-        };
-        if K::SINK {
-            let finished = Outcome::Ended(EndReason::Finished);
-            let outcome = end.as_ref().map_or(finished, |end| Outcome::of(end, 0));
-            beside.layers.closed(&outcome, beside.moved);
-        }
-        let mut state = locked(&self.state);
-        state.object = Some((object, beside));
-        if end.is_some() {
-            state.end = end;
-        }
-        Poll::Ready(())
-    }
-
-    fn take(&self) -> Option<Ended<S, K::Error>> {
-        let mut state = locked(&self.state);
-        let (object, beside) = state.object.take()?;
-        // Ended for good: the stream must not find the slot open again.
-        let end = state.end.replace(End::Finished).unwrap_or(End::Finished);
-        drop(state);
-        let Beside { layers, moved, ahead } = beside;
-        drop(layers);
-        let ahead = ahead.map(|ahead| Box::new(ahead.item) as _);
-        Some(Ended { end, moved, object, ahead })
-    }
-
-    fn watch(&self, store: Weak<()>) {
-        *locked(&self.store) = Some(store);
-    }
-
-    fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        // Polled outside of the lock.
-        let signals = locked(&self.signals).clone();
-        signals.poll(cx)
-    }
-
-    fn begin_piping(&self) {
-        self.piping.store(PIPING, Ordering::Relaxed);
-    }
-
-    fn piped(&self, ok: bool) {
-        let dropped = self.piping.swap(0, Ordering::Relaxed) == DROPPED_WHILE_PIPING;
-        match ok {
-            true if dropped => self.end_dropped(),
-            true => {}
-            false => self.cut(EndReason::Abandoned),
-        }
     }
 }

@@ -1,13 +1,13 @@
 use std::sync::{Arc, Weak};
 
-/// Kept in a store's data, it tells a [completion](crate::Completion::watch_store) whether the store still lives.
+/// Kept in a store's data, it shows a [completion](crate::Completion::watch_store) whether the store still lives.
 ///
-/// Wasmtime tells a producer or consumer of its end only by dropping it, and it does that too when a store is dropped in
-/// which a guest has trapped, or has never dropped its end. But a store's data is dropped before its streams, and with
-/// the data this token. So keep it there and nowhere else.
+/// Wasmtime reports the end of a stream to a producer or consumer only by dropping it. It drops them also with a store in
+/// which a guest has trapped, or has never dropped its end. A store's data is dropped before its streams, and this token
+/// with the data. So keep the token in the store's data, and nowhere else.
 ///
-/// In two cases nothing can be told: if the data is taken out by [`into_data`](wasmtime::Store::into_data), which keeps
-/// the token alive, and by the source of a stream from host to host, without a guest, which is dropped first.
+/// Two cases cannot be told apart: [`into_data`](wasmtime::Store::into_data) takes the data out and keeps the token alive,
+/// and the source of a stream from host to host, without a guest, is dropped before the data.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -24,7 +24,7 @@ use std::sync::{Arc, Weak};
 /// # let stream = StreamReader::new(&mut store, iterators::items([1_u8, 2]))?;
 /// stream.pipe(&mut store, sink)?;
 ///
-/// drop(store); // nobody has run it, and nothing was moved
+/// drop(store); // it never ran, and nothing moved
 /// assert!(matches!(futures::executor::block_on(done).end, End::Abandoned));
 /// # Ok(())
 /// # }

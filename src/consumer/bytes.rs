@@ -5,9 +5,9 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{DirectSource, Source, StreamConsumer, StreamResult};
 use wasmtime::{Error, Result, StoreContextMut};
 
-use super::{Common, Seen, broken};
+use super::{Common, Polled, broken};
 use crate::completion::Completion;
-use crate::layer::{Ask, Layers, Signal, at_most};
+use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::BYTES_PER_OP;
 use crate::place::{BytesInto, Place};
 use crate::{
@@ -19,10 +19,10 @@ pin_project! {
     /// Takes a guest's `stream<u8>` into a [`ByteSink`], for
     /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
     ///
-    /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly what the sink
-    /// accepted is marked as read.
+    /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly the bytes that the sink
+    /// accepts are marked as read.
     ///
-    /// `C` says whether there is a completion: [`Owned`] without, [`Shared`] with one.
+    /// `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[derive(Debug)]
     #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
     pub struct ByteConsumer<S: ByteSink, C: Holding = Owned> {
@@ -51,31 +51,31 @@ impl<S: ByteSink, C: Holding> ByteConsumer<S, C> {
         self
     }
 
-    /// Counts the bytes that the sink accepts, and the guest's writes of which it accepted some.
+    /// Counts the bytes that the sink accepts, and the guest writes of which it accepts some.
     pub fn metered(mut self, meter: &Meter) -> Self {
         self.common.meter = Some(meter.clone());
         self
     }
 
-    /// When the sink is flushed; [`Flush::EachOp`] by default.
+    /// Sets when the sink is flushed: [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
         self
     }
 
-    /// Ends the stream as `reason`, in place of piping it: for a host that made a consumer and then cannot use it. Whoever
-    /// receives what the sink hands on is told of the cut; a consumer that is only dropped looks like a guest that wrote
-    /// nothing.
+    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The sink gets
+    /// `reason` by [`ended`](ByteSink::ended), and a hand-over passes it on to its receiver. A consumer that is only dropped looks
+    /// like a guest that wrote nothing.
     pub fn abort(self, reason: EndReason) {
         pin!(self.sink).end(reason.into(), 0);
     }
 }
 
 impl<S: ByteSink> ByteConsumer<S> {
-    /// Makes an error of the sink a trap in the guest.
+    /// Turns an error of the sink into a trap.
     ///
-    /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
-    /// [completion](Self::with_completion) alone.
+    /// A trap fails everything that runs in the store. Without this an error ends the stream, and only a
+    /// [completion](Self::with_completion) gets it.
     pub fn trap_on_error(mut self) -> Self
     where
         S::Error: Into<Error>,
@@ -86,7 +86,7 @@ impl<S: ByteSink> ByteConsumer<S> {
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the sink itself, flushed and shut down.
     ///
-    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect.
     pub fn with_completion(self) -> (ByteConsumer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
@@ -97,55 +97,55 @@ impl<S: ByteSink> ByteConsumer<S> {
         (ByteConsumer { sink, common }, completion)
     }
 
-    /// The sink.
+    /// A reference to the sink.
     pub fn get_ref(&self) -> &S {
         self.sink.get_ref()
     }
 
-    /// The sink, to configure it before the stream starts.
+    /// A mutable reference to the sink, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
         self.sink.get_mut()
     }
 
-    /// The sink, of a consumer that was never given away.
+    /// Gives the sink back, of a stream that never started.
     pub fn into_inner(self) -> S {
         self.sink.into_inner()
     }
 }
 
-/// Rule "Exact partial writes": marks what the sink accepted, while it makes progress, then flushes.
+/// Rule "Exact partial writes": marks what the sink accepts, while it makes progress, then flushes.
 ///
-/// Each look at what remains goes through the tables of the store, so none is made only to find that nothing does.
+/// `remaining` looks into the tables of the store, so it is not called only to find that nothing remains.
 #[inline(always)]
-fn drain<D, S: ByteSink, L: Ask<u8>>(
+fn drain<D, S: ByteSink, L: ActiveLayers<u8>>(
     mut sink: Pin<&mut S>,
     layers: &mut L,
     cx: &mut Context<'_>,
     common: &mut Common<S::Error>,
     direct: &mut DirectSource<'_, D>,
     accepted: &mut usize,
-) -> Poll<Seen<S::Error>> {
+) -> Poll<Polled<S::Error>> {
     if let Poll::Ready(reason) = layers.poll_end(cx) {
-        return Poll::Ready(common.cut(reason, cx, |cx| sink.poll_flush(cx)));
+        return Poll::Ready(common.end_now(reason, cx, |cx| sink.poll_flush(cx)));
     }
     while !common.op.flushing {
         let bytes = direct.remaining();
         let len = bytes.len();
         let max = at_most(layers.allowance(), len);
         if len == 0 {
-            // A zero-length write: one that has more is not asked again.
+            // A zero-length write: the loop ends before an ordinary write has nothing left.
             let over = layers.allowance() == 0;
             let writable = if over { None } else { sink.poll_writable(cx) };
             return Common::writable(writable);
         }
         if max == 0 {
-            common.op.over = Some(EndReason::LimitReached);
+            common.op.end_after_flush = Some(EndReason::LimitReached);
             break;
         }
         match sink.as_mut().poll_write(cx, &bytes[..max]) {
             Poll::Pending if *accepted == 0 => return Poll::Pending,
             Poll::Pending => break,
-            Poll::Ready(Err(halt)) => return Poll::Ready(Seen::Halted(halt)),
+            Poll::Ready(Err(end)) => return Poll::Ready(Polled::SinkEnded(end)),
             Poll::Ready(Ok(n)) if n == 0 || n > max => {
                 return Poll::Ready(broken(format_args!(
                     "ByteSink::poll_write accepted {n} of {max} bytes: expected 1 to {max}"
@@ -162,7 +162,7 @@ fn drain<D, S: ByteSink, L: Ask<u8>>(
             }
         }
     }
-    common.flushed(cx, |cx| sink.poll_flush(cx))
+    common.poll_flushed(cx, |cx| sink.poll_flush(cx))
 }
 
 impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, C> {
@@ -181,23 +181,23 @@ impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, 
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if finish {
-            this.sink.with(|sink| sink.op_cancelled());
+            this.sink.with_object(|sink| sink.op_cancelled());
             return Poll::Ready(Ok(common.cancelled()));
         }
         let mut direct = source.as_direct(store);
         let mut accepted = 0;
-        let seen = this.sink.as_mut().poll(cx, |sink, beside, cx| {
+        let polled = this.sink.as_mut().poll(cx, |sink, stream, cx| {
             let (direct, accepted) = (&mut direct, &mut accepted);
-            let seen = match beside.layers.within() {
+            let polled = match stream.layers.entered() {
                 None => drain(sink, &mut (), cx, common, direct, accepted),
                 Some(mut set) => drain(sink, &mut set, cx, common, direct, accepted),
             };
-            beside.moved += *accepted as u64;
-            seen
+            stream.moved += *accepted as u64;
+            polled
         });
         if let Some(meter) = &common.meter {
             meter.count(accepted, true);
         }
-        common.answer(this.sink, seen)
+        common.answer(this.sink, polled)
     }
 }

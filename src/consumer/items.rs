@@ -7,11 +7,11 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Lift, Source, StreamConsumer, StreamResult};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::lifting::{Failure, Write, discard, lift_alone};
-use super::{Common, Seen, broken};
+use super::lifting::{Failure, Write, discard, lifts_one_by_one};
+use super::{Common, Polled, broken};
 use crate::completion::Completion;
 use crate::items::With;
-use crate::layer::{Ask, Layers, Signal, at_most};
+use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::{ITEMS_PER_OP, default_batch};
 use crate::place::{ItemsInto, Place};
 use crate::{
@@ -24,8 +24,8 @@ pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
     /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
     ///
-    /// `W` is what crosses from the guest, `V` the [receiving step](Receive) that makes the sink's items out of it. `C` says
-    /// whether there is a completion: [`Owned`] without, [`Shared`] with one.
+    /// `W` is the type that the guest writes, and `V` the [receiving step](Receive) that makes the sink's items from it. `C` is
+    /// [`Owned`] without a completion and [`Shared`] with one.
     #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
     pub struct ItemConsumer<
         S: ItemSink,
@@ -56,8 +56,8 @@ impl<S: ItemSink> ItemConsumer<S> {
 }
 
 impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
-    /// Makes the sink's items out of what the guest wrote, in the same poll and with store access: a handle becomes the
-    /// object that it stands for. See [`Receive`].
+    /// Makes the sink's items from what the guest wrote, in the same poll and with store access: a handle becomes the object
+    /// that it stands for. See [`Receive`].
     ///
     /// ```
     /// # use wasmtime::{StoreContextMut, component::{Resource, ResourceTable}};
@@ -82,11 +82,10 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
         self.receive_by(With(receive))
     }
 
-    /// Takes items with streams and futures in them: the sink gets what each [becomes on the host](crate::items::IntoHost), readers
-    /// say, that are closed when they are dropped.
+    /// Takes items that contain streams and futures. The sink gets [host objects](crate::items::IntoHost) for them, such as
+    /// readers, which close their stream when they are dropped.
     ///
-    /// Of plain items nothing need be said. [`receive_by`](Self::receive_by) with a [`Nested`] sets how much each of the
-    /// streams holds.
+    /// Plain items need no step. [`receive_by`](Self::receive_by) with a [`Nested`] sets the capacity of each stream.
     ///
     /// ```
     /// use futures::{StreamExt as _, channel::mpsc};
@@ -116,7 +115,7 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
         self.receive_by(Nested::default())
     }
 
-    /// Like [`ItemConsumer::receive_with`], for a step that has a type of its own.
+    /// Like [`ItemConsumer::receive_with`], for a type that implements [`Receive`].
     pub fn receive_by<W, V>(self, receive: V) -> ItemConsumer<S, W, V, C> {
         ItemConsumer {
             sink: self.sink,
@@ -129,7 +128,7 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
 }
 
 impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
-    /// The same for other items of a guest's.
+    /// The same consumer for another type that the guest writes.
     pub(crate) fn of<X>(self) -> ItemConsumer<S, X, V, C> {
         let Self { sink, receive, batch, common, .. } = self;
         ItemConsumer { sink, receive, batch, common, wire: PhantomData }
@@ -146,41 +145,41 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
         self
     }
 
-    /// Counts the items that the sink takes, and the guest's writes of which it took some.
+    /// Counts the items that the sink takes, and the guest writes of which it takes some.
     pub fn metered(mut self, meter: &Meter) -> Self {
         self.common.meter = Some(meter.clone());
         self
     }
 
-    /// How many items are taken from the guest at a time; 0 counts as 1.
+    /// Sets how many items are taken from the guest at a time; 0 counts as 1.
     ///
-    /// By default 64 for items that own heap data and else as many as 64 KiB hold; 1 for those that own heap data and may
-    /// hold handles. It bounds the memory of the stream, and how many items a sink that cannot reserve room may hold unsent; 1
-    /// is strict.
+    /// The default is 64 for items that own heap data, 1 if they may hold handles as well, otherwise as many as 64 KiB hold. It
+    /// bounds the memory of the stream, and how many items a sink that cannot reserve room may hold unsent. With 1 such a sink
+    /// takes an item only when it has room.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = Some(items.max(1));
         self
     }
 
-    /// When the sink is flushed; [`Flush::EachOp`] by default.
+    /// Sets when the sink is flushed: [`Flush::EachOp`] by default.
     pub fn flush(mut self, policy: Flush) -> Self {
         self.common.flush = policy;
         self
     }
 
-    /// Ends the stream as `reason`, in place of piping it: for a host that made a consumer and then cannot use it. Whoever
-    /// receives what the sink hands on is told of the cut; a consumer that is only dropped looks like a guest that wrote
-    /// nothing.
+    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The sink gets
+    /// `reason` by [`ended`](ItemSink::ended), and a hand-over passes it on to its receiver. A consumer that is only dropped looks
+    /// like a guest that wrote nothing.
     pub fn abort(self, reason: EndReason) {
         pin!(self.sink).end(reason.into(), 0);
     }
 }
 
 impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
-    /// Makes an error of the sink, or of the receiving step, a trap in the guest.
+    /// Turns an error of the sink, or of the receiving step, into a trap.
     ///
-    /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
-    /// [completion](Self::with_completion) alone.
+    /// A trap fails everything that runs in the store. Without this an error ends the stream, and only a
+    /// [completion](Self::with_completion) gets it.
     pub fn trap_on_error(mut self) -> Self
     where
         S::Error: Into<Error>,
@@ -192,7 +191,7 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the sink itself with what it could not
     /// send, flushed and shut down.
     ///
-    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect.
     pub fn with_completion(self) -> (ItemConsumer<S, W, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
@@ -203,17 +202,17 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
         (ItemConsumer { sink, receive, batch, common, wire }, completion)
     }
 
-    /// The sink.
+    /// A reference to the sink.
     pub fn get_ref(&self) -> &S {
         self.sink.get_ref()
     }
 
-    /// The sink, to configure it before the stream starts.
+    /// A mutable reference to the sink, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
         self.sink.get_mut()
     }
 
-    /// The sink, of a consumer that was never given away.
+    /// Gives the sink back, of a stream that never started.
     pub fn into_inner(self) -> S {
         self.sink.into_inner()
     }
@@ -280,22 +279,22 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         if finish {
-            this.sink.with(|sink| sink.op_cancelled());
+            this.sink.with_object(|sink| sink.op_cancelled());
             return Poll::Ready(Ok(common.cancelled()));
         }
         let receive = this.receive;
-        let batch = this.batch.unwrap_or_else(|| match lift_alone::<D, W, V>(receive) {
+        let batch = this.batch.unwrap_or_else(|| match lifts_one_by_one::<D, W, V>(receive) {
             true => 1,
-            // What is smaller on one side may own heap data on the other.
+            // An item may own heap data on one side of the step only.
             false => default_batch::<W>().min(default_batch::<S::Item>()),
         });
         let before = common.op.taken;
         let remaining =
             if common.op.flushing { 0 } else { source.remaining(store.as_context_mut()) };
-        let seen = this.sink.as_mut().poll(cx, |mut sink, beside, cx| {
-            let layers = &mut beside.layers.within();
+        let polled = this.sink.as_mut().poll(cx, |mut sink, stream, cx| {
+            let layers = &mut stream.layers.entered();
             if let Poll::Ready(reason) = layers.poll_end(cx) {
-                return Poll::Ready(common.cut(reason, cx, |cx| sink.poll_flush(cx)));
+                return Poll::Ready(common.end_now(reason, cx, |cx| sink.poll_flush(cx)));
             }
             if !common.op.flushing {
                 let allowed = layers.allowance();
@@ -314,35 +313,35 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
                     failure: None,
                     layers: &mut *layers,
                 };
-                // Also if it may take no more: what it holds of an earlier operation is sent before the end.
+                // Also with a limit of 0: what the sink holds of an earlier operation is sent before the end.
                 let accepted = sink.as_mut().poll_accept(cx, &mut write);
                 let failure = write.failure;
                 let taken = common.op.taken - before;
-                beside.moved += taken as u64;
+                stream.moved += taken as u64;
                 common.unflushed |= taken > 0;
                 match failure {
                     None => {}
                     Some(Failure::Receive(error)) => {
-                        return Poll::Ready(Seen::Undeliverable(error));
+                        return Poll::Ready(Polled::Undeliverable(error));
                     }
-                    Some(Failure::Lift(error)) => return Poll::Ready(Seen::Trap(error)),
+                    Some(Failure::Lift(error)) => return Poll::Ready(Polled::Trap(error)),
                 }
-                if let Err(halt) = ready!(accepted) {
-                    return Poll::Ready(Seen::Halted(halt));
+                if let Err(end) = ready!(accepted) {
+                    return Poll::Ready(Polled::SinkEnded(end));
                 }
                 let over = layers.allowance() == 0 && remaining > taken;
-                common.op.over = over.then_some(EndReason::LimitReached);
+                common.op.end_after_flush = over.then_some(EndReason::LimitReached);
                 if common.op.taken == 0 && !over {
                     return Poll::Ready(broken(format_args!(
                         "ItemSink::poll_accept completed without an item: expected 1 to {remaining}"
                     )));
                 }
             }
-            common.flushed(cx, |cx| sink.poll_flush(cx))
+            common.poll_flushed(cx, |cx| sink.poll_flush(cx))
         });
         if let Some(meter) = &common.meter {
             meter.count(common.op.taken - before, before == 0);
         }
-        common.answer(this.sink, seen)
+        common.answer(this.sink, polled)
     }
 }

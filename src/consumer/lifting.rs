@@ -1,4 +1,4 @@
-//! Taking items from a guest's write: bounded, in batches, with store access.
+//! Takes items from a guest write: bounded, in batches, with store access.
 
 use std::mem;
 
@@ -6,10 +6,10 @@ use wasmtime::component::{Lift, ReadBuffer, Source, WriteBuffer};
 use wasmtime::{AsContextMut, Error, StoreContextMut};
 
 use crate::items::is_text_or_list;
-use crate::layer::{Ask, Within};
+use crate::layer::{ActiveLayers, EnteredLayers};
 use crate::{Take, items::Receive};
 
-/// A `Vec` as read buffer that takes at most `limit` items more, whatever its spare capacity.
+/// A `Vec` as read buffer that takes at most `limit` more items, whatever its spare capacity.
 struct Limited<W> {
     items: Vec<W>,
     limit: usize,
@@ -33,24 +33,23 @@ impl<W: Send + Sync + 'static> ReadBuffer<W> for Limited<W> {
     }
 }
 
-/// Whether each item must be lifted in a read of its own.
+/// Whether each item must be lifted by a read of its own.
 ///
-/// Wasmtime charges what owns heap data against the store's hostcall fuel, for each read. A batch that exceeds it fails in the
-/// midst of an item, and can be tried again, one by one, only if nothing was taken: a handle that was lifted is out of the
-/// guest's table.
+/// Wasmtime charges heap data against the store's hostcall fuel, for each read. A batch that exceeds it fails after some of
+/// its items, and can be read again one by one only if those hold no handles: a lifted handle is out of the guest's table.
 #[inline(always)]
-pub(super) fn lift_alone<D: 'static, W: 'static, V: Receive<D, W>>(receive: &V) -> bool {
+pub(super) fn lifts_one_by_one<D: 'static, W: 'static, V: Receive<D, W>>(receive: &V) -> bool {
     mem::needs_drop::<W>() && !is_text_or_list::<W>() && receive.may_hold_handles()
 }
 
-/// What a host's own stream has left of a batch, or nothing of a guest's write.
-struct Rest<W> {
+/// Reads the rest of a batch from a host stream, and nothing from a guest write.
+struct HostRemainder<W> {
     items: Vec<W>,
     room: usize,
-    of_host: bool,
+    from_host: bool,
 }
 
-impl<W: Send + Sync + 'static> ReadBuffer<W> for Rest<W> {
+impl<W: Send + Sync + 'static> ReadBuffer<W> for HostRemainder<W> {
     fn extend<I: IntoIterator<Item = W>>(&mut self, iter: I) {
         Extend::extend(&mut self.items, iter);
     }
@@ -59,19 +58,19 @@ impl<W: Send + Sync + 'static> ReadBuffer<W> for Rest<W> {
         self.room
     }
 
-    // Called for items of the host's only; also for none of them.
+    // Called for host streams only, also with a `count` of 0.
     fn move_from(&mut self, input: &mut dyn WriteBuffer<W>, count: usize) {
-        self.of_host = true;
+        self.from_host = true;
         self.items.reserve(count);
         self.items.move_from(input, count);
         self.room = 0;
     }
 }
 
-/// Frees what is left when a stream ends early.
+/// Discards the rest of a batch when a host-to-host stream ends early.
 ///
-/// Without a guest Wasmtime drops the rest of the host's batch, and a reader that is only dropped stays in the store's table.
-/// What a guest writes stays with the guest.
+/// Wasmtime drops that rest, and a reader that is only dropped stays in the store's table. The rest of a guest write stays with
+/// the guest.
 #[cold]
 pub(super) fn discard<D: 'static, W, V>(
     mut store: StoreContextMut<'_, D>,
@@ -81,10 +80,10 @@ pub(super) fn discard<D: 'static, W, V>(
     W: Lift + Send + Sync + 'static,
     V: Receive<D, W>,
 {
-    let mut rest = Rest { items: Vec::new(), room: 0, of_host: false };
-    // Nothing is read, and so it is seen whose it is.
+    let mut rest = HostRemainder { items: Vec::new(), room: 0, from_host: false };
+    // Reads nothing, but shows whether it is a host stream.
     let _ = source.read(store.as_context_mut(), &mut rest);
-    if rest.of_host {
+    if rest.from_host {
         rest.room = source.remaining(store.as_context_mut());
         let _ = source.read(store.as_context_mut(), &mut rest);
         for item in rest.items {
@@ -102,7 +101,7 @@ pub(super) enum Failure {
     Receive(Error),
 }
 
-/// One guest write, as an item sink sees it.
+/// One guest write, for an item sink to take from.
 pub(super) struct Write<'a, 's, D: 'static, W, V: Receive<D, W>> {
     pub(super) store: StoreContextMut<'a, D>,
     pub(super) source: Source<'s, W>,
@@ -111,7 +110,7 @@ pub(super) struct Write<'a, 's, D: 'static, W, V: Receive<D, W>> {
     pub(super) remaining: usize,
     pub(super) taken: &'a mut usize,
     pub(super) failure: Option<Failure>,
-    pub(super) layers: &'a mut Option<Within<'s, V::Item>>,
+    pub(super) layers: &'a mut Option<EnteredLayers<'s, V::Item>>,
 }
 
 impl<D: 'static, W, V> Write<'_, '_, D, W, V>
@@ -123,15 +122,15 @@ where
         self.source.read(self.store.as_context_mut(), buffer)
     }
 
-    /// Lifts up to `limit` items behind those that are there. On an error what was lifted before it stays.
+    /// Appends up to `limit` lifted items. After an error those lifted before it stay.
     fn lift(&mut self, items: &mut Vec<W>, limit: usize) -> wasmtime::Result<()> {
-        // To make an empty vector grow takes a good part of the time of a small batch.
+        // Growing an empty vector step by step takes a good part of the time of a small batch.
         if items.capacity() == 0 {
             *items = Vec::with_capacity(limit);
         } else {
             items.reserve(limit);
         }
-        let alone = lift_alone::<D, W, V>(self.receive);
+        let alone = lifts_one_by_one::<D, W, V>(self.receive);
         let (reads, each) = if alone { (limit, 1) } else { (1, limit) };
         let mut buffer = Limited { items: mem::take(items), limit: 0 };
         let mut result = Ok(());
@@ -151,7 +150,7 @@ where
         self.failure = Some(failure);
     }
 
-    fn took(&mut self, n: usize) {
+    fn count_taken(&mut self, n: usize) {
         *self.taken += n;
         self.remaining = self.remaining.saturating_sub(n);
     }
@@ -178,27 +177,27 @@ where
         let had = out.len();
         let mut items = self.receive.storage(out);
         let before = items.len();
-        let failed = loop {
+        let error = loop {
             match self.lift(&mut items, limit) {
                 Ok(()) => break None,
-                // What owns heap data may be too much in a batch where single items pass. There are no handles in it, so
-                // nothing was taken: try again with one.
+                // The batch may exceed the hostcall fuel where single items do not. It holds no handles, so nothing was
+                // taken: try again with one item.
                 Err(_)
                     if limit > 1
                         && mem::needs_drop::<W>()
-                        && !lift_alone::<D, W, V>(self.receive) =>
+                        && !lifts_one_by_one::<D, W, V>(self.receive) =>
                 {
                     items.truncate(before);
-                    // From here on one by one: to try a whole batch again for each item would take quadratic time.
+                    // One by one from now on: a batch tried again for each item would take quadratic time.
                     self.batch = 1;
                     limit = 1;
                 }
-                // What was lifted before it is taken, and delivered.
+                // The items lifted before the error are taken, and delivered.
                 Err(error) => break Some(error),
             }
         };
-        self.took(items.len() - before);
-        if let Some(error) = failed {
+        self.count_taken(items.len() - before);
+        if let Some(error) = error {
             self.fail(Failure::Lift(error));
         }
         let received = self.receive.receive_all(self.store.as_context_mut(), items, out);
@@ -219,7 +218,7 @@ where
             return None;
         }
         let wire = item?;
-        self.took(1);
+        self.count_taken(1);
         match self.receive.receive(self.store.as_context_mut(), wire) {
             Ok(item) => {
                 self.layers.passed(std::slice::from_ref(&item));

@@ -1,6 +1,6 @@
-//! The host's read end: Wasmtime's [`StreamConsumer`](wasmtime::component::StreamConsumer) over a sink.
+//! Consuming: Wasmtime's [`StreamConsumer`](wasmtime::component::StreamConsumer) over a sink.
 //!
-//! Every rule of the [contract](crate::contract) that concerns consuming is kept here, once.
+//! The rules of the [contract](crate::contract) that concern consuming are kept here.
 
 mod bytes;
 mod items;
@@ -18,40 +18,40 @@ use crate::place::{Kind, Place};
 use crate::producer::OnError;
 use crate::{End, EndReason, Flush, Meter, completion::Holding};
 
-/// Where a consumer stands in the guest's current write. Wasmtime does not say when one begins: it begins after the
-/// last one was answered.
+/// The state of the guest's current write. Wasmtime does not say when a write begins: it begins after the last one was
+/// answered.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Op {
+pub(crate) struct Operation {
     /// Items taken in this operation, earlier polls included.
     taken: usize,
     /// Nothing more is taken: the operation waits for its flush.
     flushing: bool,
-    /// More came than a layer allows, or one ends the stream: after the flush.
-    over: Option<EndReason>,
+    /// A limit or a signal ends the stream, once the operation is flushed.
+    end_after_flush: Option<EndReason>,
 }
 
 /// What a readiness or flush method of the two sink traits answers.
 type Answer<E> = Poll<Result<(), End<E>>>;
 
-/// What one look at a sink came to.
-enum Seen<E> {
+/// The result of polling a sink.
+enum Polled<E> {
     Completed,
     /// The sink takes no more.
-    Halted(End<E>),
+    SinkEnded(End<E>),
     /// A layer ends the stream.
-    Over(EndReason),
+    LayerEnded(EndReason),
     /// The receiving step refused an item.
     Undeliverable(Error),
-    /// What the guest wrote is no valid item: it traps. Or the sink broke its trait, which is answered like that.
+    /// What the guest wrote is no valid item, or the sink broke its trait: the guest traps.
     Trap(Error),
 }
 
-/// What both consumers keep besides their sink.
+/// What both consumers keep beside their sink.
 #[derive(Debug)]
 pub(crate) struct Common<E> {
     flush: Flush,
     on_error: OnError<E>,
-    op: Op,
+    op: Operation,
     /// Something was taken since the last flush.
     unflushed: bool,
     meter: Option<Meter>,
@@ -63,27 +63,27 @@ impl<E> Common<E> {
         Self {
             flush: Flush::default(),
             on_error: None,
-            op: Op::default(),
+            op: Operation::default(),
             unflushed: false,
             meter: None,
             ended: false,
         }
     }
 
-    /// What the guest is told of an end, with what was marked before.
+    /// Ends the stream, and answers the guest. What was marked before counts as written.
     #[cold]
     #[inline(never)]
     fn end<K: Kind<S, Error = E>, S: Send, C: Holding>(
         &mut self,
         sink: Pin<&mut Place<K, S, C>>,
-        seen: Seen<E>,
+        polled: Polled<E>,
     ) -> Result<StreamResult> {
-        let (end, trap) = match seen {
-            Seen::Completed => return Ok(StreamResult::Completed),
-            Seen::Halted(halt) => (halt, None),
-            Seen::Over(reason) => (reason.into(), None),
-            Seen::Undeliverable(error) => (End::Undeliverable(error), None),
-            Seen::Trap(error) => {
+        let (end, trap) = match polled {
+            Polled::Completed => return Ok(StreamResult::Completed),
+            Polled::SinkEnded(end) => (end, None),
+            Polled::LayerEnded(reason) => (reason.into(), None),
+            Polled::Undeliverable(error) => (End::Undeliverable(error), None),
+            Polled::Trap(error) => {
                 (End::Undeliverable(Error::msg(format!("{error:?}"))), Some(error))
             }
         };
@@ -95,23 +95,23 @@ impl<E> Common<E> {
         }
     }
 
-    /// What the guest is told of what was seen; nothing is seen of what a completion has ended.
+    /// Answers the guest. `None`: the completion has ended the stream.
     #[inline]
     fn answer<K: Kind<S, Error = E>, S: Send, C: Holding>(
         &mut self,
         sink: Pin<&mut Place<K, S, C>>,
-        seen: Option<Poll<Seen<E>>>,
+        polled: Option<Poll<Polled<E>>>,
     ) -> Poll<Result<StreamResult>> {
-        match seen {
+        match polled {
             Some(Poll::Pending) => return Poll::Pending,
-            Some(Poll::Ready(Seen::Completed)) => {
-                self.op = Op::default();
+            Some(Poll::Ready(Polled::Completed)) => {
+                self.op = Operation::default();
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
             _ => {}
         }
-        Poll::Ready(match seen {
-            Some(Poll::Ready(seen)) => self.end(sink, seen),
+        Poll::Ready(match polled {
+            Some(Poll::Ready(polled)) => self.end(sink, polled),
             _ => {
                 self.ended = true;
                 Ok(StreamResult::Dropped)
@@ -119,56 +119,56 @@ impl<E> Common<E> {
         })
     }
 
-    /// Rule "Cancellation keeps the stream": nothing new is taken; Wasmtime tells the guest what was marked before.
+    /// Rule "Cancellation keeps the stream": nothing new is taken. Wasmtime reports what was marked before.
     fn cancelled(&mut self) -> StreamResult {
-        self.op = Op::default();
+        self.op = Operation::default();
         StreamResult::Cancelled
     }
 
-    /// Rule "Zero-length writes": wait where the sink can tell, else complete at once.
-    fn writable(answer: Option<Answer<E>>) -> Poll<Seen<E>> {
+    /// Rule "Zero-length writes": waits if the sink can tell, otherwise completes at once.
+    fn writable(answer: Option<Answer<E>>) -> Poll<Polled<E>> {
         answer.unwrap_or(Poll::Ready(Ok(()))).map(|answer| match answer {
-            Ok(()) => Seen::Completed,
-            Err(halt) => Seen::Halted(halt),
+            Ok(()) => Polled::Completed,
+            Err(end) => Polled::SinkEnded(end),
         })
     }
 
-    /// Rule "Flush policy": an operation that has taken what it can is held until it is flushed, where that is asked for.
+    /// Rule "Flush policy": with `EachOp` an operation is held until what it took is flushed.
     #[inline]
-    fn flushed(
+    fn poll_flushed(
         &mut self,
         cx: &mut Context<'_>,
         flush: impl FnOnce(&mut Context<'_>) -> Answer<E>,
-    ) -> Poll<Seen<E>> {
+    ) -> Poll<Polled<E>> {
         if self.flush == Flush::EachOp && self.unflushed {
             self.op.flushing = true;
-            if let Err(halt) = ready!(flush(cx)) {
-                return Poll::Ready(Seen::Halted(halt));
+            if let Err(end) = ready!(flush(cx)) {
+                return Poll::Ready(Polled::SinkEnded(end));
             }
             self.unflushed = false;
         }
-        Poll::Ready(self.op.over.map_or(Seen::Completed, Seen::Over))
+        Poll::Ready(self.op.end_after_flush.map_or(Polled::Completed, Polled::LayerEnded))
     }
 
-    /// A layer ends the stream. What was accepted in this operation is flushed as far as that does not wait: a flush that
-    /// waits may be just what the layer is to end.
+    /// A signal ends the stream. What this operation accepted is flushed only if that is ready: a flush that waits may be what
+    /// the signal ends.
     #[cold]
-    fn cut(
+    fn end_now(
         &mut self,
         reason: EndReason,
         cx: &mut Context<'_>,
         flush: impl FnOnce(&mut Context<'_>) -> Answer<E>,
-    ) -> Seen<E> {
-        self.op.over = Some(reason);
-        match self.flushed(cx, flush) {
-            Poll::Ready(seen) => seen,
-            Poll::Pending => Seen::Over(reason),
+    ) -> Polled<E> {
+        self.op.end_after_flush = Some(reason);
+        match self.poll_flushed(cx, flush) {
+            Poll::Ready(polled) => polled,
+            Poll::Pending => Polled::LayerEnded(reason),
         }
     }
 }
 
-/// What an adapter did that its trait forbids; said to the host instead of letting the guest spin.
+/// A sink broke its trait. That is an error, for otherwise the guest would spin.
 #[cold]
-fn broken<E>(what: std::fmt::Arguments<'_>) -> Seen<E> {
-    Seen::Trap(Error::msg(what.to_string()))
+fn broken<E>(what: std::fmt::Arguments<'_>) -> Polled<E> {
+    Polled::Trap(Error::msg(what.to_string()))
 }

@@ -1,9 +1,10 @@
 use wasmtime::component::{Lift, StreamReader};
 use wasmtime::{AsContextMut, Result};
 
-/// An error where what the store has by that number is not such a stream.
+/// Fails unless the store has such a stream under the reader's number.
 ///
-/// A reader is a number, and knows no store: that of another store may be a stream here, too, and Wasmtime then reads that.
+/// A reader is a number and does not know its store: under the same number this store may have a stream of its own,
+/// which Wasmtime then reads.
 pub(super) fn checked<T: Lift + 'static>(
     store: impl AsContextMut,
     stream: StreamReader<T>,

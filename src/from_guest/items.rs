@@ -10,19 +10,19 @@ use super::{ToHost, checked};
 use crate::handoff::{Reader, handoff};
 use crate::{Cut, EndReason, ItemConsumer, items::IntoHost};
 
-/// Takes a guest's `stream<T>` as a stream of the host's: with the feature `futures` it is a `Stream`.
+/// Takes a guest's `stream<T>` as [`GuestItems`]: a `Stream` with the feature `futures`.
 ///
-/// `capacity` is in items: so many may wait or be in the hands of who takes them; at least 2. The store
-/// must run while items are waited for.
+/// At most `capacity` items, and at least 2, wait or are held by the reader. The store must run while items are
+/// awaited. Streams and futures in the items become [host objects](crate::items).
 ///
-/// `None` is the end of the stream, and [`GuestItems::cut`] says whether it is the end of the guest's data. Where nobody looks
-/// at that, take the items as `Result`s: by [`try_next_item`](GuestItems::try_next_item) or
+/// `None` ends the stream, and [`GuestItems::cut`] then says whether the data is complete. If nobody checks that, take
+/// the items as `Result`s: by [`try_next_item`](GuestItems::try_next_item) or
 /// [`into_try_stream`](GuestItems::into_try_stream).
 ///
 /// # Errors
 ///
-/// Those of [`StreamReader::pipe`], if the reader was closed. One of another store is refused only where this store has
-/// nothing, or a guest's stream of another type, by its number: a reader does not know its store.
+/// Those of [`StreamReader::pipe`], if the reader was closed. A reader does not know its store: one of another store is
+/// refused only if this store has nothing, or a guest's stream of another type, under its number.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -34,7 +34,7 @@ use crate::{Cut, EndReason, ItemConsumer, items::IntoHost};
 /// let stream = StreamReader::new(&mut store, wasmtime_streams::streams::items(futures::stream::iter(0..1000_u32)))?;
 /// let mut items = from_guest::items(&mut store, stream, 512)?;
 ///
-/// // Whoever takes the items may as well stand in the closure, beside the guest's call.
+/// // The items can be taken in the closure, beside the guest's call, or in another task.
 /// let sum = futures::executor::block_on(store.run_concurrent(async |_| {
 ///     let mut sum = 0;
 ///     while let Some(batch) = items.next_batch().await {
@@ -62,7 +62,7 @@ where
     Ok(items)
 }
 
-/// The two parts of [`items`], for a consumer with limits, timeouts, a completion, or a receiving step.
+/// The two parts of [`items`](items()), for a consumer with limits, timeouts, a completion, or a receiving step.
 pub fn item_consumer<T: Send + 'static>(
     capacity: usize,
 ) -> (ItemConsumer<ToHost<T>>, GuestItems<T>) {
@@ -70,18 +70,18 @@ pub fn item_consumer<T: Send + 'static>(
     (ItemConsumer::new(ToHost::new(writer)), GuestItems { reader, cut: None, ended: false })
 }
 
-/// A guest's `stream<T>`, to take items from; made by [`items`].
+/// The items of a guest's `stream<T>`; made by [`items`](items()).
 ///
-/// It has two forms. In the plain one, [`next_item`](Self::next_item) and the futures crate's `Stream`, the end is `None`,
-/// and [`cut`](Self::cut) says afterwards whether the data was complete. In the fallible one,
-/// [`try_next_item`](Self::try_next_item) and the `Stream` of [`into_try_stream`](Self::into_try_stream), a stream that was cut
-/// short gives a [`Cut`] first: nobody can take that for the end of the data.
+/// It has two forms. In the plain one, [`next_item`](Self::next_item) and the `Stream` of the futures crate, the end is
+/// `None`, and [`cut`](Self::cut) says afterwards whether the data was complete. In the fallible one,
+/// [`try_next_item`](Self::try_next_item) and the `Stream` of [`into_try_stream`](Self::into_try_stream), a stream that
+/// was cut short gives a [`Cut`] first, which cannot be taken for the end of the data.
 ///
-/// It may be moved to any task. What it holds is lost when it is dropped; the guest then sees its other end dropped.
+/// Can be moved to any task. Dropping it discards unread items; the guest's next write returns `Dropped`.
 pub struct GuestItems<T> {
     reader: Reader<T, EndReason>,
     cut: Option<EndReason>,
-    /// `None` was given.
+    /// `None` was returned.
     ended: bool,
 }
 
@@ -116,7 +116,7 @@ impl<T> GuestItems<T> {
         })
     }
 
-    /// A cut is an end, too.
+    /// The plain form: a cut is the end.
     fn or_end<R>(&mut self, polled: Poll<Result<Option<R>, Cut>>) -> Poll<Option<R>> {
         polled.map(|polled| {
             polled.unwrap_or_else(|_| {
@@ -132,7 +132,7 @@ impl<T> GuestItems<T> {
         self.or_end(polled)
     }
 
-    /// Waits for items, and takes all that are there; `None` at the end.
+    /// Waits for items and takes all that are there; `None` at the end.
     pub fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<T>>> {
         let polled = self.poll_try_batch(cx);
         self.or_end(polled)
@@ -147,7 +147,7 @@ impl<T> GuestItems<T> {
         self.poll(cx, VecDeque::pop_front)
     }
 
-    /// Waits for items, and takes all that are there; `None` at the end of the data.
+    /// Waits for items and takes all that are there; `None` at the end of the data.
     ///
     /// # Errors
     ///
@@ -156,35 +156,35 @@ impl<T> GuestItems<T> {
         self.poll(cx, |chunk| (!chunk.is_empty()).then(|| mem::take(chunk).into()))
     }
 
-    /// The same stream with `Result`s for items: with the feature `futures` a `TryStream`.
+    /// The same stream as `Result`s: a `TryStream` with the feature `futures`.
     pub fn into_try_stream(self) -> TryGuestItems<T> {
         TryGuestItems(self)
     }
 
-    /// Whether all items were taken and no more come.
+    /// Whether all items are taken and no more will come.
     pub fn is_at_end(&self) -> bool {
         self.cut.is_some() || self.reader.is_at_end()
     }
 
-    /// Whether `None` was given.
-    #[allow(dead_code)] // of the feature `futures` alone
+    /// Whether `None` was returned.
+    #[allow(dead_code)] // used by the feature `futures` only
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// After the end: what cut the stream short on the host's side; `None` if the guest ended it.
+    /// After the end: what cut the stream short on the host; `None` if the guest ended it.
     pub fn cut(&self) -> Option<EndReason> {
         self.cut
     }
 }
 
-/// A guest's `stream<T>` as a stream of `Result`s; made by [`GuestItems::into_try_stream`].
+/// The items of a guest's `stream<T>` as `Result`s; made by [`GuestItems::into_try_stream`].
 ///
-/// A [`Cut`] comes once, after all items, if the stream was cut short on the host's side. Then it ends.
+/// If the stream was cut short on the host, it gives a [`Cut`] once, after all items. Then it ends.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};
-/// use wasmtime_streams::{EndReason, from_guest, iterators};
+/// use wasmtime_streams::{Cut, EndReason, from_guest, iterators};
 ///
 /// # #[cfg(feature = "futures")]
 /// # fn main() -> wasmtime::Result<()> {
@@ -201,7 +201,7 @@ impl<T> GuestItems<T> {
 ///     let rest = items.try_collect::<Vec<_>>().await?;
 ///     Ok((first, rest))
 /// }))?;
-/// assert_eq!(read, Err(Cut(EndReason::LimitReached))); // and not the first two as if they were all
+/// assert_eq!(read, Err(Cut(EndReason::LimitReached))); // not two items as if they were all
 /// # Ok(())
 /// # }
 /// # #[cfg(not(feature = "futures"))] fn main() {}
@@ -215,7 +215,7 @@ impl<T> TryGuestItems<T> {
         &self.0
     }
 
-    /// The items. What is taken through it is not seen here.
+    /// The items. What is taken through it is not given here again.
     pub fn get_mut(&mut self) -> &mut GuestItems<T> {
         &mut self.0
     }

@@ -7,16 +7,16 @@ use super::{ToHost, checked};
 use crate::handoff::{Reader, byte_handoff};
 use crate::{ByteConsumer, Cut, EndReason};
 
-/// Takes a guest's `stream<u8>` as a reader: tokio's `AsyncRead` and `AsyncBufRead` with the feature `tokio`, those of the
-/// futures crate with `futures`. To read by `AsyncBufRead` saves a copy: the bytes are looked at where they wait.
+/// Takes a guest's `stream<u8>` as a reader: `AsyncRead` and `AsyncBufRead` of tokio with the feature `tokio`, of the
+/// futures crate with `futures`. Reading by `AsyncBufRead` saves a copy: it lends the bytes where they are.
 ///
-/// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. The store
-/// must run while the reader is used.
+/// At most `capacity` bytes, and at least 2, wait or are held by the reader. The store must run while the reader is
+/// used.
 ///
 /// # Errors
 ///
-/// Those of [`StreamReader::pipe`], if the reader was closed. One of another store is refused only where this store has
-/// nothing, or a guest's stream of another type, by its number: a reader does not know its store.
+/// Those of [`StreamReader::pipe`], if the reader was closed. A reader does not know its store: one of another store is
+/// refused only if this store has nothing, or a guest's stream of another type, under its number.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -29,7 +29,7 @@ use crate::{ByteConsumer, Cut, EndReason};
 /// let stream = StreamReader::new(&mut store, wasmtime_streams::tokio_io::read(&b"one\ntwo\n"[..]))?; // or a guest's
 /// let mut reader = wasmtime_streams::from_guest::reader(&mut store, stream, 64 * 1024)?;
 ///
-/// // The store runs in a task of its own; here it is done once the reader is dropped.
+/// // The store runs in a task of its own; here until the data is read.
 /// let (done, read) = tokio::sync::oneshot::channel::<()>();
 /// let store = tokio::spawn(async move { store.run_concurrent(async |_| read.await).await });
 /// let (mut line, mut rest) = (String::new(), String::new());
@@ -53,21 +53,21 @@ pub fn reader(
     Ok(reader)
 }
 
-/// The two parts of [`reader`], for a consumer with limits, timeouts, a completion.
+/// The two parts of [`reader`](reader()), for a consumer with limits, timeouts, a completion.
 ///
-/// If one of them cuts the stream short, the reader says so with a [`Cut`], after what came before it.
+/// If one of these cuts the stream short, the reader returns a [`Cut`] after the data before it.
 pub fn consumer(capacity: usize) -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     let (writer, reader) = byte_handoff(capacity);
     (ByteConsumer::new(ToHost::new(writer)), GuestReader::new(reader))
 }
 
-/// A guest's `stream<u8>`, to read from; made by [`reader`].
+/// Reads a guest's `stream<u8>`; made by [`reader`](reader()).
 ///
-/// It may be moved to any task. What it holds is lost when it is dropped; the guest then sees its other end dropped.
+/// Can be moved to any task. Dropping it discards unread data; the guest's next write returns `Dropped`.
 #[derive(Debug)]
 pub struct GuestReader {
     reader: Reader<u8, EndReason>,
-    /// What cut the stream short, once that was told.
+    /// What cut the stream short, once a read returned it.
     cut: Option<EndReason>,
 }
 
@@ -80,11 +80,11 @@ impl GuestReader {
         self.reader
     }
 
-    /// Waits for bytes, and lends them: none at the end. [`consume`](Self::consume) says how many are done with.
+    /// Waits for bytes and lends them: none at the end. Then [`consume`](Self::consume) those that are done with.
     ///
     /// # Errors
     ///
-    /// [`Cut`], after all bytes, if the stream was cut short on the host's side: at every call from then on, so that whoever
+    /// [`Cut`], after all bytes, if the stream was cut short on the host: at every call from then on, so that code that
     /// reads on after an error does not take it for the end of the data.
     pub fn poll_fill_buf(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Cut>> {
         match ready!(self.reader.poll_chunk(cx)) {
@@ -95,12 +95,12 @@ impl GuestReader {
         Poll::Ready(self.cut.map_or(Ok(&[]), |reason| Err(Cut(reason))))
     }
 
-    /// Drops so many bytes from the front of what was lent.
+    /// Drops `bytes` bytes from the front of what was lent.
     pub fn consume(&mut self, bytes: usize) {
         self.reader.consume(bytes);
     }
 
-    /// Copies bytes to the front of `buf`, and says how many: 0 at the end.
+    /// Waits for bytes and copies them to the front of `buf`; returns how many, 0 at the end.
     ///
     /// # Errors
     ///

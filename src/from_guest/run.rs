@@ -9,24 +9,24 @@ use super::{GuestItems, GuestReader, items, reader};
 use crate::items::IntoHost;
 use crate::oneshot::oneshot;
 
-/// Runs a guest and uses its output, in one call: the store is polled for as long as the use takes.
+/// Calls a guest and reads its output, in one call: the store is polled until `host` is done.
 ///
-/// `guest` calls the guest and returns the stream that it gave; `host` gets that as a [`GuestReader`] and runs beside the
-/// store, not in it, so timers and `select` work in it as anywhere. Nobody else need poll the store.
+/// `guest` calls the guest and returns its stream. `host` gets that as a [`GuestReader`] and runs beside the store, not
+/// in it, so timers and `select` work as anywhere. Nothing else need poll the store.
 ///
-/// It ends when `host` does: what `host` did not read is dropped. What the guest still has to do stays in the store, and
-/// goes on when that runs again; the guest then finds its other end dropped.
+/// It ends when `host` does: data that `host` did not read is dropped. What the guest has left to do stays in the store
+/// and goes on when that runs again; the guest's next write returns `Dropped`.
 ///
-/// It does not hang on a guest that fails: `host` is then dropped where it waits. A guest that keeps its writable end open
-/// for ever and writes nothing is waited for as long as `host` waits, so give that a timeout. A guest that reads first, and
-/// then returns its stream, must not have to wait for `host`, which starts once the stream is there.
+/// If the guest fails, `host` is dropped where it waits, and the error is returned. If a guest keeps its writable end
+/// open and writes nothing, `host` waits for ever unless it has a timeout. A guest that reads before it returns its
+/// stream must not depend on `host`, which starts once the stream is there.
 ///
-/// To write to the guest as well, make both parts of a [`to_guest::producer`](crate::to_guest::producer()) before the call: one for
-/// `guest`, one for `host`.
+/// To write to the guest as well, make both parts of a [`to_guest::producer`](crate::to_guest::producer()) before the
+/// call: one for `guest`, one for `host`.
 ///
 /// # Errors
 ///
-/// That of `guest`, or the trap.
+/// Those of `guest`, or a trap.
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -69,11 +69,11 @@ where
     beside(store, lifted, host).await
 }
 
-/// Like [`run`], for a guest's `stream<T>`; `capacity` is in items.
+/// Like [`run`](run()), for a guest's `stream<T>`; `capacity` is in items.
 ///
 /// # Errors
 ///
-/// As for [`run`].
+/// As for [`run`](run()).
 pub async fn run_items<S, T, R>(
     store: S,
     capacity: usize,
@@ -91,7 +91,7 @@ where
     beside(store, lifted, host).await
 }
 
-/// Runs the store and, beside it, `host` with what `guest` came to.
+/// Runs the store and, beside it, `host` with the object that `guest` made.
 async fn beside<S, O, R>(
     mut store: S,
     guest: impl AsyncFnOnce(&Accessor<S::Data>) -> Result<O>,
@@ -104,7 +104,7 @@ where
     let (host_runs, host_is_done) = oneshot::<()>();
     let store = store.as_context_mut().run_concurrent(async |accessor| {
         let object = guest(accessor).await?;
-        // The other side is in this very function.
+        // The receiver is in this function, so the send cannot fail before the store is done.
         let _ = give.send(object);
         host_is_done.await;
         wasmtime::error::Ok(())

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use crate::handoff::{ReaderGone, Writer};
 use crate::{ByteSink, End, EndReason, ItemSink, Take};
 
-/// The sink of what this module makes: it hands over to the host's end.
+/// The sink of this module and of `relay`: it hands the data over to the host object.
 #[derive(Debug)]
 pub struct ToHost<T> {
     writer: Writer<T, EndReason>,
@@ -16,14 +16,14 @@ impl<T> ToHost<T> {
         Self { writer }
     }
 
-    /// What was taken from the guest and is with nobody else, first one first: the items of the write in which the reader
-    /// went away. A completion that says [`End::ReceiverDropped`](crate::End::ReceiverDropped) hands them back so.
+    /// The items of the write during which the reader was dropped, first one first: taken from the guest and not handed
+    /// over. For the sink of a completion that reports [`End::ReceiverDropped`](crate::End::ReceiverDropped).
     pub fn into_unsent(mut self) -> Vec<T> {
         self.writer.take_unsent()
     }
 }
 
-// Nothing is pinned in it.
+// No field is pinned.
 impl<T> Unpin for ToHost<T> {}
 
 type Answer<T> = Poll<Result<T, End<Infallible>>>;
@@ -40,15 +40,15 @@ macro_rules! common {
             Some(self.writer.poll_room(cx).map_err(gone))
         }
 
-        // To flush would be to wait for the reader, who may wait for the guest.
+        // A flush would wait for the reader, which may wait for the guest.
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
             Poll::Ready(Ok(()))
         }
 
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Answer<()> {
             self.writer.close(Ok(()));
-            let left = self.writer.was_left();
-            Poll::Ready(if left { Err(End::ReceiverDropped) } else { Ok(()) })
+            let receiver_gone = self.writer.was_left();
+            Poll::Ready(if receiver_gone { Err(End::ReceiverDropped) } else { Ok(()) })
         }
 
         fn op_cancelled(self: Pin<&mut Self>) {
@@ -84,8 +84,8 @@ impl<T: Send + 'static> ItemSink for ToHost<T> {
         items: &mut dyn Take<T>,
     ) -> Answer<()> {
         while items.remaining() > 0 {
-            let wanted = items.remaining();
-            match self.writer.poll_fill(cx, wanted, |buffer, room| items.take(room, buffer)) {
+            let max = items.remaining();
+            match self.writer.poll_fill(cx, max, |buffer, room| items.take(room, buffer)) {
                 Poll::Ready(taken) => taken.map_err(gone)?,
                 Poll::Pending if items.taken() > 0 => break,
                 Poll::Pending => return Poll::Pending,

@@ -12,12 +12,12 @@ use crate::{
     values::ValueSink,
 };
 
-/// Takes a guest's `future<T>` as a Rust future, which may be awaited on any task. The store must run meanwhile.
+/// Takes a guest's `future<T>` as a Rust future, to await on any task. The store must run meanwhile.
 ///
 /// # Errors
 ///
-/// Those of [`FutureReader::pipe`], if the reader was closed. One of another store is refused only where this store has
-/// nothing, or a guest's future of another type, by its number: a reader does not know its store.
+/// Those of [`FutureReader::pipe`], if the reader was closed. A reader does not know its store: one of another store is
+/// refused only if this store has nothing, or a guest's future of another type, under its number.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::FutureReader};
@@ -47,12 +47,12 @@ where
     Ok(value)
 }
 
-/// The two parts of [`value`], to pipe later.
+/// The two parts of [`value`](value()), to pipe later.
 pub fn value_consumer<T: Send + 'static>() -> (ValueConsumer<T, ToHostValue<T>>, GuestValue<T>) {
     value_consumer_by(Nested::default())
 }
 
-/// The same, for values with streams in them of other capacities.
+/// The same, with other capacities for the streams in the value.
 pub(crate) fn value_consumer_by<T: Send + 'static>(
     nested: Nested,
 ) -> (ValueConsumer<T, ToHostValue<T>>, GuestValue<T>) {
@@ -60,9 +60,9 @@ pub(crate) fn value_consumer_by<T: Send + 'static>(
     (ValueConsumer::new(ToHostValue { tx, nested }), GuestValue(rx))
 }
 
-/// The value of a guest's `future<T>`; made by [`value`].
+/// The value of a guest's `future<T>`; made by [`value`](value()).
 ///
-/// It resolves with a [`Cut`] if there is none: the guest has trapped, and its store was dropped.
+/// Resolves with a [`Cut`] if there is none: the guest trapped and its store was dropped.
 #[must_use = "futures do nothing unless they are awaited"]
 #[derive(Debug)]
 pub struct GuestValue<T>(Receiver<T>);
@@ -75,7 +75,7 @@ impl<T> Future for GuestValue<T> {
     }
 }
 
-/// The sink of [`value`].
+/// The sink of [`value`](value()).
 #[derive(Debug)]
 pub struct ToHostValue<T> {
     tx: Sender<T>,
@@ -85,7 +85,7 @@ pub struct ToHostValue<T> {
 impl<D: 'static, T: IntoHost<D>> ValueSink<D, T> for ToHostValue<T::Host> {
     fn accept(mut self, store: StoreContextMut<'_, D>, value: T) -> Result<()> {
         let value = self.nested.receive(store, value)?;
-        // Whoever has dropped the future does not want the value any more.
+        // If the Rust future was dropped, the value is dropped: that is no error of the guest.
         self.tx.send(value).or(Ok(()))
     }
 }

@@ -1,78 +1,83 @@
-//! Memory of chunks, which is used again while a hand-over is at work, and given back while it is not.
+//! Memory of chunks: used again while a hand-over moves data, given back while it is idle.
 
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How long a chunk becomes, in bytes.
+/// The length of a full chunk, in bytes.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// The memory of a whole chunk: a little longer, so that two which are allocated one after the other do not begin at the
-/// same place in a page.
+/// The capacity of pooled memory: longer than a chunk, so that two allocations in a row do not begin at the same offset in
+/// a page.
 const FULL: usize = CHUNK + 1024;
 
-/// Where in a page a chunk should begin.
+/// The offset in a page at which a chunk should begin.
 ///
-/// A copy is up to a third slower where its destination begins up to 64 bytes after its source, modulo the size of a page;
-/// and large buffers of guests and hosts mostly begin near the start of one.
-const MIDDLE: RangeInclusive<usize> = 512..=3584;
+/// A copy is up to a third slower where its destination begins up to 64 bytes after its source, modulo the page size.
+/// Large buffers of guests and hosts mostly begin near the start of a page.
+const PREFERRED: RangeInclusive<usize> = 512..=3584;
 const PAGE: usize = 4096;
 
-/// How often to ask the allocator for memory that begins there.
+/// Allocations tried to get that offset.
 const TRIES: usize = 8;
 
-/// Memory for whichever hand-over needs some next: at most 1 MiB in the whole process.
-static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
-const SPARES: usize = 15;
+/// Buffers for whichever hand-over needs one next: at most 1 MiB in the whole process.
+///
+/// A hand-over locks it under its own lock. Under this one buffers are only moved, or freed: it is never held for long, and
+/// nothing else is locked.
+static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+const POOL_MAX: usize = 15;
 
-/// So much is taken at a time, as far as there is some.
-const BATCH: usize = 4;
+/// Buffers taken from the pool at once.
+const POOL_BATCH: usize = 4;
 
-/// What is smaller is as quickly allocated.
+/// Below this length an allocation is as fast as the pool.
 pub(super) const LARGE: usize = CHUNK / 4;
 
-/// Where chunks get their memory from, and where that goes when a reader waits.
+/// Where the memory of chunks comes from, and where it goes while a hand-over is idle.
 #[derive(Clone, Copy)]
 pub(super) struct Memory<T> {
-    /// A spare as long as this will do for [`LARGE`] items or more, and any for fewer.
-    pub(super) enough: usize,
-    /// Memory for so many items, where no spare will do. The last number is how many can follow before something is read.
+    /// The least capacity of a spare that is used for [`LARGE`] items or more; for fewer, any spare is used.
+    pub(super) min_reused: usize,
+    /// `(spares, wanted, room)`: memory for `wanted` items, where no spare will do. At most `room` can be written before
+    /// something is read.
     pub(super) take: fn(&mut Vec<Vec<T>>, usize, usize) -> Vec<T>,
+    /// Takes the spares back.
     pub(super) give: fn(&mut Vec<Vec<T>>),
 }
 
 impl<T> Memory<T> {
-    /// That of the allocator.
-    pub(super) const PLAIN: Self = Self { enough: 0, take: |_, _, _| Vec::new(), give: Vec::clear };
+    /// From the allocator, and back to it.
+    pub(super) const PLAIN: Self = Self { min_reused: 0, take: |_, _, _| Vec::new(), give: Vec::clear };
 }
 
 impl Memory<u8> {
-    /// That of other hand-overs whose chunks are as long.
-    pub(super) const SHARED: Self = Self { enough: FULL, take, give };
+    /// From the pool of all hand-overs with chunks of that length.
+    pub(super) const SHARED: Self = Self { min_reused: FULL, take, give };
 }
 
-fn spare() -> MutexGuard<'static, Vec<Vec<u8>>> {
-    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+fn pool() -> MutexGuard<'static, Vec<Vec<u8>>> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(spares: &mut Vec<Vec<u8>>, wanted: usize, room: usize) -> Vec<u8> {
     if wanted < LARGE {
         return Vec::new();
     }
-    // No more than will be filled: what a hand-over holds is bounded.
-    let batch = room.div_ceil(CHUNK).min(BATCH);
-    let mut spare = spare();
-    let left = spare.len().saturating_sub(batch);
-    spares.extend(spare.drain(left..));
-    drop(spare);
+    // Rule "Bounded memory": no more than can be filled.
+    let batch = room.div_ceil(CHUNK).min(POOL_BATCH);
+    let mut pool = pool();
+    let left = pool.len().saturating_sub(batch);
+    spares.extend(pool.drain(left..));
+    drop(pool);
     spares.pop().unwrap_or_else(allocate)
 }
 
 fn allocate() -> Vec<u8> {
-    // What begins elsewhere is kept until then, or it would be offered again.
+    // Kept until the end, or the allocator would offer the same memory again.
     let mut others = Vec::new();
     loop {
         let memory: Vec<u8> = Vec::with_capacity(FULL);
-        if others.len() + 1 == TRIES || MIDDLE.contains(&(memory.as_ptr().addr() % PAGE)) {
+        if others.len() + 1 == TRIES || PREFERRED.contains(&(memory.as_ptr().addr() % PAGE)) {
             return memory;
         }
         others.push(memory);
@@ -81,8 +86,8 @@ fn allocate() -> Vec<u8> {
 
 fn give(spares: &mut Vec<Vec<u8>>) {
     if !spares.is_empty() {
-        let mut spare = spare();
-        let room = SPARES.saturating_sub(spare.len());
-        spare.extend(spares.drain(..).filter(|memory| memory.capacity() == FULL).take(room));
+        let mut pool = pool();
+        let room = POOL_MAX.saturating_sub(pool.len());
+        pool.extend(spares.drain(..).filter(|memory| memory.capacity() == FULL).take(room));
     }
 }

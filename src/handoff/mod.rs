@@ -1,40 +1,75 @@
-//! A bounded hand-over from one task to another: what stands between a stream and a host object on the other side of it.
+//! The hand-over: a bounded queue from one task to another, behind `from_guest`, `to_guest`, `relay` and `body`.
 //!
-//! Whole chunks cross, not single items: the writer appends to the last one, the reader takes the first one away and empties
-//! it without the lock. A reader that waits gives its memory back: an idle hand-over holds no buffer. Where the two sides
-//! are on two threads, who finds nothing to do looks again for a moment before it sleeps.
+//! Whole chunks cross, not single items: the writer appends to the last chunk, the reader takes the first one and empties
+//! it without the lock. A reader that waits gives its memory back, so an idle hand-over holds no buffer. Where the two
+//! sides run on two threads, a side that finds nothing to do spins for a moment before it parks (`spin`).
 //!
-//! The lock `state` guards the queue of chunks, the counts, the spare memory, the end and both wakers. Invariants:
+//! # The lock `Shared::state`
 //!
-//! 1. No code of a user's runs under the lock: wakers are called, and wakers and items dropped, after the unlock, and a fill
-//!    that lifts items runs without it. What is held under it is a few steps, or the copy of what fits into one chunk.
-//! 2. `waiting` is how many items are in `chunks`, and `lent` how many the reader took with its last chunk, until it comes back
-//!    for the next one. `waiting + lent` is at most `capacity`. Only the writer adds to it, so the room that the writer saw
-//!    is still there when it comes back from a fill.
-//! 3. No chunk is empty, and all but the last one are full. So the memory is bounded: a chunk's, once more than the capacity
-//!    has, and for items the one that is being filled.
-//! 4. Each side registers its waker in the same step in which it finds nothing to do, under the lock. The writer takes the
-//!    reader's waker with each chunk that it puts, and at its end; the reader takes the writer's when it comes back from a
-//!    chunk, and when it refuses. So no wake-up is lost. `turn` changes with each of these steps, for a side that spins.
-//! 5. What was accepted is in the queue, or with the reader, whenever the lock is free. The writer fills only memory of its own
-//!    without the lock, and looks at `reader_gone` before it adds that to the queue; `into_unread` sets it and takes the
-//!    queue in one step. So each item is either handed back or refused.
-//! 6. `closed` is set once: in order by `close` alone, and as a cut by the drop of a writer that was not closed. The reader is
-//!    told after the last item, of an error once. The atomic `closed` is set under the lock as well, and is only a hint.
-//! 7. After `refused`, nothing that the writer begins is accepted. `left_early` keeps whether that came before `closed`.
-//! 8. Memory that was read goes to `spares`, from where the writer takes it. It goes back to where it came from when the reader
-//!    finds nothing and no write waits for room (`writer_waits`, until that write comes back, is cancelled, or the writer
-//!    closes), and when the reader goes away. What is longer than a chunk is never kept.
+//! It guards the queue of chunks, the counts, the spare memory, the end and both wakers.
 //!
-//! The tests: `streams::lift_ends::an_end_that_is_over_keeps_no_task_in_memory` and `streams::reentrancy` for 1;
-//! `streams::lift`, `streams::lower` and `peers::handoffs::items_never_get_further_ahead_than_the_capacity_and_none_is_lost`
-//! for 2; `idle::held` and `streams::handed_over::a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole` for 3;
-//! `peers::handoffs::bytes_between_three_threads_lose_no_wake_up` for 4; the rest of `streams::handed_over` for 5;
-//! `streams::handed_over_cuts` for 6 and 7; `idle` for 8.
+//! - *Who takes it:* the writer in each `poll_write`, `poll_fill`, `poll_room` and `push`, in `cancelled`, `close` and
+//!   `was_left`, and when it is dropped; the reader when its chunk is empty, in `refuse`, `into_unread` and `is_at_end`,
+//!   and when it is dropped. A side belongs to one task, so at most two threads compete for it.
+//! - *Who waits for it:* both sides. That is fine because a holder never waits for anything but the pool in `memory`: it
+//!   does a few steps, allocates one chunk, or copies at most one chunk of bytes.
+//! - *What is done outside of it:* wakers are called after the unlock, and so are wakers and items dropped. `poll_fill`
+//!   runs its `fill` without it, and `poll_write` copies without it into a chunk of its own where the reader is on another
+//!   thread. The reader empties its chunk without it.
+//! - *Why:* a waker may own the task that owns the other side, and dropping that side takes the lock. `fill` lifts items
+//!   from a guest, and the drop of an item is the user's code: both may take the other side apart. Under the lock each of
+//!   them would deadlock on its own thread. Of a waker only `clone` and `will_wake` run under the lock.
+//! - *Order:* `state`, then the pool of `memory`. Nothing is locked while the pool is.
+//!
+//! # Invariants
+//!
+//! 1. No code of the user's runs under the lock, except `clone` and `will_wake` of a waker. *Tests:*
+//!    `what_was_acknowledged_comes_back_though_a_write_is_under_way` in `tests/streams/handed_over.rs` takes the reader
+//!    apart from within a fill; so does `tests/streams/handed_back.rs` from another thread.
+//! 2. `queued` is the number of items in `chunks`, and `taken` the number that the reader got with its last chunk, until it
+//!    comes back for the next one. `queued + taken` is at most `capacity`. Only the writer adds to the sum, so the room that
+//!    it saw is still there when it comes back from a fill. *Tests:* `tests/streams/lift.rs` and `lower.rs`
+//!    (`..._no_further_ahead_than_the_capacity`), and
+//!    `items_never_get_further_ahead_than_the_capacity_and_none_is_lost` in `tests/peers/handoffs.rs` with three threads.
+//! 3. No chunk in the queue is empty, and all but the last one are full. So a hand-over of bytes holds at most its capacity
+//!    and one chunk, the reader's; one of items also the chunk that is being filled. *Tests:* `tests/idle/held.rs`,
+//!    `tests/idle/pieces.rs`, and `a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole` in
+//!    `tests/streams/handed_over.rs`.
+//! 4. A side registers its waker in the same critical section in which it finds nothing to do. The writer takes the reader's
+//!    waker with each chunk that it puts in the queue and when it closes. The reader takes the writer's waker when it comes
+//!    back from a chunk, when it refuses and when it goes away. So no wake-up is lost. *Test:*
+//!    `bytes_between_three_threads_lose_no_wake_up` in `tests/peers/handoffs.rs`.
+//! 5. Whenever the lock is free, each accepted item is in the queue or with the reader. The writer fills only memory of its
+//!    own without the lock, and checks `reader_gone` before it adds that to the queue. `into_unread` sets `reader_gone` and
+//!    takes the queue in one critical section. So each item is either handed back by the reader or refused to the writer,
+//!    never both and never neither. *Tests:* `every_byte_...` and `every_item_...` in `tests/streams/handed_over.rs`,
+//!    `tests/streams/handed_back.rs`, and `an_end_that_goes_away_at_any_moment_is_told_to_the_other` in
+//!    `tests/peers/handoffs.rs`.
+//! 6. `closed` is set once: to `Ok` by `close` alone, and to an error also by the drop of a writer that was not closed. The
+//!    reader gets it after the last item; an error once, then the end. *Tests:* `tests/streams/handed_over_cuts.rs` and
+//!    `handed_over_writers.rs`.
+//! 7. After `refused` no write that begins is accepted. `refused_before_close` records whether that came before `closed`: it
+//!    is what makes an end `ReceiverDropped`. *Tests:* `tests/streams/lift_ends.rs`,
+//!    `a_completion_says_whether_the_reader_stayed_to_the_end` above all.
+//! 8. Memory that was read goes to `spares`, from where the writer takes it. `spares` are given back when the reader finds
+//!    nothing while no write waits for room, and when the reader goes away. A write waits (`writer_waits`) from the poll that
+//!    finds no room until the next one, a cancel or the close. Memory longer than `max_spare` is never kept. *Tests:*
+//!    `tests/idle/main.rs`.
+//! 9. A side that has ended keeps no task alive: closing and refusing take the writer's waker, and the reader takes its own
+//!    when it is dropped. *Tests:* `an_end_that_is_over_keeps_no_task_in_memory` in `tests/streams/lift_ends.rs`,
+//!    `tests/streams/dropped_futures.rs`.
+//!
+//! # The atomics
+//!
+//! Both are written under the lock only, and read without it as hints. Every decision is made again under the lock.
+//!
+//! - `closed` is `true` once `State::closed` is set. It saves `is_at_end` the lock while the writer is open.
+//! - `epoch` changes with each step that the other side may wait for. A side that spins watches it: a change that it misses
+//!   costs it a park, no wake-up, for the waker is registered afterwards, under the lock.
 
 mod memory;
-mod patience;
 mod reader;
+mod spin;
 mod writer;
 
 use std::collections::VecDeque;
@@ -48,85 +83,86 @@ pub(crate) use self::writer::{ReaderGone, Writer};
 use crate::EndReason;
 
 struct State<T, E> {
-    /// What the reader takes next, none of them empty. The last one is away while the writer adds to it.
+    /// The queue. The last chunk is away while the writer appends to it under the lock.
     chunks: VecDeque<Vec<T>>,
-    /// How many items are in there.
-    waiting: usize,
-    /// How many the reader took last, and has not come back from.
-    lent: usize,
-    /// The memory of chunks that were read.
+    /// The number of items in `chunks`.
+    queued: usize,
+    /// The number of items in the chunk that the reader took last, until it comes back.
+    taken: usize,
+    /// Memory of chunks that were read, for the writer to use again.
     spares: Vec<Vec<T>>,
-    /// Set once, by the writer: no more comes. The error is gone once it was read.
+    /// Set once, by the writer: nothing more comes. The reader replaces an error by `Ok` when it has got it.
     closed: Option<Result<(), E>>,
-    /// Nobody takes what is written any more, though the reader may still be there.
+    /// Writes are refused. The reader may still read what is queued.
     refused: bool,
-    /// It was refused before it was closed.
-    left_early: bool,
+    /// `refused` was set before `closed`.
+    refused_before_close: bool,
+    /// The reader was dropped or taken apart: nothing may be added to the queue.
     reader_gone: bool,
     writer: Option<Waker>,
     reader: Option<Waker>,
-    /// The writer found no room, and has not been back.
+    /// The writer found no room in its last poll.
     writer_waits: bool,
-    /// The threads on which the two sides were last, or 0.
-    writer_at: usize,
-    reader_at: usize,
+    /// The threads on which the two sides were polled last, or 0.
+    writer_thread: usize,
+    reader_thread: usize,
 }
 
 impl<T, E> State<T, E> {
-    /// Whether the two sides are on two threads, as far as is known.
-    fn is_apart(&self) -> bool {
-        let (writer, reader) = (self.writer_at, self.reader_at);
+    /// Whether the two sides were last polled on different threads.
+    fn on_two_threads(&self) -> bool {
+        let (writer, reader) = (self.writer_thread, self.reader_thread);
         writer != 0 && reader != 0 && writer != reader
     }
 
-    /// Whether nothing can be written any more.
-    fn is_shut(&self) -> bool {
+    fn rejects_writes(&self) -> bool {
         self.refused || self.closed.is_some()
     }
 
     fn refuse(&mut self) -> Option<Waker> {
         self.refused = true;
-        self.left_early |= self.closed.is_none();
+        self.refused_before_close |= self.closed.is_none();
         self.writer.take()
     }
 }
 
 struct Shared<T, E> {
     state: Mutex<State<T, E>>,
-    /// Looked at without the lock.
+    /// A hint: `State::closed` is set.
     closed: AtomicBool,
-    /// Another number each time one side has done something that the other may wait for.
-    turn: AtomicU32,
+    /// Changes each time one side has done something that the other may wait for.
+    epoch: AtomicU32,
     capacity: usize,
-    /// How many items a chunk has at most.
-    chunk: usize,
-    /// How many there is memory for at most in what is used again.
-    largest: usize,
+    /// Items in a chunk at most.
+    max_chunk: usize,
+    /// The capacity of memory that is used again at most.
+    max_spare: usize,
     memory: Memory<T>,
 }
 
 impl<T, E> Shared<T, E> {
     fn lock(&self) -> MutexGuard<'_, State<T, E>> {
-        // Nothing is run under the lock that could leave the state half changed.
+        // No code that could panic leaves the state half changed: invariant 1.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was done that the other side may wait for. Called under the lock only, and so a store is enough.
-    fn turn(&self, _: &mut State<T, E>) -> u32 {
-        let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1);
-        self.turn.store(turn, Ordering::Release);
-        turn
+    /// Called under the lock only, so a load and a store are enough.
+    fn advance_epoch(&self, _: &mut State<T, E>) -> u32 {
+        let epoch = self.epoch.load(Ordering::Relaxed).wrapping_add(1);
+        self.epoch.store(epoch, Ordering::Release);
+        epoch
     }
 
-    /// Gives memory back if nothing is there to be read, and nothing is about to be written.
-    fn rest(&self, state: &mut State<T, E>) {
+    /// Gives the spare memory back if nothing is queued and no write waits for room: invariant 8.
+    fn release_idle_buffers(&self, state: &mut State<T, E>) {
         if state.chunks.is_empty() && !state.writer_waits {
             (self.memory.give)(&mut state.spares);
         }
     }
 
+    /// How many items may still be written: invariant 2.
     fn room(&self, state: &State<T, E>) -> usize {
-        self.capacity.saturating_sub(state.waiting + state.lent)
+        self.capacity.saturating_sub(state.queued + state.taken)
     }
 }
 
@@ -136,7 +172,8 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// Registers the waker of this poll; what it replaces is dropped outside of the lock, for it may own a task that takes it.
+/// Registers the waker of this poll. The caller drops the replaced one after the unlock: it may own a task whose drop takes
+/// the lock.
 fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,
@@ -144,19 +181,19 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     }
 }
 
-/// Both ends. They hold at most `capacity` items together, at least 2.
+/// A hand-over of items. Both sides together hold at most `capacity` items; a capacity below 2 counts as 2.
 pub(crate) fn handoff<T, E: From<EndReason>>(capacity: usize) -> (Writer<T, E>, Reader<T, E>) {
     with_memory(capacity, usize::MAX, Memory::PLAIN)
 }
 
-/// The same for bytes that the reader copies.
+/// A hand-over of bytes that the reader copies out.
 pub(crate) fn byte_handoff<E: From<EndReason>>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
-    // Shared memory is for chunks of that length, or a hand-over would hold much more than its capacity.
+    // Pooled buffers have the length of a full chunk: with a small capacity they would exceed it by far.
     let shared = capacity / 2 >= CHUNK;
     with_memory(capacity, CHUNK, if shared { Memory::SHARED } else { Memory::PLAIN })
 }
 
-/// The same for bytes that the reader takes away with the chunk they are in.
+/// A hand-over of bytes whose reader keeps the chunks.
 #[cfg(feature = "http-body")]
 pub(crate) fn chunk_handoff<E: From<EndReason>>(capacity: usize) -> (Writer<u8, E>, Reader<u8, E>) {
     with_memory(capacity, CHUNK, Memory::PLAIN)
@@ -164,34 +201,34 @@ pub(crate) fn chunk_handoff<E: From<EndReason>>(capacity: usize) -> (Writer<u8, 
 
 fn with_memory<T, E: From<EndReason>>(
     capacity: usize,
-    chunk: usize,
+    max_chunk: usize,
     memory: Memory<T>,
 ) -> (Writer<T, E>, Reader<T, E>) {
     let capacity = capacity.max(2);
     let state = State {
         chunks: VecDeque::new(),
-        waiting: 0,
-        lent: 0,
+        queued: 0,
+        taken: 0,
         spares: Vec::new(),
         closed: None,
         refused: false,
-        left_early: false,
+        refused_before_close: false,
         reader_gone: false,
         writer: None,
         reader: None,
         writer_waits: false,
-        writer_at: 0,
-        reader_at: 0,
+        writer_thread: 0,
+        reader_thread: 0,
     };
-    // Two at least, so that one is filled while another is read.
-    let chunk = chunk.min(capacity / 2);
+    // At least two chunks, so that one is filled while another is read.
+    let max_chunk = max_chunk.min(capacity / 2);
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
         closed: AtomicBool::new(false),
-        turn: AtomicU32::new(0),
+        epoch: AtomicU32::new(0),
         capacity,
-        chunk,
-        largest: chunk.max(memory.enough),
+        max_chunk,
+        max_spare: max_chunk.max(memory.min_reused),
         memory,
     });
     (Writer::new(shared.clone()), Reader::new(shared))

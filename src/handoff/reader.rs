@@ -5,53 +5,54 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
-use super::patience::{Patience, here};
+use super::spin::{SpinBudget, thread_id};
 use super::{Shared, State, register, wake};
 
-/// The end that is read from. Dropping it tells the writer, and wakes it.
+/// The reading side. Dropping it refuses further writes, and wakes the writer.
 pub(crate) struct Reader<T, E> {
     shared: Arc<Shared<T, E>>,
+    /// Taken from the queue, and read without the lock.
     chunk: VecDeque<T>,
-    patience: Patience,
+    spin: SpinBudget,
 }
 
-/// What a reader that has read its chunk sees when it looks for another one.
-struct Look<'a, T, E> {
+/// The locked state after a reader has read its chunk and asked for the next one.
+struct NextChunk<'a, T, E> {
     state: MutexGuard<'a, State<T, E>>,
-    /// It has got another chunk.
+    /// There was one.
     found: bool,
-    /// Of a writer that waited for room, of which there is some now.
+    /// Of a writer that waited for the room that the read chunk leaves.
     writer: Option<Waker>,
-    turn: u32,
+    epoch: u32,
 }
 
-impl<'a, T, E> Look<'a, T, E> {
+impl<'a, T, E> NextChunk<'a, T, E> {
     #[inline]
     fn new(shared: &'a Shared<T, E>, chunk: &mut VecDeque<T>) -> Self {
         let mut state = shared.lock();
-        state.reader_at = here();
-        // What was read makes room.
-        let writer = match mem::take(&mut state.lent) {
+        state.reader_thread = thread_id();
+        // Invariant 4: the chunk was read, so there is room.
+        let writer = match mem::take(&mut state.taken) {
             0 => None,
             _ => state.writer.take(),
         };
-        let turn = shared.turn(&mut state);
+        let epoch = shared.advance_epoch(&mut state);
         let next = state.chunks.pop_front();
         let found = next.is_some();
         if let Some(next) = next {
-            state.waiting -= next.len();
-            state.lent = next.len();
+            state.queued -= next.len();
+            state.taken = next.len();
             let read = Vec::from(mem::replace(chunk, next.into()));
-            if (1..=shared.largest).contains(&read.capacity()) {
+            if (1..=shared.max_spare).contains(&read.capacity()) {
                 state.spares.push(read);
             }
         }
-        Self { state, found, writer, turn }
+        Self { state, found, writer, epoch }
     }
 
-    /// Lets go of the lock.
+    /// Unlocks, then wakes the writer: invariant 1.
     #[inline]
-    fn done(self) {
+    fn unlock(self) {
         drop(self.state);
         wake(self.writer);
     }
@@ -59,10 +60,10 @@ impl<'a, T, E> Look<'a, T, E> {
 
 impl<T, E> Reader<T, E> {
     pub(super) fn new(shared: Arc<Shared<T, E>>) -> Self {
-        Self { shared, chunk: VecDeque::new(), patience: Patience::new() }
+        Self { shared, chunk: VecDeque::new(), spin: SpinBudget::new() }
     }
 
-    /// Waits for items, of which there is at least one; none are there at the end. The error comes once, after all items.
+    /// Waits for items. At the end the chunk is empty. The error comes once, after all items.
     #[inline]
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut VecDeque<T>, E>> {
         ready!(self.poll_ready(cx));
@@ -74,84 +75,84 @@ impl<T, E> Reader<T, E> {
         Poll::Ready(Ok(&mut self.chunk))
     }
 
-    /// Waits until there is an item, the end or the error.
+    /// Waits for an item, the end or the error.
     #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.chunk.is_empty() {
             return Poll::Ready(());
         }
-        let Self { shared, chunk, patience } = self;
-        let look = Look::new(shared, chunk);
-        if look.found {
-            look.done();
+        let Self { shared, chunk, spin } = self;
+        let next = NextChunk::new(shared, chunk);
+        if next.found {
+            next.unlock();
             return Poll::Ready(());
         }
-        Self::poll_wait(shared, chunk, patience, look, cx)
+        Self::poll_wait(shared, chunk, spin, next, cx)
     }
 
-    /// There was nothing.
+    /// The queue was empty: spins if the writer is on another thread, then parks.
     #[inline(never)]
     fn poll_wait<'a>(
         shared: &'a Shared<T, E>,
         chunk: &mut VecDeque<T>,
-        patience: &mut Patience,
-        mut look: Look<'a, T, E>,
+        spin: &mut SpinBudget,
+        mut next: NextChunk<'a, T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if look.state.closed.is_none() && look.state.is_apart() {
-            let turn = look.turn;
-            look.done();
-            patience.wait(&shared.turn, turn);
-            look = Look::new(shared, chunk);
-            if look.found {
-                look.done();
+        if next.state.closed.is_none() && next.state.on_two_threads() {
+            let epoch = next.epoch;
+            next.unlock();
+            spin.wait(&shared.epoch, epoch);
+            next = NextChunk::new(shared, chunk);
+            if next.found {
+                next.unlock();
                 return Poll::Ready(());
             }
         }
-        let state = &mut look.state;
-        // One that is idle or at its end holds no memory.
+        let state = &mut next.state;
+        // Invariant 8: an idle hand-over holds no memory.
         if chunk.capacity() > 0 {
             state.spares.push(mem::take(chunk).into());
         }
-        shared.rest(state);
+        shared.release_idle_buffers(state);
         if state.closed.is_some() {
-            look.done();
+            next.unlock();
             return Poll::Ready(());
         }
         let stale = register(&mut state.reader, cx);
-        look.done();
+        next.unlock();
         drop(stale);
         Poll::Pending
     }
 
-    /// Takes memory in exchange for that of a chunk which was taken away, unless it is longer than any chunk.
+    /// Takes memory in exchange for a chunk that was moved out, unless it is longer than any chunk.
     #[inline]
     pub(crate) fn give_storage(&mut self, storage: Vec<T>) {
-        if storage.capacity() <= self.shared.largest {
+        if storage.capacity() <= self.shared.max_spare {
             self.chunk = storage.into();
         }
     }
 
-    /// Refuses what is written from now on; what was written before stays to be read.
+    /// Refuses further writes: invariant 7. What was written before can still be read.
     pub(crate) fn refuse(&self) {
         let mut state = self.shared.lock();
-        let waiting = state.refuse();
-        self.shared.turn(&mut state);
+        let waker = state.refuse();
+        self.shared.advance_epoch(&mut state);
         drop(state);
-        wake(waiting);
+        wake(waker);
     }
 
-    /// What was written and is not read. A write that is under way on another thread comes to nothing: its writer is told.
+    /// What was written and not read. A write that is under way on another thread fails: invariant 5.
     pub(crate) fn into_unread(mut self) -> Vec<T> {
         let mut unread = Vec::from(mem::take(&mut self.chunk));
         let mut state = self.shared.lock();
-        // Invariant 5: from here on nothing is accepted.
+        // Invariant 5: nothing is accepted any more.
         state.reader_gone = true;
-        let waiting = state.refuse();
+        let waker = state.refuse();
         let rest = mem::take(&mut state.chunks);
-        state.waiting = 0;
+        state.queued = 0;
         drop(state);
-        wake(waiting);
+        wake(waker);
         unread.extend(rest.into_iter().flatten());
         unread
     }
@@ -181,15 +182,15 @@ impl<T, E> Drop for Reader<T, E> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.reader_gone = true;
-        let waiting = state.refuse();
+        let waker = state.refuse();
         let unread = mem::take(&mut state.chunks);
         let mut spares = mem::take(&mut state.spares);
         let stale = state.reader.take();
-        self.shared.turn(&mut state);
+        self.shared.advance_epoch(&mut state);
         drop(state);
-        wake(waiting);
+        wake(waker);
         drop(stale);
-        // The items are dropped outside of the lock.
+        // Items are dropped outside of the lock: invariant 1.
         for mut chunk in unread.into_iter().chain([mem::take(&mut self.chunk).into()]) {
             chunk.clear();
             spares.push(chunk);

@@ -5,26 +5,26 @@ use wasmtime::{AsContextMut as _, Result, StoreContextMut};
 use super::Nested;
 use crate::from_guest::GuestItems;
 
-/// Values without handles: they mean the same on the host's side and in every store.
+/// Values without handles: they mean the same on the host and in every store.
 ///
-/// Numbers, `bool`, `char` and strings, and lists, options, results and tuples of plain values. A record, variant, enum or flags
-/// type of yours becomes one by a line: [`plain!`](crate::plain). Streams, futures and resources are not plain, and so an adapter
-/// does not take them as they are: see [`nested`](crate::ItemConsumer::nested),
+/// Numbers, `bool`, `char` and strings, and lists, options, results and tuples of plain values.
+/// [`plain!`](crate::plain) makes a record, variant, enum or flags type of yours plain. Streams, futures and resources
+/// are not plain, so an adapter does not take them as they are: see [`nested`](crate::ItemConsumer::nested),
 /// [`receive_with`](crate::ItemConsumer::receive_with) and [`deliver_with`](crate::ItemProducer::deliver_with).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` may hold handles, which belong to one store and must not be kept as they are",
+    message = "`{Self}` may hold handles, which are valid in one store only and must not be kept as they are",
     label = "not known to be a plain value",
     note = "a record, variant, enum or flags type without handles: `wasmtime_streams::plain!({Self});`",
     note = "streams and futures: `.nested()`; resources: `.deliver_with(..)` and `.receive_with(..)`"
 )]
 pub trait Plain: Send + Sync + 'static {}
 
-/// Items of a guest's, and what they become on the host when they are lifted.
+/// Items that a guest writes, and what they become on the host when they are lifted.
 ///
-/// | a guest's … | becomes … |
+/// | an item of the guest … | becomes … |
 /// |---|---|
 /// | number, `bool`, `char`, `string` | the same |
-/// | `list`, `option`, `result`, `tuple` | the same, of what their parts become |
+/// | `list`, `option`, `result`, `tuple` | the same, with its parts converted |
 /// | `stream<u8>` | a [`GuestReader`](crate::from_guest::GuestReader) |
 /// | `stream<T>` | [`GuestItems`] of what `T` becomes |
 /// | `future<T>` | a [`GuestValue`](crate::from_guest::GuestValue) of what `T` becomes |
@@ -32,7 +32,7 @@ pub trait Plain: Send + Sync + 'static {}
 /// | record or variant with handles | a type of yours: implement this trait for it |
 /// | resource | an object of yours: implement this trait for `Resource<R>` and the data of your store |
 ///
-/// What a step with store access makes of an item ([`receive_with`](crate::ItemConsumer::receive_with)) needs none of this.
+/// A step with store access ([`receive_with`](crate::ItemConsumer::receive_with)) needs none of this.
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, Resource, ResourceTable, StreamReader};
@@ -79,15 +79,15 @@ pub trait Plain: Send + Sync + 'static {}
     note = "else implement `IntoHost`, or use a step with store access: `receive_with`"
 )]
 pub trait IntoHost<D: 'static>: Lift + Send + Sync + 'static {
-    /// What it becomes. The same type says that there are no handles in it.
+    /// What it becomes. If that is the type itself, there are no handles in it.
     type Host: Send + 'static;
 
-    /// What a stream of such items becomes that is itself an item: `GuestItems<Self::Host>`.
+    /// What a stream of such items becomes if it is itself an item: `GuestItems<Self::Host>`.
     type Stream: From<GuestItems<Self::Host>> + Send + 'static;
 
-    /// Makes it.
+    /// Converts the item.
     ///
-    /// Of several handles all should be converted, before the first error is returned: one that is left raw is freed by nobody.
+    /// Convert all handles of the item before returning the first error: one that is left raw is never freed.
     ///
     /// # Errors
     ///
@@ -108,14 +108,14 @@ pub trait IntoHost<D: 'static>: Lift + Send + Sync + 'static {
     }
 }
 
-/// Items of the host's, and what they become when they are delivered to a guest.
+/// Items of the host, and what they become when they are delivered to a guest.
 ///
-/// The way back of [`IntoHost`], and the same table read from the right: plain values are what they are, and what
-/// [`lift`](crate::from_guest) made is a stream or future again, also in another store. Besides, each
-/// [`ByteProducer`](crate::ByteProducer) is a `stream<u8>`, each [`ItemProducer`](crate::ItemProducer) a `stream<T>` and each
-/// [`ValueProducer`](crate::ValueProducer) a `future<T>`: whatever an adapter of this crate gives can be an item.
+/// The inverse of [`IntoHost`]: plain values stay as they are, and what [`from_guest`](crate::from_guest) returned
+/// becomes a stream or future again, in any store. Besides, each [`ByteProducer`](crate::ByteProducer) becomes a
+/// `stream<u8>`, each [`ItemProducer`](crate::ItemProducer) a `stream<T>` and each
+/// [`ValueProducer`](crate::ValueProducer) a `future<T>`: whatever an adapter of this crate returns can be an item.
 ///
-/// Nothing is made in the store before the guest gets it, so an item that is not delivered is only dropped.
+/// Nothing is made in the store before the guest gets it: an item that is not delivered is only dropped.
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, StreamReader};
@@ -152,10 +152,10 @@ pub trait IntoHost<D: 'static>: Lift + Send + Sync + 'static {
     note = "else implement `IntoGuest`, or use a step with store access: `deliver_with`"
 )]
 pub trait IntoGuest<D: 'static>: Send + 'static {
-    /// What it becomes. The same type says that there are no handles in it.
+    /// What it becomes. If that is the type itself, there are no handles in it.
     type Guest: Lower + Lift + Send + Sync + 'static;
 
-    /// Makes it. What other items made through `at` when this fails is closed again.
+    /// Converts the item. If it fails, the streams and futures that it made through `at` are closed again.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ pub trait IntoGuest<D: 'static>: Send + 'static {
 pub struct Crossing<'a, D: 'static> {
     store: StoreContextMut<'a, D>,
     pub(super) nested: Nested,
-    /// What was made for the item that crosses.
+    /// The streams and futures made for the current item.
     made: Vec<Made>,
 }
 
@@ -188,12 +188,12 @@ impl<'a, D: 'static> Crossing<'a, D> {
         self.store.as_context_mut()
     }
 
-    /// An item for the guest, whole or not at all.
+    /// Converts an item for the guest. If that fails, what was made for it is closed.
     pub(crate) fn give<I: IntoGuest<D>>(&mut self, item: I) -> Result<I::Guest> {
         let guests = item.into_guest(self);
         let failed = guests.is_err();
         for made in self.made.drain(..) {
-            // That an item failed is what is told; to close what was just made does not.
+            // The item's error is reported, not one of closing.
             let _ = match (failed, made) {
                 (true, Made::Stream(mut stream)) => stream.close(self.store.as_context_mut()),
                 (true, Made::Future(mut future)) => future.close(self.store.as_context_mut()),

@@ -1,4 +1,4 @@
-//! The step with store access between what flows on the host's side and what crosses to the guest.
+//! The step with store access between host items and what crosses to the guest.
 
 use std::mem;
 
@@ -6,16 +6,16 @@ use wasmtime::{AsContextMut, Result, StoreContextMut};
 
 use crate::items::Plain;
 
-/// Makes the items that cross to the guest out of a source's items, at the moment of delivery and with store access.
+/// Converts the items of a source into what crosses to the guest, at the moment of delivery and with store access.
 ///
-/// This is where a host object becomes a `Resource<T>` in the store's table: only when the guest really gets it, never
-/// for a zero-length read, never ahead of the guest. Closures come in by
-/// [`ItemProducer::deliver_with`](crate::ItemProducer::deliver_with); without one items cross [as they are](Identity).
+/// Here a host object becomes a `Resource<T>` in the store's table: only when the guest gets it, never for a
+/// zero-length read and never ahead of the guest. [`ItemProducer::deliver_with`](crate::ItemProducer::deliver_with)
+/// takes a closure; without a step items cross [as they are](Identity).
 pub trait Deliver<D: 'static, I>: Send + 'static {
     /// What crosses to the guest.
     type Wire;
 
-    /// Makes one item.
+    /// Converts one item.
     ///
     /// # Errors
     ///
@@ -23,7 +23,7 @@ pub trait Deliver<D: 'static, I>: Send + 'static {
     /// [`End::Undeliverable`](crate::End::Undeliverable).
     fn deliver(&mut self, store: StoreContextMut<'_, D>, item: I) -> Result<Self::Wire>;
 
-    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it.
+    /// Converts a whole batch and appends it to `out`. On an error `out` holds the items before it.
     ///
     /// # Errors
     ///
@@ -42,16 +42,15 @@ pub trait Deliver<D: 'static, I>: Send + 'static {
     }
 }
 
-/// Makes a sink's items out of what the guest wrote, in the same poll and with store access.
+/// Converts what the guest wrote into the items of a sink, in the poll that lifts it and with store access.
 ///
-/// A handle that was lifted must not be kept raw, since a `Drop` has no store to free it with; here it is turned into
-/// the object that it stands for. Closures come in by
-/// [`ItemConsumer::receive_with`](crate::ItemConsumer::receive_with).
+/// A lifted handle must not be kept raw, since a `Drop` has no store to free it with: here it becomes the object that
+/// it stands for. [`ItemConsumer::receive_with`](crate::ItemConsumer::receive_with) takes a closure.
 pub trait Receive<D: 'static, W>: Send + 'static {
-    /// What flows on the host's side.
+    /// What the sink gets.
     type Item;
 
-    /// Makes one item.
+    /// Converts one item.
     ///
     /// # Errors
     ///
@@ -59,29 +58,29 @@ pub trait Receive<D: 'static, W>: Send + 'static {
     /// [`End::Undeliverable`](crate::End::Undeliverable).
     fn receive(&mut self, store: StoreContextMut<'_, D>, wire: W) -> Result<Self::Item>;
 
-    /// Whether what is lifted may hold handles, of streams, futures or resources. Then each item is lifted alone if it may own
-    /// heap data, too: Wasmtime's hostcall fuel may end in the midst of a batch, and its handles are taken by then.
+    /// Whether lifted items may hold handles, of streams, futures or resources. If they may also own heap data, each is
+    /// lifted alone: Wasmtime's hostcall fuel can run out within a batch, after handles were taken.
     ///
     /// True by default.
     fn may_hold_handles(&self) -> bool {
         true
     }
 
-    /// Takes what the sink does not want any more, when a stream that the host itself has made is piped and ends early: nobody else
-    /// has those items then. They are received and dropped, by default.
+    /// Disposes of an item that the sink no longer takes, if a stream made by the host is piped and ends early: nothing
+    /// else owns that item then. By default it is received and dropped.
     fn discard(&mut self, store: StoreContextMut<'_, D>, wire: W) {
         let _ = self.receive(store, wire);
     }
 
-    /// The storage that a batch is lifted into before [`Receive::receive_all`] gets it. `out` is what `receive_all` will
-    /// be given; a step that changes nothing lends its storage. Empty by default.
+    /// The storage that a batch is lifted into before [`Receive::receive_all`] gets it. `receive_all` gets the same
+    /// `out`; a step that changes nothing lends its storage. Empty by default.
     fn storage(&mut self, out: &mut Vec<Self::Item>) -> Vec<W> {
         let _ = out;
         Vec::new()
     }
 
-    /// Makes a whole batch, appended to `out`. On an error `out` holds what was made before it. What comes after it in
-    /// the batch is received as well, and dropped: a handle that is lifted must not stay raw.
+    /// Converts a whole batch and appends it to `out`. On an error `out` holds the items before it. Those after it are
+    /// received and dropped: a lifted handle must not stay raw.
     ///
     /// # Errors
     ///
@@ -107,7 +106,7 @@ impl<D: 'static, I: Plain> Deliver<D, I> for Identity {
         Ok(item)
     }
 
-    // Of one item, half of the call is to make it.
+    // Inlined: for a single item the call is half of the cost.
     #[inline(always)]
     fn deliver_all(
         &mut self,
@@ -145,13 +144,13 @@ impl<D: 'static, W: Plain> Receive<D, W> for Identity {
         wire: Vec<W>,
         out: &mut Vec<W>,
     ) -> Result<()> {
-        // `storage` took what was there, so `wire` starts with it.
+        // `storage` took the items of `out`, so `wire` starts with them.
         *out = wire;
         Ok(())
     }
 }
 
-/// All of a batch, the rest behind a failure too, which is dropped: a handle that is lifted must not stay raw.
+/// Receives a whole batch. Items after a failure are received and dropped: a lifted handle must not stay raw.
 pub(crate) fn receive_each<W, I>(
     wire: Vec<W>,
     out: &mut Vec<I>,
@@ -169,7 +168,7 @@ pub(crate) fn receive_each<W, I>(
     outcome
 }
 
-/// Values that the host makes without store access, of whatever type.
+/// Passes on values that the host made without store access, of any type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AsIs;
 

@@ -1,4 +1,4 @@
-//! Streams and futures: of a guest's as objects of the host's, and the way back.
+//! Streams and futures: from handles of a guest to host objects, and back.
 
 use std::future::Future;
 
@@ -55,7 +55,7 @@ impl<D: 'static, T: IntoGuest<D>> IntoGuest<D> for GuestItems<T> {
     }
 }
 
-/// A guest that gives no value makes the other one trap: a `future<T>` must resolve.
+/// A `future<T>` must resolve: if the guest that writes it gives no value, the one that reads it traps.
 impl<D: 'static, T: IntoGuest<D>> IntoGuest<D> for GuestValue<T> {
     type Guest = FutureReader<T::Guest>;
 

@@ -8,11 +8,10 @@ use crate::items::receive_each;
 use crate::items::{Deliver, Receive};
 use crate::limits::{HOST_CAPACITY, default_batch};
 
-/// Items with streams and futures in them: objects of the host's on its side, streams and futures on the guest's. The step of
-/// `nested()`.
+/// Items with streams and futures in them: host objects on the host, handles in the guest. The step of `nested()`.
 ///
-/// [`IntoGuest`] says of each type what it becomes on the way to a guest, and [`IntoHost`] on the way from one. Items without
-/// handles cross as they are here, too, whole batches at a time.
+/// [`IntoGuest`] says what each type becomes on the way to a guest, and [`IntoHost`] on the way from one. Items without
+/// handles cross as they are, whole batches at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Nested {
     bytes: usize,
@@ -26,14 +25,14 @@ impl Default for Nested {
 }
 
 impl Nested {
-    /// How many bytes each `stream<u8>` holds that a guest gives in an item: 64 KiB by default, and at least 2.
+    /// The capacity of each `stream<u8>` in an item of a guest, in bytes: 64 KiB by default, and at least 2.
     pub fn bytes(mut self, capacity: usize) -> Self {
         self.bytes = capacity;
         self
     }
 
-    /// How many items every other stream holds that a guest gives in an item, at least 2: by default 64 if they own heap data,
-    /// and else as many as 64 KiB hold.
+    /// The capacity of each other stream in an item of a guest, in items, at least 2. By default 64 if the items own
+    /// heap data, else as many as 64 KiB hold.
     pub fn items(mut self, capacity: usize) -> Self {
         self.items = Some(capacity);
         self
@@ -55,7 +54,7 @@ impl<D: 'static, I: IntoGuest<D>> Deliver<D, I> for Nested {
         Crossing::new(store, *self).give(item)
     }
 
-    // Of one item, half of the call is to make it.
+    // Inlined: for a single item the call is half of the cost.
     #[inline(always)]
     fn deliver_all(
         &mut self,
@@ -104,7 +103,7 @@ impl<D: 'static, W: IntoHost<D>> Receive<D, W> for Nested {
         out: &mut Vec<W::Host>,
     ) -> Result<()> {
         if let Some(plain) = cast::<_, Vec<W::Host>>(&mut wire) {
-            // `storage` took what was there, so `wire` starts with it.
+            // `storage` took the items of `out`, so `wire` starts with them.
             *out = mem::take(plain);
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Values without handles, and what is made of parts.
+//! Plain values, and types made of parts.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use wasmtime::{Error, Result};
 use super::{Crossing, IntoGuest, IntoHost, Plain};
 use crate::from_guest::{GuestItems, GuestReader};
 
-/// `value` as a `B`, if that is what it is.
+/// `value` as a `B`, if the two types are the same.
 ///
-/// It is decided where the types are known, at compile time: plain items cross without being looked at.
+/// Decided at compile time: plain items cross without being touched.
 #[inline(always)]
 pub(crate) fn cast<A: 'static, B: 'static>(value: &mut A) -> Option<&mut B> {
     (value as &mut dyn Any).downcast_mut()
@@ -23,7 +23,7 @@ pub(crate) fn is_same<A: 'static, B: 'static>() -> bool {
     std::any::TypeId::of::<A>() == std::any::TypeId::of::<B>()
 }
 
-/// Whether a type that owns heap data is one of the usual ones without handles, whatever a step makes of it.
+/// Whether a type that owns heap data is one of the common ones without handles, whatever a step makes of it.
 #[inline(always)]
 pub(crate) fn is_text_or_list<T: 'static>() -> bool {
     is_same::<T, String>()
@@ -33,10 +33,11 @@ pub(crate) fn is_text_or_list<T: 'static>() -> bool {
         || is_same::<T, Vec<String>>()
 }
 
-/// Says of records, variants, enums and flags of yours that they are [`Plain`](crate::items::Plain), which lets them be items.
+/// Declares records, variants, enums and flags of yours [`Plain`](crate::items::Plain), so that they can be items.
 ///
-/// It implements [`IntoHost`](crate::items::IntoHost) and [`IntoGuest`](crate::items::IntoGuest) as well, each as the type itself. Nobody checks
-/// that there is no stream, future or resource in the type: those would stay in the store's table.
+/// It also implements [`IntoHost`](crate::items::IntoHost) and [`IntoGuest`](crate::items::IntoGuest), each as the type
+/// itself. It does not check that the type holds no stream, future or resource: such a handle would stay in the store's
+/// table.
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower};
@@ -209,7 +210,7 @@ impl<D: 'static, T: Plain + Lift + Lower> IntoGuest<D> for Arc<[T]> {
     }
 }
 
-/// An array of what was made of the items of one.
+/// Turns the converted items of an array back into an array.
 fn array<T, const N: usize>(items: Vec<T>) -> Result<[T; N]> {
     items.try_into().map_err(|_| Error::msg("a list of another length"))
 }
@@ -243,7 +244,7 @@ macro_rules! tuples {
             #[inline]
             fn into_host(self, at: &mut Crossing<'_, D>) -> Result<Self::Host> {
                 let ($($part,)+) = self;
-                // All of them, before the first error: none must stay raw.
+                // All parts before the first error: no handle may stay raw.
                 let ($($part,)+) = ($($part.into_host(at),)+);
                 Ok(($($part?,)+))
             }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts what moves, for a progress bar or metrics to read while it runs.
+/// Counts bytes or items and operations, for a progress bar or metrics to read while a stream runs.
 ///
-/// Clones count together, and so do the streams that are given the same meter. Made before the stream:
+/// Clones share their counts, and so do all streams that are given the same meter.
 ///
 /// ```
 /// use wasmtime_streams::Meter;
@@ -24,22 +24,22 @@ struct Counts {
 }
 
 impl Meter {
-    /// A meter that stands at 0.
+    /// A meter with all counts at 0.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many bytes or items the guest has got or given.
+    /// The number of bytes or items that the guest has read or written.
     pub fn moved(&self) -> u64 {
         self.0.moved.load(Ordering::Relaxed)
     }
 
-    /// In how many of the guest's reads or writes they moved. Those that moved nothing do not count.
+    /// The number of guest reads or writes that moved something.
     pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::Relaxed)
     }
 
-    /// `first` of an operation: a write that is held may take more in a later poll.
+    /// `first`: nothing moved in this operation before. A held write may take more in a later poll.
     pub(crate) fn count(&self, moved: usize, first: bool) {
         if moved > 0 {
             self.0.moved.fetch_add(moved as u64, Ordering::Relaxed);

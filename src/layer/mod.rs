@@ -1,7 +1,8 @@
-//! What is configured beside a source or sink: limits, endings, observers. The core asks; a source never sees them.
+//! Layers: what is configured beside a source or sink (limits, signals, observers, spans). The core calls them; a source or
+//! sink never sees them.
 //!
-//! One struct for all streams, bytes being items of type `u8`: no type changes with what is configured, and a stream without
-//! layers pays one look at a null pointer.
+//! One struct serves all streams, with bytes as items of type `u8`. No type changes with what is configured, and a stream
+//! without layers pays one comparison with a null pointer an operation.
 
 mod meter;
 mod signal;
@@ -17,15 +18,15 @@ use crate::{
     ItemSink, ItemSource, completion::Holding,
 };
 
-/// How a stream ended, as far as a layer is told: everything but the error of the source or sink.
+/// How a stream ended, for a layer: everything but the error of the source or sink.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code))] // only a span says all of it
+#[cfg_attr(not(feature = "tracing"), allow(dead_code))] // only a span reads all of it
 pub(crate) enum Outcome<'a> {
-    /// In order, or cut short by the host or the guest.
+    /// By any reason but the two below.
     Ended(EndReason),
     /// The source or sink failed.
     Failed,
-    /// `lost` items were given and did not reach the other side.
+    /// The source gave `lost` items that did not reach the guest.
     Undeliverable { error: &'a wasmtime::Error, lost: usize },
 }
 
@@ -39,25 +40,28 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// What surrounds the polls of a source or sink, and hears of its end.
+/// Surrounds the polls of a source or sink, and is notified of its end.
 pub(crate) trait Scope: Send {
     fn enter(&mut self);
     fn exit(&mut self);
+    /// Called once, before the object's `ended`.
     fn ended(&mut self, outcome: &Outcome<'_>, moved: u64);
+    /// Called once a sink was closed, or its close was given up.
     fn closed(&mut self, outcome: &Outcome<'_>, moved: u64);
 }
 
-pub(crate) struct Set<T> {
-    /// What a limit still allows.
+pub(crate) struct LayerSet<T> {
+    /// How many items may still pass.
     left: u64,
-    endings: Vec<Signal>,
+    /// Polled in this order: the one added last comes first.
+    signals: Vec<Signal>,
     observers: Vec<Box<dyn FnMut(&[T]) + Send>>,
     scopes: Vec<Box<dyn Scope>>,
 }
 
 /// All layers of a stream, in the order in which they were added.
 #[allow(unreachable_pub)] // in a sealed trait
-pub struct Layers<T>(Option<Box<Set<T>>>);
+pub struct Layers<T>(Option<Box<LayerSet<T>>>);
 
 impl<T> Layers<T> {
     pub(crate) const NONE: Self = Self(None);
@@ -66,9 +70,9 @@ impl<T> Layers<T> {
         self.0.is_none()
     }
 
-    fn set(&mut self) -> &mut Set<T> {
+    fn set(&mut self) -> &mut LayerSet<T> {
         self.0.get_or_insert_with(|| {
-            Box::new(Set { left: u64::MAX, endings: vec![], observers: vec![], scopes: vec![] })
+            Box::new(LayerSet { left: u64::MAX, signals: vec![], observers: vec![], scopes: vec![] })
         })
     }
 
@@ -77,28 +81,28 @@ impl<T> Layers<T> {
         set.left = set.left.min(limit);
     }
 
-    pub(crate) fn until(&mut self, ending: Signal) {
-        self.set().endings.insert(0, ending);
+    pub(crate) fn until(&mut self, signal: Signal) {
+        self.set().signals.insert(0, signal);
     }
 
     pub(crate) fn observe(&mut self, look: Box<dyn FnMut(&[T]) + Send>) {
         self.set().observers.push(look);
     }
 
-    #[allow(dead_code)] // of tracing alone
+    #[allow(dead_code)] // used by the feature `tracing`
     pub(crate) fn scope(&mut self, scope: Box<dyn Scope>) {
         self.set().scopes.push(scope);
     }
 
-    /// The layers, if there are any, entered for a poll.
+    /// The layers, if there are any, with their scopes entered for a poll.
     #[inline(always)]
-    pub(crate) fn within(&mut self) -> Option<Within<'_, T>> {
-        self.0.as_deref_mut().map(Within::new)
+    pub(crate) fn entered(&mut self) -> Option<EnteredLayers<'_, T>> {
+        self.0.as_deref_mut().map(EnteredLayers::new)
     }
 
-    /// What can end the stream while no operation is under way.
+    /// Lets the completion poll the signals as well.
     pub(crate) fn share(&self, signals: &mut Signals) {
-        self.0.iter().flat_map(|set| &set.endings).for_each(|ending| ending.share(signals));
+        self.0.iter().flat_map(|set| &set.signals).for_each(|signal| signal.share(signals));
     }
 
     #[inline]
@@ -115,36 +119,36 @@ impl<T> Layers<T> {
         }
     }
 
-    /// The stream has ended; said once.
+    /// Notifies the layers of the end. Called once.
     pub(crate) fn ended(&mut self, outcome: &Outcome<'_>, moved: u64) {
         self.0.iter_mut().flat_map(|set| &mut set.scopes).for_each(|s| s.ended(outcome, moved));
     }
 
-    /// A sink was closed after that.
+    /// Notifies the layers that a sink was closed, or could not be.
     pub(crate) fn closed(&mut self, outcome: &Outcome<'_>, moved: u64) {
         self.0.iter_mut().flat_map(|set| &mut set.scopes).for_each(|s| s.closed(outcome, moved));
     }
 }
 
-/// The layers during a poll; left however it ends.
-pub(crate) struct Within<'a, T>(&'a mut Set<T>);
+/// The layers during a poll. The scopes are exited when this is dropped, after a panic too.
+pub(crate) struct EnteredLayers<'a, T>(&'a mut LayerSet<T>);
 
-impl<'a, T> Within<'a, T> {
-    fn new(set: &'a mut Set<T>) -> Self {
+impl<'a, T> EnteredLayers<'a, T> {
+    fn new(set: &'a mut LayerSet<T>) -> Self {
         set.scopes.iter_mut().rev().for_each(|scope| scope.enter());
         Self(set)
     }
 }
 
-impl<T> Drop for Within<'_, T> {
+impl<T> Drop for EnteredLayers<'_, T> {
     fn drop(&mut self) {
         self.0.scopes.iter_mut().for_each(|scope| scope.exit());
     }
 }
 
-/// What the core asks of the layers; of none at all it asks nothing.
-pub(crate) trait Ask<T> {
-    /// Whether something outside of the stream ends it now. Asked once an operation, the layer added last first.
+/// The layers as the core uses them during a poll. `()` stands for none, at no cost.
+pub(crate) trait ActiveLayers<T> {
+    /// Whether a signal ends the stream. Called once a poll.
     #[inline(always)]
     fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<EndReason> {
         Poll::Pending
@@ -156,15 +160,15 @@ pub(crate) trait Ask<T> {
         u64::MAX
     }
 
-    /// These have passed.
+    /// Counts and shows items that have passed.
     #[inline(always)]
     fn passed(&mut self, _: &[T]) {}
 }
 
-impl<T> Ask<T> for () {}
+impl<T> ActiveLayers<T> for () {}
 
-/// For where a look each time costs nothing beside the rest.
-impl<T, L: Ask<T>> Ask<T> for Option<L> {
+/// For paths where a branch for each call does not matter.
+impl<T, L: ActiveLayers<T>> ActiveLayers<T> for Option<L> {
     #[inline]
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         self.as_mut().map_or(Poll::Pending, |layers| layers.poll_end(cx))
@@ -183,9 +187,9 @@ impl<T, L: Ask<T>> Ask<T> for Option<L> {
     }
 }
 
-impl<T> Ask<T> for Within<'_, T> {
+impl<T> ActiveLayers<T> for EnteredLayers<'_, T> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let mut polled = self.0.endings.iter().map(|ending| ending.poll(cx));
+        let mut polled = self.0.signals.iter().map(|signal| signal.poll(cx));
         polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 
@@ -207,45 +211,45 @@ impl<T> fmt::Debug for Layers<T> {
     }
 }
 
-/// `n`, or what may still pass.
+/// `n`, but not more than `allowance`.
 #[inline]
 pub(crate) fn at_most(allowance: u64, n: usize) -> usize {
     n.min(usize::try_from(allowance).unwrap_or(usize::MAX))
 }
 
-/// The methods that are the same for all four.
+/// The methods that all producers and consumers have.
 macro_rules! layers {
     ($type:ident<S $(, $rest:ident)*>: $bound:ident, $item:ty, $look:ty, $what:literal, $unit:literal, |$f:ident| $observe:expr) => {
         impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
-            #[doc = concat!("Ends the stream once so many ", $unit, " have moved, as [`End::LimitReached`](crate::End::LimitReached).")]
+            #[doc = concat!("Ends the stream once `limit` ", $unit, " have moved, as [`End::LimitReached`](crate::End::LimitReached).")]
             ///
-            /// It is exact: what is over is not taken, and stays with its owner.
+            /// It is exact: nothing beyond the limit is taken.
             #[doc = $what]
             pub fn limit(self, limit: u64) -> Self {
                 self.layer(|layers| layers.limit(limit))
             }
 
-            /// Ends the stream as `why` when `ending` resolves.
+            /// Ends the stream as `why` when `signal` resolves.
             ///
-            /// An operation that is parked is woken, and sees the other end dropped; else the guest learns it at its next
-            /// operation. With a [completion](crate::Completion) that is awaited the stream ends at once, also while no
-            /// operation is under way, and the object is handed back.
+            /// A parked guest operation is woken and returns `Dropped`; otherwise the guest's next operation does. While a
+            /// [completion](crate::Completion) is awaited the stream ends at once, also while no operation is under way, and
+            /// the object is handed back.
             pub fn until(
                 self,
                 why: EndReason,
-                ending: impl Future<Output = ()> + Send + 'static,
+                signal: impl Future<Output = ()> + Send + 'static,
             ) -> Self {
-                self.until_with(async move { ending.await; why })
+                self.until_with(async move { signal.await; why })
             }
 
             pub(crate) fn until_with(
                 self,
-                ending: impl Future<Output = EndReason> + Send + 'static,
+                signal: impl Future<Output = EndReason> + Send + 'static,
             ) -> Self {
-                self.until_signal(Signal::new(ending))
+                self.until_signal(Signal::new(signal))
             }
 
-            #[doc = concat!("Lets `look` see the ", $unit, " that pass.")]
+            #[doc = concat!("Calls `look` with the ", $unit, " that pass.")]
             pub fn inspect(self, $f: impl FnMut(&$look) + Send + 'static) -> Self {
                 self.observe($observe)
             }

@@ -1,4 +1,33 @@
-//! What ends a stream from outside: one future, which the stream and its completion both wait for.
+//! A signal: a future that ends a stream from outside (a deadline, a token), awaited by the stream and by its completion.
+//!
+//! # The lock `Shared::state`
+//!
+//! It guards the future, its result and the wakers of both sides.
+//!
+//! - *Who takes it:* the stream in each operation, the completion in each poll, whoever wakes the future (any thread), and
+//!   the drop of the stream's [`Signal`]. All of them wait for it.
+//! - *What is done outside of it:* the future is moved out to be polled and to be dropped; wakers are called and dropped
+//!   after the unlock. Only `clone` and `will_wake` of a waker run under it.
+//! - *Why:* the future is the user's code. It may wake itself, cancel the stream, or own what waits for this lock.
+//!
+//! # Invariants
+//!
+//! 1. Only `clone` and `will_wake` of a waker run under the lock, so nobody waits for it longer than a few steps. *Tests:*
+//!    `tests/streams/wakers.rs` (a waker that owns the store is replaced), and `tests/streams/panics.rs` with `By::Signal`.
+//! 2. The future needs a poll only if `woken` is set. A waker sets `woken` before it takes the wakers under the lock; a side
+//!    registers its waker under the lock before it clears `woken`. So either the side sees `woken`, or the waker sees
+//!    the side. *Tests:* `a_token_wakes_a_parked_read_at_once` in `tests/streams/until.rs`, the tokens in
+//!    `tests/streams/races.rs`.
+//! 3. One side polls the future at a time. A side that finds it moved out sets `woken` again, under the lock. The side
+//!    that polls puts the future back, then reads `woken`, and wakes itself if it is set. *Tests:* `By::Token` in
+//!    `tests/streams/cancelled_polls.rs`, `tests/streams/races.rs`.
+//! 4. Each side has a waker of its own, so that the side that polled last does not replace the waker of the other. A wake-up
+//!    and the result wake both, also if the first waker panics. *Tests:* `tests/streams/timeouts.rs`,
+//!    `a_waker_that_panics_does_not_keep_the_other_from_being_woken` in `tests/streams/panics.rs`.
+//! 5. `why` is set once, and both sides get it. The future is dropped then. *Tests:* `the_first_of_several_counts` in
+//!    `tests/streams/until.rs`.
+//! 6. The future is dropped with the stream's `Signal`: it may hold the waker that holds `Shared`, which else would keep
+//!    both alive. *Test:* `the_future_goes_with_the_stream` in `tests/streams/until.rs`.
 
 use std::fmt;
 use std::future::Future;
@@ -10,41 +39,45 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::EndReason;
 use crate::wake::wake_both;
 
-type Ending = Pin<Box<dyn Future<Output = EndReason> + Send>>;
+type SignalFuture = Pin<Box<dyn Future<Output = EndReason> + Send>>;
 
 struct State {
-    /// Away while it is polled: no code of the user's runs under the lock.
-    future: Option<Ending>,
+    /// `None` while it is polled, and after it has resolved: invariants 1 and 3.
+    future: Option<SignalFuture>,
     why: Option<EndReason>,
-    /// Of the guest's parked operation, and of the completion: whoever polls last must not silence the other.
+    /// Of the guest's parked operation ([`STREAM`]) and of the completion ([`COMPLETION`]): invariant 4.
     wakers: [Option<Waker>; 2],
 }
 
+/// The indexes of the two sides.
+const STREAM: usize = 0;
+const COMPLETION: usize = 1;
+
 struct Shared {
     state: Mutex<State>,
-    /// The future has something to say. Else it need not be polled, and an operation costs no timer.
+    /// The future was woken, or was never polled: invariant 2. Else an operation does not poll it, and costs no timer.
     woken: AtomicBool,
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is run under the lock that could leave the state half changed.
+        // No code that could panic leaves the state half changed: invariant 1.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn poll(self: &Arc<Self>, who: usize, cx: &mut Context<'_>) -> Poll<EndReason> {
+    fn poll(self: &Arc<Self>, side: usize, cx: &mut Context<'_>) -> Poll<EndReason> {
         let mut state = self.lock();
         if let Some(why) = state.why {
             return Poll::Ready(why);
         }
-        let registered = state.wakers[who].as_ref().is_some_and(|w| w.will_wake(cx.waker()));
-        let stale = if registered { None } else { state.wakers[who].replace(cx.waker().clone()) };
+        let registered = state.wakers[side].as_ref().is_some_and(|w| w.will_wake(cx.waker()));
+        let stale = if registered { None } else { state.wakers[side].replace(cx.waker().clone()) };
         if !self.woken.swap(false, Ordering::AcqRel) {
             drop(state);
             drop(stale);
             return Poll::Pending;
         }
-        // If it is away, whoever polls it hears of the wake-up: it came by the same waker.
+        // Invariant 3: the other side polls it, and handles the wake-up.
         let Some(mut future) = state.future.take() else {
             self.woken.store(true, Ordering::Release);
             drop(state);
@@ -60,7 +93,7 @@ impl Shared {
             Poll::Pending => {
                 state.future = Some(future);
                 drop(state);
-                // A wake-up that the other side saw while the future was away.
+                // Invariant 3: the other side saw a wake-up while the future was moved out.
                 if self.woken.load(Ordering::Acquire) {
                     cx.waker().wake_by_ref();
                 }
@@ -68,10 +101,10 @@ impl Shared {
             }
             Poll::Ready(why) => {
                 state.why = Some(why);
-                let [parked, waiting] = std::mem::take(&mut state.wakers);
+                let [stream, completion] = std::mem::take(&mut state.wakers);
                 drop(state);
                 drop(future);
-                wake_both(parked, waiting);
+                wake_both(stream, completion);
                 Poll::Ready(why)
             }
         }
@@ -85,27 +118,28 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
-        let [parked, waiting] = std::mem::take(&mut self.lock().wakers);
-        wake_both(parked, waiting);
+        let [stream, completion] = std::mem::take(&mut self.lock().wakers);
+        wake_both(stream, completion);
     }
 }
 
-/// The signal as the stream holds it. The future goes away with it: it may hold the waker that holds the signal.
+/// The signal as the stream holds it. Dropping it drops the future: invariant 6.
 #[allow(unreachable_pub)] // in a sealed trait
 pub struct Signal(Arc<Shared>);
 
 impl Signal {
     pub(crate) fn new(future: impl Future<Output = EndReason> + Send + 'static) -> Self {
-        let future: Ending = Box::pin(future);
+        let future: SignalFuture = Box::pin(future);
         let state = State { future: Some(future), why: None, wakers: [None, None] };
         Self(Arc::new(Shared { state: Mutex::new(state), woken: AtomicBool::new(true) }))
     }
 
-    /// Waits in a poll of the guest's operation.
+    /// Waits in an operation of the guest.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        self.0.poll(0, cx)
+        self.0.poll(STREAM, cx)
     }
 
+    /// Lets the completion poll it as well.
     pub(crate) fn share(&self, signals: &mut Signals) {
         signals.0.push(self.0.clone());
     }
@@ -127,14 +161,14 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// What can end a stream while the guest has no operation under way; a [`Completion`](crate::Completion) waits for it.
+/// The signals of a stream as its [`Completion`](crate::Completion) polls them, also while no operation is under way.
 #[derive(Clone, Default)]
 pub(crate) struct Signals(Vec<Arc<Shared>>);
 
 impl Signals {
     /// Waits for the first of them.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        self.0.iter().map(|signal| signal.poll(1, cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+        self.0.iter().map(|signal| signal.poll(COMPLETION, cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 }
 

@@ -6,11 +6,11 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Error, Result, StoreContextMut, format_err};
 
-use super::{OnError, Seen, Splice, SpliceFn, State, over, splice};
+use super::{OnError, Polled, Splice, SpliceFn, State, layers_end, splice};
 use crate::completion::Completion;
-use crate::layer::{Ask, Layers, Signal, at_most};
+use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
-use crate::place::{Ahead, Beside, BytesFrom, Place};
+use crate::place::{LookAhead, StreamState, BytesFrom, Place};
 use crate::{
     ByteSource, EndReason, Meter, Then,
     completion::{Holding, Owned, Shared},
@@ -19,9 +19,9 @@ use crate::{
 pin_project! {
     /// A `stream<u8>` from a [`ByteSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
     ///
-    /// Bytes go straight into the guest's memory; the producer itself holds none.
+    /// The source writes straight into the guest's memory; the producer itself holds no bytes.
     ///
-    /// `C` says whether there is a completion: [`Owned`] without, [`Shared`] with one.
+    /// `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[derive(Debug)]
     #[must_use = "a producer does nothing until it is given to `StreamReader::new`"]
     pub struct ByteProducer<S: ByteSource, C: Holding = Owned> {
@@ -61,20 +61,20 @@ impl<S: ByteSource, C: Holding> ByteProducer<S, C> {
         self
     }
 
-    /// Whether nothing would be lost if the stream were taken apart now.
+    /// Whether a splice would lose nothing.
     fn is_spliceable(&self) -> bool {
         let plain = self.meter.is_none() && self.on_error.is_none();
-        plain && self.state.is_open() && self.source.is_spliceable()
+        plain && self.state.is_live() && self.source.is_spliceable()
     }
 
-    /// Counts the bytes that the guest gets, and its reads that got some.
+    /// Counts the bytes that the guest reads, and its reads that get some.
     pub fn metered(mut self, meter: &Meter) -> Self {
         self.meter = Some(meter.clone());
         self
     }
 
-    /// How many bytes are offered at a time when the reader is the host itself, and no guest says how many it wants.
-    /// 64 KiB by default; 0 counts as 1. A guest's reads are filled to their own length.
+    /// Sets the buffer that the source is offered when the reader is the host itself, in bytes: 64 KiB by default; 0 counts
+    /// as 1. A guest read has its own length.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(1);
         self
@@ -82,10 +82,10 @@ impl<S: ByteSource, C: Holding> ByteProducer<S, C> {
 }
 
 impl<S: ByteSource> ByteProducer<S> {
-    /// Makes an error of the source a trap, after the bytes before it.
+    /// Turns an error of the source into a trap, after the bytes before it.
     ///
-    /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
-    /// [completion](Self::with_completion) alone.
+    /// A trap fails everything that runs in the store. Without this an error ends the stream, and only a
+    /// [completion](Self::with_completion) gets it.
     pub fn trap_on_error(mut self) -> Self
     where
         S::Error: Into<Error>,
@@ -94,11 +94,11 @@ impl<S: ByteSource> ByteProducer<S> {
         self
     }
 
-    /// Lets the host take the source back out of a stream that the guest has only passed along: `S` is what
-    /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) can then give.
+    /// Lets the host take the source back from a stream that the guest has only passed along, by
+    /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) with the type `S`.
     ///
-    /// It is decided when it is asked for: a stream that has ended or failed, or that has limits or other layers, a meter,
-    /// `trap_on_error`, a completion, or a byte that was looked ahead, is not taken apart. `capacity` stays behind.
+    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter, `trap_on_error`, a
+    /// completion, or a byte that was looked ahead. `capacity` is lost.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -109,8 +109,8 @@ impl<S: ByteSource> ByteProducer<S> {
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the source itself.
     ///
-    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect. The source can no longer be
-    /// spliced: it has two owners.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer be
+    /// spliced.
     pub fn with_completion(self) -> (ByteProducer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
@@ -122,53 +122,53 @@ impl<S: ByteSource> ByteProducer<S> {
         (producer, completion)
     }
 
-    /// The source.
+    /// A reference to the source.
     pub fn get_ref(&self) -> &S {
         self.source.get_ref()
     }
 
-    /// The source, to configure it before the stream starts.
+    /// A mutable reference to the source, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
         self.source.get_mut()
     }
 
-    /// The source, of a producer that was never given away.
+    /// Gives the source back, of a stream that never started.
     pub fn into_inner(self) -> S {
         self.source.into_inner()
     }
 }
 
-/// Rule "Fill each operation": as far as is free, up to the buffer or the budget, after what was put in there before.
+/// Rule "Fill each operation": appends to the first `filled` bytes of `buf`, up to its end or the budget.
 #[inline(always)]
-fn fill<S: ByteSource, L: Ask<u8>>(
+fn fill<S: ByteSource, L: ActiveLayers<u8>>(
     mut source: Pin<&mut S>,
     layers: &mut L,
     cx: &mut Context<'_>,
     buf: &mut [u8],
     filled: &mut usize,
-) -> Seen<S::Error> {
+) -> Polled<S::Error> {
     let mut empty = 0;
     loop {
         let free = &mut buf[*filled..];
         let room = at_most(layers.allowance(), free.len());
         match source.as_mut().poll_read(cx, &mut free[..room]) {
-            Poll::Pending => return Seen::Pending,
-            Poll::Ready(Err(error)) => return Seen::Failed(error),
+            Poll::Pending => return Polled::Pending,
+            Poll::Ready(Err(error)) => return Polled::Failed(error),
             Poll::Ready(Ok((n, _))) if n > room => return too_many(n, room),
             Poll::Ready(Ok((n, then))) => {
                 layers.passed(&free[..n]);
                 *filled += n;
                 if let Then::End(reason) = then {
-                    return Seen::End(reason);
+                    return Polled::End(reason);
                 }
                 if layers.allowance() == 0 {
-                    return Seen::End(EndReason::LimitReached);
+                    return Polled::End(EndReason::LimitReached);
                 }
                 if *filled == buf.len() || *filled >= BYTES_PER_OP {
-                    return Seen::Some;
+                    return Polled::Some;
                 }
                 if then == Then::Stop && *filled > 0 {
-                    return Seen::Some;
+                    return Polled::Some;
                 }
                 if n == 0 {
                     empty += 1;
@@ -179,73 +179,73 @@ fn fill<S: ByteSource, L: Ask<u8>>(
             if *filled == 0 {
                 cx.waker().wake_by_ref();
             }
-            return Seen::Pending;
+            return Polled::Pending;
         }
     }
 }
 
 #[cold]
-fn too_many<E>(n: usize, room: usize) -> Seen<E> {
-    Seen::Broken(format_err!("ByteSource::poll_read reported {n} bytes in a buffer of {room}"))
+fn too_many<E>(n: usize, room: usize) -> Polled<E> {
+    Polled::Broken(format_err!("ByteSource::poll_read reported {n} bytes in a buffer of {room}"))
 }
 
-/// A zero-length read, or the first read after one.
+/// A zero-length read, or the first other read after one.
 #[cold]
 #[inline(never)]
-fn ask<S: ByteSource>(
+fn poll_slow<S: ByteSource>(
     state: &mut State,
     mut source: Pin<&mut S>,
-    beside: &mut Beside<u8, S::Error>,
+    stream: &mut StreamState<u8, S::Error>,
     cx: &mut Context<'_>,
     buf: &mut [u8],
     filled: &mut usize,
-) -> Seen<S::Error> {
-    let Beside { layers, ahead, .. } = beside;
-    let layers = &mut layers.within();
-    if let Some(reason) = over(layers, cx) {
-        return Seen::End(reason);
+) -> Polled<S::Error> {
+    let StreamState { layers, ahead, .. } = stream;
+    let layers = &mut layers.entered();
+    if let Some(reason) = layers_end(layers, cx) {
+        return Polled::End(reason);
     }
     if buf.is_empty() {
         if ahead.is_some() {
-            return Seen::Some;
+            return Polled::Some;
         }
         let readable = source.as_mut().poll_readable(cx);
-        return state.ask(ahead, readable, || look_ahead(source, cx));
+        return state.zero_length_read(ahead, readable, || look_ahead(source, cx));
     }
     *state = State::Open;
-    if let Some(Ahead { item, then }) = ahead.take().map(|ahead| *ahead) {
+    if let Some(LookAhead { item, then }) = ahead.take().map(|ahead| *ahead) {
         buf[0] = item;
         *filled = 1;
         layers.passed(&buf[..1]);
         match then {
-            Err(error) => return Seen::Failed(error),
-            Ok(Then::End(reason)) => return Seen::End(reason),
-            _ if layers.allowance() == 0 => return Seen::End(EndReason::LimitReached),
+            Err(error) => return Polled::Failed(error),
+            Ok(Then::End(reason)) => return Polled::End(reason),
+            _ if layers.allowance() == 0 => return Polled::End(EndReason::LimitReached),
             Ok(Then::More) if buf.len() > 1 => {}
-            _ => return Seen::Some,
+            _ => return Polled::Some,
         }
     }
     fill(source, layers, cx, buf, filled)
 }
 
-/// The next byte.
+/// Looks ahead by one byte.
 fn look_ahead<S: ByteSource>(
     mut source: Pin<&mut S>,
     cx: &mut Context<'_>,
-) -> Result<Ahead<u8, S::Error>, Seen<S::Error>> {
+) -> Result<LookAhead<u8, S::Error>, Polled<S::Error>> {
     let mut byte = [0];
     for _ in 0..EMPTY_STEPS {
         match source.as_mut().poll_read(cx, &mut byte) {
-            Poll::Pending => return Err(Seen::Pending),
-            Poll::Ready(Err(error)) => return Err(Seen::Failed(error)),
-            Poll::Ready(Ok((0, Then::End(reason)))) => return Err(Seen::End(reason)),
+            Poll::Pending => return Err(Polled::Pending),
+            Poll::Ready(Err(error)) => return Err(Polled::Failed(error)),
+            Poll::Ready(Ok((0, Then::End(reason)))) => return Err(Polled::End(reason)),
             Poll::Ready(Ok((0, _))) => {}
-            Poll::Ready(Ok((1, then))) => return Ok(Ahead { item: byte[0], then: Ok(then) }),
+            Poll::Ready(Ok((1, then))) => return Ok(LookAhead { item: byte[0], then: Ok(then) }),
             Poll::Ready(Ok((n, _))) => return Err(too_many(n, 1)),
         }
     }
     cx.waker().wake_by_ref();
-    Err(Seen::Pending)
+    Err(Polled::Pending)
 }
 
 impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S, C> {
@@ -260,32 +260,32 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let mut this = self.project();
-        if let Some(answer) = this.state.early(finish) {
+        if let Some(answer) = this.state.answer_without_source(finish) {
             return Poll::Ready(answer);
         }
 
-        // Rule "Straight into guest memory". A host reader's buffer is shown whole however much of it is marked, so it
-        // is marked once, after filling. It is never empty, so an empty buffer is a guest's zero-length read.
+        // Rule "Straight into guest memory". `remaining` is the whole buffer of a host reader however much of it is marked
+        // as written, so it is marked once, after filling. That buffer is never empty: an empty one is a zero-length read.
         let mut direct = destination.as_direct(store, *this.capacity);
         let buf = direct.remaining();
         let state = &mut *this.state;
-        let plain = state.is_plain() && !buf.is_empty();
+        let plain = state.allows_fast_path() && !buf.is_empty();
         let (mut produced, mut last) = (0, None);
-        let polled = this.source.as_mut().poll(cx, |source, beside, cx| {
+        let polled = this.source.as_mut().poll(cx, |source, stream, cx| {
             let filled = &mut produced;
-            let seen = if !plain {
-                ask(state, source, beside, cx, buf, filled)
+            let result = if !plain {
+                poll_slow(state, source, stream, cx, buf, filled)
             } else {
-                match beside.layers.within() {
+                match stream.layers.entered() {
                     None => fill(source, &mut (), cx, buf, filled),
-                    Some(mut set) => match over(&mut set, cx) {
-                        Some(reason) => Seen::End(reason),
+                    Some(mut set) => match layers_end(&mut set, cx) {
+                        Some(reason) => Polled::End(reason),
                         None => fill(source, &mut set, cx, buf, filled),
                     },
                 }
             };
-            beside.moved += *filled as u64;
-            seen.split(*filled > 0, &mut last)
+            stream.moved += *filled as u64;
+            result.into_poll(*filled > 0, &mut last)
         });
         match polled {
             None => return Poll::Ready(Ok(this.state.end())),

@@ -1,25 +1,25 @@
-//! How items are taken from a source: by a read, and by zero-length reads.
+//! Takes items from a source: for a read, and for zero-length reads.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use wasmtime::format_err;
 
-use super::{Seen, State, over};
-use crate::layer::{Ask, at_most};
+use super::{Polled, State, layers_end};
+use crate::layer::{ActiveLayers, at_most};
 use crate::limits::EMPTY_STEPS;
-use crate::place::{Ahead, Beside};
+use crate::place::{LookAhead, StreamState};
 use crate::{EndReason, ItemSource, Then};
 
-/// Rule "Fill each operation": as far as is free, up to `max` items, after those that are there.
+/// Rule "Fill each operation": appends to `items` until there are `max`.
 #[inline(always)]
-pub(super) fn collect<S: ItemSource, L: Ask<S::Item>>(
+pub(super) fn collect<S: ItemSource, L: ActiveLayers<S::Item>>(
     mut source: Pin<&mut S>,
     layers: &mut L,
     cx: &mut Context<'_>,
     max: usize,
     items: &mut Vec<S::Item>,
-) -> Seen<S::Error> {
+) -> Polled<S::Error> {
     for _ in 0..EMPTY_STEPS {
         loop {
             let before = items.len();
@@ -29,12 +29,12 @@ pub(super) fn collect<S: ItemSource, L: Ask<S::Item>>(
             layers.passed(new);
             let over = layers.allowance() == 0;
             match answer {
-                Poll::Ready(Err(error)) => return Seen::Failed(error),
-                Poll::Ready(Ok(Then::End(reason))) => return Seen::End(reason),
-                _ if over => return Seen::End(EndReason::LimitReached),
-                Poll::Pending => return Seen::Pending,
-                Poll::Ready(Ok(_)) if items.len() >= max => return Seen::Some,
-                Poll::Ready(Ok(Then::Stop)) if !items.is_empty() => return Seen::Some,
+                Poll::Ready(Err(error)) => return Polled::Failed(error),
+                Poll::Ready(Ok(Then::End(reason))) => return Polled::End(reason),
+                _ if over => return Polled::End(EndReason::LimitReached),
+                Poll::Pending => return Polled::Pending,
+                Poll::Ready(Ok(_)) if items.len() >= max => return Polled::Some,
+                Poll::Ready(Ok(Then::Stop)) if !items.is_empty() => return Polled::Some,
                 Poll::Ready(Ok(_)) if items.len() == before => break,
                 Poll::Ready(Ok(_)) => {}
             }
@@ -43,77 +43,77 @@ pub(super) fn collect<S: ItemSource, L: Ask<S::Item>>(
     if items.is_empty() {
         cx.waker().wake_by_ref();
     }
-    Seen::Pending
+    Polled::Pending
 }
 
 #[cold]
-fn shortened<E>(before: usize, after: usize) -> Seen<E> {
-    Seen::Broken(format_err!(
+fn shortened<E>(before: usize, after: usize) -> Polled<E> {
+    Polled::Broken(format_err!(
         "ItemSource::poll_items left {after} of the {before} items that it was handed: it may only append"
     ))
 }
 
-/// A zero-length read, or the first read after one.
+/// A zero-length read, or the first other read after one.
 #[cold]
 #[inline(never)]
-pub(super) fn ask<S: ItemSource>(
+pub(super) fn poll_slow<S: ItemSource>(
     state: &mut State,
     mut source: Pin<&mut S>,
-    beside: &mut Beside<S::Item, S::Error>,
+    stream: &mut StreamState<S::Item, S::Error>,
     cx: &mut Context<'_>,
     max: usize,
     items: &mut Vec<S::Item>,
-) -> Seen<S::Error> {
-    let Beside { layers, ahead, .. } = beside;
-    let layers = &mut layers.within();
-    if let Some(reason) = over(layers, cx) {
-        return Seen::End(reason);
+) -> Polled<S::Error> {
+    let StreamState { layers, ahead, .. } = stream;
+    let layers = &mut layers.entered();
+    if let Some(reason) = layers_end(layers, cx) {
+        return Polled::End(reason);
     }
     if max == 0 {
         if ahead.is_some() {
-            return Seen::Some;
+            return Polled::Some;
         }
         let readable = source.as_mut().poll_readable(cx);
-        return state.ask(ahead, readable, || look_ahead(source, cx));
+        return state.zero_length_read(ahead, readable, || look_ahead(source, cx));
     }
     *state = State::Open;
-    if let Some(Ahead { item, then }) = ahead.take().map(|ahead| *ahead) {
+    if let Some(LookAhead { item, then }) = ahead.take().map(|ahead| *ahead) {
         items.push(item);
         layers.passed(items);
         match then {
-            Err(error) => return Seen::Failed(error),
-            Ok(Then::End(reason)) => return Seen::End(reason),
-            _ if layers.allowance() == 0 => return Seen::End(EndReason::LimitReached),
+            Err(error) => return Polled::Failed(error),
+            Ok(Then::End(reason)) => return Polled::End(reason),
+            _ if layers.allowance() == 0 => return Polled::End(EndReason::LimitReached),
             Ok(Then::More) if max > 1 => {}
-            _ => return Seen::Some,
+            _ => return Polled::Some,
         }
     }
     collect(source, layers, cx, max, items)
 }
 
-/// The next item.
+/// Looks ahead by one item.
 fn look_ahead<S: ItemSource>(
     mut source: Pin<&mut S>,
     cx: &mut Context<'_>,
-) -> Result<Ahead<S::Item, S::Error>, Seen<S::Error>> {
+) -> Result<LookAhead<S::Item, S::Error>, Polled<S::Error>> {
     let mut items = Vec::new();
     for _ in 0..EMPTY_STEPS {
         let answer = source.as_mut().poll_items(cx, 1, &mut items);
         if items.len() > 1 {
             let n = items.len();
-            return Err(Seen::Broken(format_err!(
+            return Err(Polled::Broken(format_err!(
                 "ItemSource::poll_items appended {n} items where 1 was asked for"
             )));
         }
         match (items.pop(), answer) {
-            (Some(item), Poll::Ready(then)) => return Ok(Ahead { item, then }),
-            (Some(item), Poll::Pending) => return Ok(Ahead { item, then: Ok(Then::Stop) }),
-            (None, Poll::Pending) => return Err(Seen::Pending),
-            (None, Poll::Ready(Err(error))) => return Err(Seen::Failed(error)),
-            (None, Poll::Ready(Ok(Then::End(reason)))) => return Err(Seen::End(reason)),
+            (Some(item), Poll::Ready(then)) => return Ok(LookAhead { item, then }),
+            (Some(item), Poll::Pending) => return Ok(LookAhead { item, then: Ok(Then::Stop) }),
+            (None, Poll::Pending) => return Err(Polled::Pending),
+            (None, Poll::Ready(Err(error))) => return Err(Polled::Failed(error)),
+            (None, Poll::Ready(Ok(Then::End(reason)))) => return Err(Polled::End(reason)),
             (None, Poll::Ready(Ok(_))) => {}
         }
     }
     cx.waker().wake_by_ref();
-    Err(Seen::Pending)
+    Err(Polled::Pending)
 }

@@ -6,8 +6,8 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::collect::{ask, collect};
-use super::{OnError, Seen, Splice, SpliceFn, State, over, splice};
+use super::collect::{poll_slow, collect};
+use super::{OnError, Polled, Splice, SpliceFn, State, layers_end, splice};
 use crate::completion::Completion;
 use crate::items::With;
 use crate::layer::{Layers, Signal};
@@ -22,10 +22,10 @@ use crate::{
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
     ///
-    /// Items cross in batches, each in one allocation of the size that the last one had. A stream that waits holds none, and
-    /// its next batch grows anew.
+    /// Items cross in batches. Each batch is one allocation, of the size that the last batch had. A stream that waits holds
+    /// none.
     ///
-    /// `V` is the [delivery step](Deliver). `C` says whether there is a completion: [`Owned`] without, [`Shared`] with one.
+    /// `V` is the [delivery step](Deliver). `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[derive(Debug)]
     #[must_use = "a producer does nothing until it is given to `StreamReader::new`"]
     pub struct ItemProducer<S: ItemSource, V = Identity, C: Holding = Owned> {
@@ -58,8 +58,8 @@ impl<S: ItemSource> ItemProducer<S> {
 }
 
 impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
-    /// Makes what crosses to the guest out of the source's items when they are delivered, with store access: a host
-    /// object becomes a `Resource<T>` only when the guest really gets it. See [`Deliver`].
+    /// Converts the source's items when they are delivered, with store access: a host object becomes a `Resource<T>` in the
+    /// poll that gives it to the guest. See [`Deliver`].
     ///
     /// ```
     /// # use wasmtime::{StoreContextMut, component::{Resource, ResourceTable}};
@@ -81,10 +81,11 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
         self.deliver_by(With(deliver))
     }
 
-    /// Gives items that are streams and futures in a guest, or have some in them: each is made when the guest gets it, of what
-    /// the host has for it: any producer, or what [`lift`](crate::from_guest) made. See [`IntoGuest`](crate::items::IntoGuest).
+    /// Delivers items that are streams or futures in a guest, or contain some. The guest's handle is made when it gets the
+    /// item, from the host object for it: any producer, or an object of [`from_guest`](crate::from_guest). See
+    /// [`IntoGuest`](crate::items::IntoGuest).
     ///
-    /// An item that the guest does not get is dropped, and is never in the store.
+    /// An item that the guest does not get is dropped, and never enters the store.
     ///
     /// ```
     /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -105,7 +106,7 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
         self.deliver_by(Nested::default())
     }
 
-    /// Like [`ItemProducer::deliver_with`], for a step that has a type of its own.
+    /// Like [`ItemProducer::deliver_with`], for a type that implements [`Deliver`].
     pub fn deliver_by<V>(self, deliver: V) -> ItemProducer<S, V, C> {
         ItemProducer {
             source: self.source,
@@ -121,11 +122,11 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
 }
 
 impl<S: ItemSource> ItemProducer<S> {
-    /// Lets the host take the source back out of a stream that the guest has only passed along: `S` is what
-    /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) can then give.
+    /// Lets the host take the source back from a stream that the guest has only passed along, by
+    /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) with the type `S`.
     ///
-    /// It is decided when it is asked for: a stream that has ended or failed, or that has limits or other layers, a meter,
-    /// `trap_on_error`, a completion, or an item that was looked ahead, is not taken apart. `batch` stays behind.
+    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter, `trap_on_error`, a
+    /// completion, or an item that was looked ahead. `batch` is lost.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -136,8 +137,8 @@ impl<S: ItemSource> ItemProducer<S> {
 }
 
 impl<S: ItemSource> ItemProducer<S, Nested> {
-    /// Lets the host take the source back, as [`spliceable`](ItemProducer::spliceable) without [`nested`](ItemProducer::nested)
-    /// does. Items that the guest has not got are still objects of the host's.
+    /// Lets the host take the source back, like [`spliceable`](ItemProducer::spliceable) without
+    /// [`nested`](ItemProducer::nested). Items that the guest has not read are still host objects.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -159,21 +160,21 @@ impl<S: ItemSource, V, C: Holding> ItemProducer<S, V, C> {
         self
     }
 
-    /// Whether nothing would be lost if the stream were taken apart now.
+    /// Whether a splice would lose nothing.
     fn is_spliceable(&self) -> bool {
         let plain = self.meter.is_none() && self.on_error.is_none();
-        plain && self.state.is_open() && self.source.is_spliceable()
+        plain && self.state.is_live() && self.source.is_spliceable()
     }
 
-    /// Counts the items that the guest gets, and its reads that got some.
+    /// Counts the items that the guest reads, and its reads that get some.
     pub fn metered(mut self, meter: &Meter) -> Self {
         self.meter = Some(meter.clone());
         self
     }
 
-    /// How many items cross at most in one operation; 0 counts as 1.
+    /// Sets how many items cross in one operation at most; 0 counts as 1.
     ///
-    /// By default 64 for items that own heap data and else as many as 64 KiB hold. It bounds the memory of the stream.
+    /// The default is 64 for items that own heap data, otherwise as many as 64 KiB hold. It bounds the memory of the stream.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = Some(items.max(1));
         self
@@ -181,10 +182,10 @@ impl<S: ItemSource, V, C: Holding> ItemProducer<S, V, C> {
 }
 
 impl<S: ItemSource, V> ItemProducer<S, V> {
-    /// Makes an error of the source, or of the delivery step, a trap, after the items before it.
+    /// Turns an error of the source, or of the delivery step, into a trap, after the items before it.
     ///
-    /// That fails everything that runs in the store. Without it an error ends the stream, and is seen by a
-    /// [completion](Self::with_completion) alone.
+    /// A trap fails everything that runs in the store. Without this an error ends the stream, and only a
+    /// [completion](Self::with_completion) gets it.
     pub fn trap_on_error(mut self) -> Self
     where
         S::Error: Into<Error>,
@@ -195,8 +196,8 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
 
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the source itself.
     ///
-    /// Errors go to it from then on, and [`trap_on_error`](Self::trap_on_error) has no effect. The source can no longer be
-    /// spliced: it has two owners.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer be
+    /// spliced.
     pub fn with_completion(self) -> (ItemProducer<S, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
@@ -209,17 +210,17 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
         (producer, completion)
     }
 
-    /// The source.
+    /// A reference to the source.
     pub fn get_ref(&self) -> &S {
         self.source.get_ref()
     }
 
-    /// The source, to configure it before the stream starts.
+    /// A mutable reference to the source, to configure it before the stream starts.
     pub fn get_mut(&mut self) -> &mut S {
         self.source.get_mut()
     }
 
-    /// The source, of a producer that was never given away.
+    /// Gives the source back, of a stream that never started.
     pub fn into_inner(self) -> S {
         self.source.into_inner()
     }
@@ -244,36 +245,36 @@ where
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let mut this = self.project();
-        if let Some(answer) = this.state.early(finish) {
+        if let Some(answer) = this.state.answer_without_source(finish) {
             return Poll::Ready(answer);
         }
-        // What is smaller on one side may own heap data on the other.
+        // An item may own heap data on one side of the step only.
         let batch = this
             .batch
             .unwrap_or_else(|| default_batch::<S::Item>().min(default_batch::<V::Wire>()));
-        // Rule "Bounded memory": never by what the guest asked for.
+        // Rule "Bounded memory": the guest's length is only an upper bound.
         let wanted = destination.remaining(store.as_context_mut());
         let max = wanted.unwrap_or(usize::MAX).min(batch);
 
         let state = &mut *this.state;
-        let plain = state.is_plain() && max > 0;
+        let plain = state.allows_fast_path() && max > 0;
         let mut items = Vec::with_capacity(max.min(*this.expected));
         let mut last = None;
-        let polled = this.source.as_mut().poll(cx, |source, beside, cx| {
+        let polled = this.source.as_mut().poll(cx, |source, stream, cx| {
             let items = &mut items;
-            let seen = if !plain {
-                ask(state, source, beside, cx, max, items)
+            let result = if !plain {
+                poll_slow(state, source, stream, cx, max, items)
             } else {
-                match beside.layers.within() {
+                match stream.layers.entered() {
                     None => collect(source, &mut (), cx, max, items),
-                    Some(mut set) => match over(&mut set, cx) {
-                        Some(reason) => Seen::End(reason),
+                    Some(mut set) => match layers_end(&mut set, cx) {
+                        Some(reason) => Polled::End(reason),
                         None => collect(source, &mut set, cx, max, items),
                     },
                 }
             };
-            beside.moved += items.len() as u64;
-            seen.split(!items.is_empty(), &mut last)
+            stream.moved += items.len() as u64;
+            result.into_poll(!items.is_empty(), &mut last)
         });
         match polled {
             None => return Poll::Ready(Ok(this.state.end())),
@@ -281,7 +282,7 @@ where
             Some(Poll::Pending) => {
                 if max > 0 {
                     *this.expected = 0;
-                    // Wasmtime keeps the storage of the last batch until it gets another: a stream that waits holds none.
+                    // Rule "Bounded memory": Wasmtime keeps the storage of the last batch until it gets another one.
                     destination.set_buffer(VecBuffer::default());
                 }
                 return Poll::Pending;
@@ -305,10 +306,10 @@ where
             }
         }
         if let Err(error) = delivered {
-            last = Some(Seen::Undeliverable(error, gave.saturating_sub(produced)));
+            last = Some(Polled::Undeliverable(error, gave.saturating_sub(produced)));
         }
         if last.is_none() && gave > 0 && produced == 0 {
-            // The delivery step swallowed the whole batch; "completed with nothing" would be an error.
+            // Rule "No empty completions": the delivery step dropped the whole batch.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -1,6 +1,6 @@
-//! The host's write end: Wasmtime's [`StreamProducer`](wasmtime::component::StreamProducer) over a source.
+//! Producing: Wasmtime's [`StreamProducer`](wasmtime::component::StreamProducer) over a source.
 //!
-//! Every rule of the [contract](crate::contract) that concerns producing is kept here, once.
+//! The rules of the [contract](crate::contract) that concern producing are kept here.
 
 mod bytes;
 mod collect;
@@ -15,17 +15,17 @@ use wasmtime::{Error, Result};
 
 pub use self::bytes::ByteProducer;
 pub use self::items::ItemProducer;
-use crate::layer::Ask;
-use crate::place::{Ahead, Kind, Place};
+use crate::layer::ActiveLayers;
+use crate::place::{LookAhead, Kind, Place};
 use crate::{End, EndReason, Then, completion::Holding};
 
-/// What happens with an error: nothing in the core (a completion has seen it), or, by the host's choice, a trap.
+/// Turns an error into a trap, if the host has chosen that.
 pub(crate) type OnError<E> = Option<fn(E) -> Error>;
 
 /// `StreamProducer::try_into`, captured where `S: Unpin` is known.
 pub(crate) type SpliceFn<P> = fn(Pin<Box<P>>, TypeId) -> Result<Box<dyn Any>, Pin<Box<P>>>;
 
-/// Gives out the source of a producer, if that is what is asked for.
+/// Gives the source of a producer, if `ty` is its type.
 fn splice<P: Unpin, S: 'static>(
     me: Pin<Box<P>>,
     ty: TypeId,
@@ -34,30 +34,30 @@ fn splice<P: Unpin, S: 'static>(
     if ty == TypeId::of::<S>() { Ok(Box::new(into_inner(*Pin::into_inner(me)))) } else { Err(me) }
 }
 
-/// Marks a source whose whole state stands in itself, so that Wasmtime can give it back in the middle of a stream
+/// Marks a source that holds its whole state itself. So it can be given back in the middle of a stream
 /// ([splice](crate::contract#splice)) without a loss.
 pub trait Splice {}
 
-/// Whether a producer has more to say.
+/// The state of a producer.
 #[derive(Debug)]
 pub(crate) enum State {
     Open,
-    /// A zero-length read was answered without knowing whether something is ready, and no other read came since.
-    Asked,
-    /// The items before the error are out; the trap that the host asked for comes with the next operation.
+    /// A zero-length read was completed without knowing whether something is ready, and no other read came since.
+    ReadinessAnswered,
+    /// The items before the error were delivered; the next operation traps.
     Failing(Error),
     Ended,
 }
 
 impl State {
-    /// The answer that needs no look at the source, if there is one.
+    /// The answer of an operation that does not poll the source, if it is one.
     #[inline]
-    fn early(&mut self, finish: bool) -> Option<Result<StreamResult>> {
+    fn answer_without_source(&mut self, finish: bool) -> Option<Result<StreamResult>> {
         match self {
             State::Ended => Some(Ok(StreamResult::Dropped)),
-            // Rule "Cancellation keeps the stream": nothing new is taken, and all that was taken went out with its poll.
+            // Rule "Cancellation keeps the stream": nothing new is taken, and each poll delivers all that it takes.
             _ if finish => Some(Ok(StreamResult::Cancelled)),
-            State::Open | State::Asked => None,
+            State::Open | State::ReadinessAnswered => None,
             State::Failing(_) => match std::mem::replace(self, State::Ended) {
                 State::Failing(error) => Some(Err(error)),
                 _ => None,
@@ -65,15 +65,15 @@ impl State {
         }
     }
 
-    /// Nothing stands between a read and the source.
+    /// Whether a read goes directly to the source: no zero-length read came before, and nothing was looked ahead.
     #[inline]
-    fn is_plain(&self) -> bool {
+    fn allows_fast_path(&self) -> bool {
         matches!(self, State::Open)
     }
 
-    /// Of a stream that can be taken apart without a loss, as far as the producer knows.
-    fn is_open(&self) -> bool {
-        matches!(self, State::Open | State::Asked)
+    /// Whether the stream has neither ended nor failed.
+    fn is_live(&self) -> bool {
+        matches!(self, State::Open | State::ReadinessAnswered)
     }
 
     fn end(&mut self) -> StreamResult {
@@ -81,49 +81,49 @@ impl State {
         StreamResult::Dropped
     }
 
-    /// Rule "Zero-length reads": wait where the source can tell. Where it cannot, complete, and look ahead by one if the guest
-    /// asks again: nothing else ends a guest that reads nothing until there is nothing more.
-    fn ask<T, E>(
+    /// Rule "Zero-length reads": waits if the source can tell. Otherwise completes, and at the second one in a row looks ahead
+    /// by one: a guest that reads nothing until the end would never see it.
+    fn zero_length_read<T, E>(
         &mut self,
-        ahead: &mut Option<Box<Ahead<T, E>>>,
+        ahead: &mut Option<Box<LookAhead<T, E>>>,
         readable: Option<Poll<Result<Then, E>>>,
-        look: impl FnOnce() -> Result<Ahead<T, E>, Seen<E>>,
-    ) -> Seen<E> {
+        look_ahead: impl FnOnce() -> Result<LookAhead<T, E>, Polled<E>>,
+    ) -> Polled<E> {
         match readable {
-            Some(Poll::Pending) => return Seen::Pending,
-            Some(Poll::Ready(Err(error))) => return Seen::Failed(error),
-            Some(Poll::Ready(Ok(Then::End(reason)))) => return Seen::End(reason),
-            Some(Poll::Ready(Ok(Then::More))) => return Seen::Some,
+            Some(Poll::Pending) => return Polled::Pending,
+            Some(Poll::Ready(Err(error))) => return Polled::Failed(error),
+            Some(Poll::Ready(Ok(Then::End(reason)))) => return Polled::End(reason),
+            Some(Poll::Ready(Ok(Then::More))) => return Polled::Some,
             None | Some(Poll::Ready(Ok(Then::Stop))) => {}
         }
-        if matches!(self, State::Asked) {
-            match look() {
+        if matches!(self, State::ReadinessAnswered) {
+            match look_ahead() {
                 Ok(item) => *ahead = Some(Box::new(item)),
-                Err(seen) => return seen,
+                Err(polled) => return polled,
             }
         }
-        *self = State::Asked;
-        Seen::Some
+        *self = State::ReadinessAnswered;
+        Polled::Some
     }
 
-    /// What the guest is told of the last that was seen. Rule "Items before the error": what was produced in this poll
-    /// goes first.
+    /// Ends the stream by `last`, and answers the guest. Rule "Items before the error": what was produced in this poll goes
+    /// first.
     #[cold]
     #[inline(never)]
     fn ended<K: Kind<S>, S: Send, C: Holding>(
         &mut self,
         source: Pin<&mut Place<K, S, C>>,
-        seen: Seen<K::Error>,
+        last: Polled<K::Error>,
         on_error: OnError<K::Error>,
         produced: bool,
     ) -> Result<StreamResult> {
-        let (end, lost) = match seen {
-            Seen::Pending | Seen::Some => return Ok(StreamResult::Completed),
-            Seen::End(reason) => (reason.into(), 0),
-            Seen::Failed(error) => (End::Failed(error), 0),
-            Seen::Undeliverable(error, lost) => (End::Undeliverable(error), lost),
-            Seen::Broken(error) => {
-                // The host and whoever is on the other side are told as well.
+        let (end, lost) = match last {
+            Polled::Pending | Polled::Some => return Ok(StreamResult::Completed),
+            Polled::End(reason) => (reason.into(), 0),
+            Polled::Failed(error) => (End::Failed(error), 0),
+            Polled::Undeliverable(error, lost) => (End::Undeliverable(error), lost),
+            Polled::Broken(error) => {
+                // The trap stops the guest. The host and the source learn it here.
                 source.end(End::Undeliverable(Error::msg(error.to_string())), 0);
                 *self = State::Ended;
                 return Err(error);
@@ -144,35 +144,37 @@ impl State {
     }
 }
 
-/// What one look at a source came to, after what it gave.
-pub(crate) enum Seen<E> {
+/// The result of polling a source, besides what it gave.
+pub(crate) enum Polled<E> {
+    /// Nothing more is ready.
     Pending,
+    /// The operation completes.
     Some,
     /// The source ended, or a layer ended it.
     End(EndReason),
     Failed(E),
-    /// An item could not be delivered; with it so many are lost.
+    /// An item could not be delivered; so many are lost with it.
     Undeliverable(Error, usize),
     /// The source broke its trait.
     Broken(Error),
 }
 
-impl<E> Seen<E> {
-    /// Whether the operation is pending. What is rare is left in `last`, so that it is not copied around by every operation.
+impl<E> Polled<E> {
+    /// Whether the operation is pending. An end goes to `last`, so that ordinary operations do not copy it around.
     #[inline(always)]
-    fn split(self, some: bool, last: &mut Option<Self>) -> Poll<()> {
+    fn into_poll(self, some: bool, last: &mut Option<Self>) -> Poll<()> {
         match self {
-            Seen::Pending if !some => return Poll::Pending,
-            Seen::Pending | Seen::Some => {}
-            seen => *last = Some(seen),
+            Polled::Pending if !some => return Poll::Pending,
+            Polled::Pending | Polled::Some => {}
+            end => *last = Some(end),
         }
         Poll::Ready(())
     }
 }
 
-/// What every operation begins with: whether something outside of the source ends the stream.
+/// Whether a layer ends the stream before the source is polled.
 #[inline(always)]
-fn over<T, L: Ask<T>>(layers: &mut L, cx: &mut Context<'_>) -> Option<EndReason> {
+fn layers_end<T, L: ActiveLayers<T>>(layers: &mut L, cx: &mut Context<'_>) -> Option<EndReason> {
     match layers.poll_end(cx) {
         Poll::Ready(reason) => Some(reason),
         Poll::Pending if layers.allowance() == 0 => Some(EndReason::LimitReached),

@@ -9,11 +9,11 @@ use super::{FromHost, cut};
 use crate::handoff::{Writer, handoff};
 use crate::{Cut, EndReason, ItemProducer, items::Plain};
 
-/// A sink of the host's and the `stream<T>` that a guest reads from it: with the feature `futures` it is a `Sink`.
+/// A sink for the host, and the `stream<T>` that a guest reads from it: a `Sink` with the feature `futures`.
 ///
-/// `capacity` is in items: so many may wait or be in the hands of the reader; at least 2. Sending
-/// waits while that is full; the store must run meanwhile. [Closing](HostSink::close) the sink is the end of the data; to drop
-/// it without that cuts the stream short.
+/// At most `capacity` items, and at least 2, wait or are held for the guest. Sending waits while that is full; the
+/// store must run meanwhile. [Closing](HostSink::close) the sink is the end of the data; dropping it without that cuts
+/// the stream short.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ where
     Ok((sink, StreamReader::new(store, producer)?))
 }
 
-/// The two parts of [`sink`], for a producer with limits, timeouts, a completion, or a delivery step.
+/// The two parts of [`sink`](sink()), for a producer with limits, timeouts, a completion, or a delivery step.
 pub fn item_producer<T: Send + 'static>(
     capacity: usize,
 ) -> (HostSink<T>, ItemProducer<FromHost<T>>) {
@@ -59,7 +59,7 @@ pub fn item_producer<T: Send + 'static>(
     (HostSink { writer }, ItemProducer::new(FromHost::new(reader)))
 }
 
-/// The host's end of a guest's `stream<T>`; made by [`sink`].
+/// The host's end of a guest's `stream<T>`; made by [`sink`](sink()).
 pub struct HostSink<T> {
     writer: Writer<T, EndReason>,
 }
@@ -72,13 +72,13 @@ impl<T> fmt::Debug for HostSink<T> {
     }
 }
 
-/// What could not be sent, and why.
+/// Items that could not be sent, and why.
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct Unsent<T> {
     /// Why.
     pub error: Cut,
-    /// What was not sent, first one first.
+    /// The items not sent, first one first.
     pub items: T,
 }
 
@@ -87,21 +87,21 @@ impl<T> HostSink<T> {
     ///
     /// # Errors
     ///
-    /// [`Cut`], also once it was closed.
+    /// [`Cut`], also after [`close`](Self::close).
     pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         self.writer.poll_room(cx).map_err(Into::into)
     }
 
-    /// Sends an item, if there is room.
+    /// Sends an item if there is room.
     ///
     /// # Errors
     ///
-    /// The item, if there is no room, or nobody takes it any more.
+    /// The item, if there is no room or the guest has dropped its end.
     pub fn try_send(&mut self, item: T) -> Result<(), T> {
         self.writer.push(item)
     }
 
-    /// Sends as many of `items` as there is room for, the first ones first; waits for room for one.
+    /// Waits for room for one item, and sends as many of `items` as there is room for, first ones first.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -116,7 +116,7 @@ impl<T> HostSink<T> {
         Poll::Ready(sent.map_err(Into::into))
     }
 
-    /// The end of the data. It comes after all that was sent; nothing can be sent any more.
+    /// Ends the data, after all items sent. Nothing can be sent any more.
     pub fn close(&mut self) {
         self.writer.close(Ok(()));
     }

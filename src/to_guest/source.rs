@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use crate::handoff::Reader;
 use crate::{ByteSource, EndReason, ItemSource, Then, relay::Splice};
 
-/// The source of what this module makes: it takes over from the host's end.
+/// The source of this module and of `relay`: it takes the data over from the host's end.
 #[derive(Debug)]
 pub struct FromHost<T> {
     reader: Reader<T, EndReason>,
@@ -17,18 +17,18 @@ impl<T> FromHost<T> {
         Self { reader }
     }
 
-    /// What was written and did not reach the guest, first one first.
+    /// What was written but did not reach the guest, first one first.
     pub fn into_unread(self) -> Vec<T> {
         self.reader.into_unread()
     }
 
-    /// The end goes with the last items if it is known by then.
+    /// Rule "The end goes with the last items".
     fn then(&self) -> Then {
         if self.reader.is_at_end() { Then::End(EndReason::Finished) } else { Then::More }
     }
 }
 
-// Nothing is pinned in it.
+// No field is pinned.
 impl<T> Unpin for FromHost<T> {}
 
 impl<T> Splice for FromHost<T> {}
@@ -97,10 +97,10 @@ impl<T: Send + 'static> ItemSource for FromHost<T> {
         if chunk.is_empty() {
             return Poll::Ready(Ok(Then::End(EndReason::Finished)));
         }
-        // Wasmtime keeps the storage of a batch until the next one: it must not be much larger than that.
+        // Wasmtime keeps the storage of a batch until the next one: it must not be much larger than the batch.
         let fits = chunk.len() <= max && chunk.capacity() / 2 <= chunk.len();
         if out.is_empty() && fits {
-            // The storage that came with the call goes back to the writer, and the batch needs no other.
+            // Swaps storage: the caller's goes to the writer, the chunk becomes the batch.
             let storage = mem::replace(out, mem::take(chunk).into());
             self.reader.give_storage(storage);
         } else {

@@ -9,12 +9,12 @@ use crate::oneshot::{Receiver, Sender, oneshot};
 use crate::values::{OrTrap, ValueProducer};
 use crate::{items::Plain, values};
 
-/// A sender of the host's and the `future<T>` that a guest reads its value from.
+/// A sender for the host, and the `future<T>` that a guest reads its value from.
 ///
-/// It can be sent at any time; the guest gets it when the store runs.
+/// The value can be sent at any time; the guest gets it when the store runs.
 ///
-/// A `future<T>` must resolve: if the sender is dropped without a value, the guest traps when it reads the future. Who may
-/// have nothing to send gives a type for that, such as `result` or `option`.
+/// A `future<T>` must resolve: if the sender is dropped without a value, a guest that reads the future traps. If there
+/// may be no value, use a type for that, such as `result` or `option`.
 ///
 /// # Errors
 ///
@@ -43,14 +43,14 @@ where
     Ok((value, FutureReader::new(store, producer)?))
 }
 
-/// The two parts of [`value`], to be given to a store later.
+/// The two parts of [`value`](value()), to hand to a store later.
 pub fn value_producer<T: Send + 'static>() -> (HostValue<T>, ValueProducer<FromHostValue<T>, OrTrap>)
 {
     let (tx, rx) = oneshot();
     (HostValue(tx), values::try_future(FromHostValue(rx)))
 }
 
-/// Resolves with what the sender of [`value`] sends, or with an error if that is dropped.
+/// Resolves with the value that [`HostValue::send`] sends, or with an error if the sender is dropped.
 #[derive(Debug)]
 pub struct FromHostValue<T>(Receiver<T>);
 
@@ -63,7 +63,7 @@ impl<T> Future for FromHostValue<T> {
     }
 }
 
-/// Sends the value of a guest's `future<T>`; made by [`value`].
+/// Sends the value of a guest's `future<T>`; made by [`value`](value()).
 #[derive(Debug)]
 #[must_use = "a guest that reads the future traps if its sender is dropped"]
 pub struct HostValue<T>(Sender<T>);

@@ -7,12 +7,12 @@ use super::{FromHost, cut};
 use crate::handoff::{Writer, byte_handoff};
 use crate::{ByteProducer, Cut, EndReason};
 
-/// A writer of the host's and the `stream<u8>` that a guest reads from it: tokio's `AsyncWrite` with the feature `tokio`,
-/// that of the futures crate with `futures`.
+/// A writer for the host, and the `stream<u8>` that a guest reads from it: `AsyncWrite` of tokio with the feature
+/// `tokio`, of the futures crate with `futures`.
 ///
-/// `capacity` is in bytes: so many may wait or be in the hands of the reader; at least 2. A write waits while that is full;
-/// the store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down is the end of the
-/// data; to drop it without that cuts the stream short.
+/// At most `capacity` bytes, and at least 2, wait or are held for the guest. A write waits while that is full; the
+/// store must run meanwhile. A flush does not wait for the guest to read. Shutting the writer down is the end of the
+/// data; dropping it without that cuts the stream short.
 ///
 /// # Errors
 ///
@@ -47,24 +47,24 @@ pub fn writer(store: impl AsContextMut, capacity: usize) -> Result<(HostWriter, 
     Ok((writer, StreamReader::new(store, producer)?))
 }
 
-/// The two parts of [`writer`], for a producer with limits, timeouts, a completion.
+/// The two parts of [`writer`](writer()), for a producer with limits, timeouts, a completion.
 pub fn producer(capacity: usize) -> (HostWriter, ByteProducer<FromHost<u8>>) {
     let (writer, reader) = byte_handoff(capacity);
     (HostWriter { writer }, ByteProducer::new(FromHost::new(reader)))
 }
 
-/// The host's end of a guest's `stream<u8>`; made by [`writer`].
+/// The host's end of a guest's `stream<u8>`; made by [`writer`](writer()).
 #[derive(Debug)]
 pub struct HostWriter {
     writer: Writer<u8, EndReason>,
 }
 
 impl HostWriter {
-    /// Waits for room, and copies what there is room for; says how many bytes.
+    /// Waits for room and copies the bytes that fit; returns how many.
     ///
     /// # Errors
     ///
-    /// [`Cut`], also once it was closed.
+    /// [`Cut`], also after [`close`](Self::close).
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize, Cut>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -76,22 +76,22 @@ impl HostWriter {
     ///
     /// # Errors
     ///
-    /// [`Cut`], also once it was closed.
+    /// [`Cut`], also after [`close`](Self::close).
     pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         self.writer.poll_room(cx).map_err(Into::into)
     }
 
-    /// The end of the data. It comes after all that was written; nothing can be written any more.
+    /// Ends the data, after all bytes written. Nothing can be written any more.
     pub fn close(&mut self) {
         self.writer.close(Ok(()));
     }
 
-    /// Cuts the stream short, after all that was written: it is not the end of the data. The completion of the
-    /// [producer](producer()) says why, and so does the `future<result>` of [`into_wit`](ByteProducer::into_wit) to the guest,
-    /// which without that only sees its stream end.
+    /// Cuts the stream short, after all bytes written: not the end of the data. The completion of the
+    /// [producer](producer()) reports `reason`. Without the `future<result>` of [`into_wit`](ByteProducer::into_wit)
+    /// the guest only sees its stream end.
     ///
-    /// To drop the writer is the same with [`EndReason::Abandoned`], which also stands for [`EndReason::Finished`] here. After
-    /// [`close`](Self::close) it changes nothing.
+    /// Dropping the writer does the same with [`EndReason::Abandoned`], which also replaces [`EndReason::Finished`]
+    /// here. After [`close`](Self::close) it has no effect.
     pub fn abort(&mut self, reason: EndReason) {
         self.writer.close(Err(cut(reason)));
     }

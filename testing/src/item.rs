@@ -69,13 +69,7 @@ impl Heap {
 ///         Some(Row { id: u32::load(&bytes[..4], heap)?, name: String::load(&bytes[4..], heap)? })
 ///     }
 /// }
-/// wasmtime_streams::plain!(Row); // there are no handles in it
-///
-/// let rows = vec![Row { id: 1, name: "one".to_owned() }, Row { id: 2, name: "two".to_owned() }];
-/// let check = testing::producer(rows.clone(), move || {
-///     Made::new(wasmtime_streams::streams::items(futures::stream::iter(rows.clone())))
-/// });
-/// check.assert();
+/// // `wasmtime_streams_testing::producer(rows, || Made::new(..))` checks a `stream<row>` now.
 /// ```
 pub trait Item: ComponentType + Lift + Lower + Send + Sync + 'static {
     /// What a test compares: the item itself, where it can be cloned and compared.

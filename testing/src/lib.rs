@@ -1,16 +1,52 @@
-//! Checks an implementation of Wasmtime's stream and future traits against the contract that they ask for.
+//! Checks an implementation of Wasmtime's stream and future traits.
 //!
-//! What is checked may be an adapter of this crate or written by hand: the kit knows nothing but Wasmtime's own traits. It
-//! runs scripts of guest operations against it, all short ones and many long ones, in a real guest, on an executor that
-//! knows when nothing can run any more. What it finds it names by the rule that is broken, with the shortest script that
-//! shows it.
+//! It runs scripts of guest operations against a [`StreamProducer`], [`StreamConsumer`], [`FutureProducer`] or
+//! [`FutureConsumer`], all short ones and many long ones, in a real guest, on an executor that knows when nothing can run any
+//! more. A finding names the rule that is broken, and shows the shortest script that breaks it. The rules are those of the page
+//! `contract` of the crate wasmtime-streams; this package knows Wasmtime only, so it checks what anybody wrote.
+//!
+//! [`StreamProducer`]: wasmtime::component::StreamProducer
+//! [`StreamConsumer`]: wasmtime::component::StreamConsumer
+//! [`FutureProducer`]: wasmtime::component::FutureProducer
+//! [`FutureConsumer`]: wasmtime::component::FutureConsumer
 //!
 //! ```
-//! # use wasmtime_streams_testing::{self as testing, Made};
-//! let report = testing::producer(vec![1_u32, 2, 3], || {
-//!     Made::new(wasmtime_streams::streams::items(futures::stream::iter([1_u32, 2, 3])))
-//! })
-//! .assert();
+//! use std::collections::VecDeque;
+//! use std::pin::Pin;
+//! use std::task::{Context, Poll};
+//!
+//! use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
+//! use wasmtime::{AsContextMut as _, Result, StoreContextMut};
+//! use wasmtime_streams_testing::{self as testing, Made};
+//!
+//! /// Numbers that are in memory.
+//! struct Numbers(VecDeque<u32>);
+//!
+//! impl<D: 'static> StreamProducer<D> for Numbers {
+//!     type Item = u32;
+//!     type Buffer = VecBuffer<u32>;
+//!
+//!     fn poll_produce<'a>(
+//!         mut self: Pin<&mut Self>,
+//!         _: &mut Context<'_>,
+//!         mut store: StoreContextMut<'a, D>,
+//!         mut destination: Destination<'a, u32, VecBuffer<u32>>,
+//!         finish: bool,
+//!     ) -> Poll<Result<StreamResult>> {
+//!         if finish {
+//!             return Poll::Ready(Ok(StreamResult::Cancelled));
+//!         }
+//!         let wanted = destination.remaining(store.as_context_mut()).unwrap_or(64);
+//!         let n = wanted.min(self.0.len());
+//!         let batch: Vec<_> = self.0.drain(..n).collect();
+//!         destination.set_buffer(batch.into());
+//!         let end = self.0.is_empty();
+//!         Poll::Ready(Ok(if end { StreamResult::Dropped } else { StreamResult::Completed }))
+//!     }
+//! }
+//!
+//! // In a test:
+//! let report = testing::producer(vec![1_u32, 2, 3], || Made::new(Numbers([1, 2, 3].into()))).assert();
 //! println!("{report}");
 //! ```
 //!

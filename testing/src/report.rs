@@ -6,7 +6,7 @@ use super::Op;
 
 macro_rules! findings {
     ($($(#[doc = $doc:literal])+ $name:ident => $rule:literal,)*) => {
-        /// One way to break the [contract](crate::contract).
+        /// One way to break the contract.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Finding {
@@ -14,7 +14,7 @@ macro_rules! findings {
         }
 
         impl Finding {
-            /// The rule of the [contract](crate::contract) that is broken, by its name.
+            /// The rule of the contract that is broken, by its name.
             pub fn rule(self) -> &'static str {
                 match self { $(Finding::$name => $rule,)* }
             }
@@ -153,7 +153,7 @@ impl fmt::Display for Failure {
         if let Some(seed) = self.seed {
             writeln!(f, "to run the random scripts that led to it: .seed({seed})")?;
         }
-        write!(f, "the rules: the page `wasmtime_streams::contract`")
+        write!(f, "the rules: the page `contract` of wasmtime-streams")
     }
 }
 

@@ -1,13 +1,13 @@
-//! The tables of README.md and of the documentation's front page name every constructor, and nothing else.
+//! The front page of the documentation names every adapter by its address, each module's page its own, README.md some.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::adapters::public_constructors;
+use crate::adapters::{addresses, handoff_addresses};
 
-/// A row of the table "Which one do I want?".
-#[derive(Debug, PartialEq, Eq)]
+/// A row of a table "Which adapter?".
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Row {
     have: String,
     sees: String,
@@ -20,99 +20,86 @@ fn code(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// `.deliver_with` and `from_guest::reader()` are called `deliver_with` and `reader`; traits are no constructors.
-fn name(code: &str) -> Option<String> {
-    let path = code.trim_start_matches('.').split(['(', '<']).next()?;
-    let name = path.rsplit("::").next()?;
-    name.starts_with(|c: char| c.is_ascii_lowercase()).then(|| name.to_owned())
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn table(file: &str) -> Vec<Row> {
-    let text = fs::read_to_string(root().join(file)).unwrap();
-    let lines = text.lines().skip_while(|line| !line.starts_with("| I have …")).skip(2);
-    let rows = lines.take_while(|line| line.starts_with('|')).map(|line| {
+/// The rows of all tables of this kind.
+fn table(file: &str) -> BTreeSet<Row> {
+    let text = read(file);
+    let mut rows = BTreeSet::new();
+    let mut inside = false;
+    for line in text.lines() {
+        inside = line.starts_with("| I have …") || inside && line.starts_with('|');
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [have, sees, names, feature] = cells[..] else { panic!("{file}: {line}") };
-        Row {
-            have: have.to_owned(),
-            sees: sees.to_owned(),
-            names: code(names).filter_map(name).collect(),
-            feature: feature.to_owned(),
+        if let ([have, sees, names, feature], true) = (&cells[..], inside)
+            && have.len() > 3
+            && !have.starts_with("I have")
+        {
+            let names = code(names).map(str::to_owned).collect();
+            let [have, sees, feature] = [have, sees, feature].map(|cell| (*cell).to_owned());
+            rows.insert(Row { have, sees, names, feature });
         }
-    });
-    let rows: Vec<_> = rows.collect();
-    assert!(rows.len() > 10, "{file} has no table");
+    }
+    assert!(rows.len() >= 10, "{file} has no table");
     rows
 }
 
-/// The public functions and methods in `path` and below, each with the files that it stands in.
-fn functions(path: PathBuf, all: &mut BTreeMap<String, Vec<PathBuf>>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            functions(entry.unwrap().path(), all);
-        }
-        return;
-    }
-    for line in fs::read_to_string(&path).unwrap().lines() {
-        let line = line.trim_start();
-        let function = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
-        if let Some(name) = function.and_then(|function| function.split(['<', '(']).next()) {
-            all.entry(name.to_owned()).or_default().push(path.clone());
-        }
-    }
+fn all_addresses() -> BTreeSet<String> {
+    addresses().into_iter().chain(handoff_addresses()).collect()
 }
 
-fn all_functions() -> BTreeMap<String, Vec<PathBuf>> {
-    let mut all = BTreeMap::new();
-    functions(root().join("adapters"), &mut all);
-    functions(root().join("src"), &mut all);
-    all
+/// The addresses that the rows name; what has no module is a method.
+fn named(rows: &BTreeSet<Row>) -> BTreeSet<String> {
+    let names = rows.iter().flat_map(|row| row.names.iter().cloned());
+    names.filter(|name| name.contains("::")).collect()
 }
 
 #[test]
-fn the_tables_of_the_readme_and_the_front_page_agree() {
+fn the_front_page_names_every_adapter_and_nothing_else() {
+    assert_eq!(named(&table("docs/crate.md")), all_addresses());
+}
+
+#[test]
+fn the_rows_of_the_readme_are_ten_of_the_front_page() {
     let (readme, page) = (table("README.md"), table("docs/crate.md"));
-    for (readme, page) in readme.iter().zip(&page) {
-        assert_eq!(readme, page, "README.md and docs/crate.md differ");
-    }
-    assert_eq!(readme.len(), page.len(), "README.md and docs/crate.md differ in length");
+    let strays: Vec<_> = readme.difference(&page).collect();
+    assert!(strays.is_empty(), "not on the front page: {strays:#?}");
+    assert_eq!(readme.len(), 10);
 }
 
 #[test]
-fn every_constructor_is_named_in_the_tables() {
+fn each_module_has_a_page_that_names_what_is_in_it() {
     let mut complaints = Vec::new();
-    for file in ["README.md", "docs/crate.md"] {
-        let named: BTreeSet<_> = table(file).into_iter().flat_map(|row| row.names).collect();
-        let missing: Vec<_> = public_constructors().difference(&named).cloned().collect();
-        if !missing.is_empty() {
-            complaints.push(format!("the table of {file} does not name: {}", missing.join(", ")));
+    for address in all_addresses() {
+        let (module, function) = address.split_once("::").unwrap();
+        let pages = [
+            format!("adapters/{module}/mod.rs"),
+            format!("src/{module}/mod.rs"),
+            format!("src/{module}.rs"),
+        ];
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let page = pages.iter().find(|page| root.join(page).exists()).unwrap();
+        let text = read(page);
+        let docs: Vec<_> = text.lines().filter(|line| line.starts_with("//!")).collect();
+        if !docs.iter().any(|line| line.contains(&format!("[`{function}`]"))) {
+            complaints.push(format!("{page} does not name {function}"));
+        }
+        if docs.iter().filter(|line| line.starts_with("//! ```")).count() < 4 {
+            complaints.push(format!("{page} has fewer than two examples"));
         }
     }
+    complaints.dedup();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
-fn all_that_the_tables_name_exists() {
-    let functions = all_functions();
-    for file in ["README.md", "docs/crate.md"] {
-        let rows = table(file);
-        let names = rows.iter().flat_map(|row| &row.names);
-        let strays: Vec<_> = names.filter(|name| !functions.contains_key(*name)).collect();
-        assert!(strays.is_empty(), "the table of {file} names what does not exist: {strays:?}");
-    }
-}
-
-#[test]
 fn the_features_in_the_tables_exist() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest = read("Cargo.toml");
     let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
     let features: BTreeSet<_> =
         features.lines().filter_map(|line| Some(line.split_once(" = [")?.0)).collect();
-    for row in table("README.md") {
+    for row in table("docs/crate.md") {
         for feature in code(&row.feature) {
             assert!(features.contains(feature), "{row:?}: there is no feature {feature}");
         }
@@ -120,19 +107,10 @@ fn the_features_in_the_tables_exist() {
 }
 
 #[test]
-fn the_links_of_the_readme_lead_to_the_constructors() {
-    let functions = all_functions();
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
-        // [`one`, `two`](path)
-        for link in line.split("[`").skip(1) {
-            let (names, target) = link.split_once("](").unwrap();
-            let path = root().join(target.split(')').next().unwrap());
-            assert!(path.exists(), "README.md: no {}", path.display());
-            for name in code(&format!("`{names}")).filter_map(name) {
-                let files = functions.get(&name).map(Vec::as_slice).unwrap_or_default();
-                assert!(files.contains(&path), "README.md: {name} is not in {}", path.display());
-            }
-        }
+fn the_readme_has_no_links_that_only_a_repository_can_follow() {
+    let text = read("README.md");
+    for link in text.split("](").skip(1) {
+        let target = link.split(')').next().unwrap();
+        assert!(target.starts_with("https://") || target.starts_with('#'), "{target}");
     }
 }

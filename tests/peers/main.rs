@@ -38,6 +38,7 @@ mod sockets;
 #[cfg(unix)]
 mod stdin;
 mod transform;
+mod transformed;
 #[cfg(unix)]
 mod yields;
 

@@ -13,10 +13,10 @@
 //!     Step::Fail,
 //! ]);
 //! let control = script.control();
-//! let producer = wasmtime_streams::tokio_io::read(Reader::new(script));
-//! // … and once it is parked:
+//! let reader = Reader::new(script); // an `AsyncRead`, for the adapter under test
+//! // … and once that is parked:
 //! control.release();
-//! # let _ = producer;
+//! # let _ = reader;
 //! ```
 
 mod read;

@@ -234,8 +234,8 @@ fn rows() -> impl Iterator<Item = &'static str> {
 
 #[path = "../../support/constructors.rs"]
 mod constructors;
-pub(crate) use constructors::public_constructors;
-use constructors::{complaints, handoffs};
+use constructors::{complaints, handoffs, public_constructors};
+pub(crate) use constructors::{addresses, handoff_addresses};
 
 #[test]
 fn no_adapter_is_missing_from_the_table() {

@@ -1,0 +1,123 @@
+//! `transform`: input through a guest to output, in one call that ends.
+
+use std::future::pending;
+use std::io;
+use std::time::Duration;
+
+use futures::{StreamExt as _, future::join, stream};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
+use wasmtime::component::{Accessor, Component, Linker, StreamReader, TypedFunc};
+use wasmtime::{Engine, Error, Result, Store};
+use wasmtime_streams::{Cut, End, EndReason, from_guest, iterators, streams, tokio_io, transform};
+
+type Upper = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// The guest of the examples, which makes what it reads upper case.
+async fn upper() -> (Store<()>, Upper) {
+    let engine = Engine::default();
+    let component = Component::from_file(&engine, "examples/guests/upper.wat").unwrap();
+    let mut store = Store::new(&engine, ());
+    let guest = Linker::new(&engine).instantiate_async(&mut store, &component).await.unwrap();
+    let upper = guest.get_typed_func(&mut store, "transform").unwrap();
+    (store, upper)
+}
+
+async fn call(
+    upper: &Upper,
+    store: &Accessor<()>,
+    input: StreamReader<u8>,
+) -> Result<StreamReader<u8>> {
+    Ok(upper.call_concurrent(store, (input,)).await?.0)
+}
+
+#[tokio::test]
+async fn both_streams_come_to_their_end_and_the_output_is_closed() {
+    // Rules "Completion" and "The completion closes the sink".
+    let (mut store, upper) = upper().await;
+    let (mut reader, writer) = tokio::io::duplex(64);
+    let input = tokio_io::read(&b"some text, in parts"[..]);
+    let output = tokio_io::write(writer);
+    let done =
+        transform(&mut store, input, output, async |store, input| call(&upper, store, input).await);
+    let mut text = String::new();
+    let (done, read) = join(done, reader.read_to_string(&mut text)).await;
+    let done = done.unwrap();
+    assert_eq!(read.unwrap(), 19);
+    assert_eq!(text, "SOME TEXT, IN PARTS");
+    assert!(done.input.end.is_finished() && done.output.end.is_finished(), "{done:?}");
+    assert_eq!((done.input.moved, done.output.moved), (19, 19));
+}
+
+#[tokio::test]
+async fn truncated_input_is_not_passed_on_as_complete() {
+    // Rule "Truncated is never complete": to the guest a failure of its input is the end of it.
+    let (mut store, upper) = upper().await;
+    let parts = [Ok(&b"some"[..]), Err(io::Error::other("the disk is gone"))];
+    let input = streams::try_chunks(stream::iter(parts));
+    let (output, mut reader) = from_guest::consumer(64);
+    let done =
+        transform(&mut store, input, output, async |store, input| call(&upper, store, input).await);
+    let mut text = Vec::new();
+    let (done, read) = join(done, reader.read_to_end(&mut text)).await;
+    let done = done.unwrap();
+    assert!(matches!(done.input.end, End::Failed(_)), "{done:?}");
+    assert!(matches!(done.output.end, End::Undeliverable(_)), "{done:?}");
+    let error = read.unwrap_err();
+    let cut = error.get_ref().and_then(|error| error.downcast_ref());
+    assert_eq!(cut, Some(&Cut(EndReason::Undeliverable)));
+    assert!(b"SOME".starts_with(&text));
+}
+
+#[tokio::test]
+async fn it_returns_once_the_output_has_ended() {
+    // A limit ends the output; a guest that goes on holding its input is not waited for.
+    let (mut store, upper) = upper().await;
+    let endless = streams::chunks(stream::repeat(&b"more and more"[..]));
+    let output = iterators::collect_bytes(10);
+    let done = transform(&mut store, endless, output, async |store, input| {
+        call(&upper, store, input).await
+    });
+    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    assert!(matches!(done.output.end, End::LimitReached), "{done:?}");
+    assert!(matches!(done.input.end, End::PeerDropped | End::Cancelled), "{done:?}");
+    assert_eq!(done.output.inner.into_inner(), b"MORE AND M");
+
+    // Nobody ever reads the input.
+    let input = streams::chunks(stream::pending::<&[u8]>());
+    let done = transform(&mut store, input, iterators::collect_bytes(10), async |store, input| {
+        std::mem::forget(input);
+        store.with(|store| StreamReader::new(store, tokio_io::read(&b"done"[..])))
+    });
+    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    assert!(done.output.end.is_finished(), "{done:?}");
+    assert!(matches!(done.input.end, End::Cancelled), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_call_that_never_returns() {
+    let (mut store, _) = upper().await;
+    let input = tokio_io::read(&b"hello"[..]);
+    let output = iterators::collect_bytes(10).idle_timeout(Duration::from_millis(20));
+    let never = async |_: &Accessor<()>, _| pending::<Result<StreamReader<u8>>>().await;
+    let done = timeout(LONG, transform(&mut store, input, output, never));
+    let done = done.await.expect("it hangs").unwrap();
+    assert!(matches!(done.output.end, End::TimedOut), "{done:?}");
+    assert!(matches!(done.input.end, End::Cancelled), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_fails_cuts_the_output() {
+    // Rule "Truncated is never complete".
+    let (mut store, _) = upper().await;
+    let (output, mut items) = from_guest::item_consumer::<u8>(64);
+    let input = iterators::items([1_u8, 2]);
+    let failed = transform(&mut store, input, output, async |_, _| {
+        Err::<StreamReader<u8>, _>(Error::msg("no such export"))
+    });
+    assert_eq!(failed.await.unwrap_err().to_string(), "no such export");
+    assert_eq!(items.next().await, None);
+    assert_eq!(items.cut(), Some(EndReason::Abandoned));
+}
