@@ -5,35 +5,52 @@ use std::{fmt, io};
 
 use crate::handoff::ReaderGone;
 
-/// Why a stream ended, without the error.
+/// Why a stream ended, without the error. [`End`] is the same with the error.
 ///
-/// A source or sink is told it by `ended`, and a source answers it when it ends by itself
-/// ([`Then::End`](crate::Then::End)). [`End`] is the same with the error.
+/// Each end is told once: to the source or sink by `ended`, to the host by the [completion](crate::Completion) as an
+/// [`End`], and to the other side of a hand-over as a [`Cut`]. The guest sees `Dropped`, whatever the reason.
+///
+/// | reason | of a source | of a sink |
+/// |---|---|---|
+/// | `Finished` | it answered [`Then::End`](crate::Then::End) with it: the end of the data | the guest dropped its end: the end of the data |
+/// | `PeerDropped` | the guest dropped its end before the end of the data | — |
+/// | `ReceiverDropped` | — | it answered [`End::ReceiverDropped`]: whoever receives the data has left |
+/// | `Abandoned` | the host's writer was dropped without being closed; or as for a sink | the executor dropped the task of [`driven_by`](crate::Completion::driven_by); the stream could not be piped; the store was dropped, if the completion [watches it](crate::Completion::watch_store), or by a panic |
+/// | `Cancelled` | [`cancel`](crate::Completion::cancel), or a token | the same |
+/// | `TimedOut` | a deadline or an idle timeout | the same |
+/// | `LimitReached` | a limit, with its last byte or item | a limit, when the guest writes more; or it answered [`End::LimitReached`] |
+/// | `Failed` | it answered an error | it answered [`End::Failed`], or its close failed (which only the completion reports) |
+/// | `Undeliverable` | the delivery step failed, or the source broke its trait | the receiving step failed, what the guest wrote is no valid item, or the sink broke its trait |
+///
+/// `until` and `abort` end a stream with any reason, and so does a source by `Then::End`. A guest that traps, and a
+/// store that is dropped without being watched, look like a guest that drops its end: `PeerDropped` of a source,
+/// `Finished` of a sink. The page [How streams end](crate::ends) has the same for each operation and each adapter.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
-    /// The end of the data. This alone says that nothing is missing.
+    /// The end of the data. Only this says that nothing is missing.
     Finished,
     /// Of a source: the guest dropped its end before the end of the data.
     PeerDropped,
     /// Of a sink: whoever receives its data has left.
     ReceiverDropped,
-    /// Whoever was to end the stream was dropped before it did: the store with the stream in it, or the host's writer.
+    /// Whoever should have ended the stream was dropped first: the store, the host's writer, or the task of
+    /// `driven_by`.
     Abandoned,
-    /// The host cancelled it.
+    /// The host cancelled the stream.
     Cancelled,
-    /// It took longer than the host allowed.
+    /// The stream took longer than the host allowed.
     TimedOut,
-    /// It moved as much as the host allowed.
+    /// The stream moved as much as the host allowed.
     LimitReached,
     /// The source or sink failed.
     Failed,
-    /// An item could not be turned into its form on the other side.
+    /// An item could not be converted for the other side.
     Undeliverable,
 }
 
 impl EndReason {
-    /// The same in words, for error texts.
+    /// The reason in words, for error texts.
     pub(crate) fn text(self) -> &'static str {
         match self {
             EndReason::Finished => "the stream ended",
@@ -49,36 +66,39 @@ impl EndReason {
     }
 }
 
-/// How a stream ended: what a [`Completion`](crate::Completion) reports, and what a sink answers when it takes no more.
+/// How a stream ended: a [`Completion`](crate::Completion) reports it, and a sink answers it when it takes no more.
 ///
-/// It is an [`Error`] as well, for [`into_result`](Self::into_result).
+/// [`EndReason`] has a table of when each occurs. It is an [`Error`] as well, for [`into_result`](Self::into_result).
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum End<E> {
-    /// The end of the data: the source had no more, or, of a sink, the guest dropped its end.
+    /// The end of the data. Of a source: it has no more. Of a sink: the guest dropped its end.
     ///
-    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a sink,
-    /// unless a completion [watches the store](crate::Completion::watch_store).
+    /// A guest that traps, and a handle that is forgotten in a store until the store is dropped, look the same to a
+    /// sink, unless a completion [watches the store](crate::Completion::watch_store).
     Finished,
-    /// Of a source: the guest dropped its end before the end of the data; it wanted no more.
+    /// Of a source: the guest dropped its end before the end of the data. That is no error: it wanted no more.
     PeerDropped,
-    /// Of a sink: whoever receives its data has left (the receiver of a channel, the reader of a hand-over, the reader of a
-    /// body), so what the guest wrote last may have reached nobody.
+    /// Of a sink: whoever receives its data has left (the receiver of a channel, the reader of a hand-over or of a
+    /// body). What the guest wrote last may have reached nobody.
     ReceiverDropped,
-    /// Whoever was to end the stream was dropped before it did. The store was dropped with the stream in it, since the guest
-    /// trapped or never dropped its end: only a completion that [watches the store](crate::Completion::watch_store) can
-    /// tell. Or the host's writer, of [`lower`](crate::to_guest), was dropped without being closed.
+    /// Whoever should have ended the stream was dropped first:
+    ///
+    /// - the store with the stream in it, because the guest trapped or never dropped its end. Only a completion that
+    ///   [watches the store](crate::Completion::watch_store) reports this;
+    /// - a host writer or sink of [`to_guest`](crate::to_guest), without being closed;
+    /// - the task of [`driven_by`](crate::Completion::driven_by).
     Abandoned,
-    /// The host cancelled it.
+    /// The host cancelled the stream.
     Cancelled,
-    /// It took longer than the host allowed.
+    /// The stream took longer than the host allowed.
     TimedOut,
-    /// It moved as much as the host allowed.
+    /// The stream moved as much as the host allowed.
     LimitReached,
     /// The source or sink failed.
     Failed(E),
-    /// An item could not be turned into its form on the other side: by the [`Deliver`](crate::items::Deliver) or
-    /// [`Receive`](crate::items::Receive) step, or because what the guest wrote is no valid item.
+    /// An item could not be converted: the [`Deliver`](crate::items::Deliver) or [`Receive`](crate::items::Receive)
+    /// step failed, or what the guest wrote is no valid item.
     Undeliverable(wasmtime::Error),
 }
 
@@ -103,11 +123,11 @@ impl<E> End<E> {
         }
     }
 
-    /// `Ok` if the data came to its end, or the guest that read it wanted no more of it; else the end, as an error.
+    /// `Ok` for [`End::Finished`] and [`End::PeerDropped`].
     ///
     /// # Errors
     ///
-    /// The other ends, [`End::ReceiverDropped`] among them: what the guest wrote last may have reached nobody.
+    /// Any other end, [`End::ReceiverDropped`] among them: what the guest wrote last may have reached nobody.
     pub fn into_result(self) -> Result<(), Self> {
         match self {
             End::Finished | End::PeerDropped => Ok(()),
@@ -132,7 +152,7 @@ impl<E> End<E> {
 }
 
 impl<E> From<EndReason> for End<E> {
-    /// A failure of which only the reason is known (that of the stream which feeds this one, say) is
+    /// [`EndReason::Failed`] comes without its error (of a stream that feeds this one, say), so it becomes
     /// [`End::Undeliverable`].
     fn from(reason: EndReason) -> Self {
         match reason {
@@ -170,7 +190,7 @@ impl<E: Error + 'static> Error for End<E> {
     }
 }
 
-/// The error of an [`End::Failed`] as it is; of any other end an error that says it.
+/// The error of [`End::Failed`] as it is. Any other end becomes an error that wraps it.
 impl From<End<io::Error>> for io::Error {
     fn from(end: End<io::Error>) -> Self {
         match end {
@@ -180,7 +200,7 @@ impl From<End<io::Error>> for io::Error {
     }
 }
 
-/// What comes nearest to `reason` in [`io::ErrorKind`].
+/// The [`io::ErrorKind`] that comes nearest to `reason`.
 fn kind(reason: EndReason) -> io::ErrorKind {
     match reason {
         EndReason::PeerDropped | EndReason::ReceiverDropped => io::ErrorKind::BrokenPipe,
@@ -192,22 +212,25 @@ fn kind(reason: EndReason) -> io::ErrorKind {
     }
 }
 
-/// A stream was cut short: the error of a hand-over, on the host's side of it.
+/// A stream was cut short: the error of a hand-over, on the host's side.
 ///
-/// A guest's reader or stream ([`from_guest`](crate::from_guest)) gives it in place of the end of the data. A writer or sink to a
-/// guest ([`to_guest`](crate::to_guest)) fails with it once nobody takes what is written, as
-/// [`PeerDropped`](EndReason::PeerDropped), also after it was closed. A value that never comes is
-/// [`Abandoned`](EndReason::Abandoned).
+/// | object | fails with it | reason |
+/// |---|---|---|
+/// | reader or items of [`from_guest`](crate::from_guest) | in place of the end of the data | that of the guest's stream |
+/// | writer or sink of [`to_guest`](crate::to_guest) | when nobody takes what is written, also after it was closed | [`PeerDropped`](EndReason::PeerDropped) |
+/// | a value, or a [`Driven`](crate::completion::Driven), that never comes | when its sender is dropped | [`Abandoned`](EndReason::Abandoned) |
+///
+/// See [How streams end](crate::ends).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut(
-    /// What cut it.
+    /// Why.
     pub EndReason,
 );
 
 impl Cut {
     /// Nobody takes what is written.
     pub(crate) const PEER_DROPPED: Self = Self(EndReason::PeerDropped);
-    /// Whoever was to give it is gone.
+    /// The sender was dropped without a value.
     pub(crate) const ABANDONED: Self = Self(EndReason::Abandoned);
 }
 

@@ -3,8 +3,8 @@
 /// The buffer that a source is offered when a host reads and no guest is in between.
 pub(crate) const HOST_CAPACITY: usize = 64 * 1024;
 
-/// After this many bytes an operation completes, though the source or sink could go on. It bounds the time for which one
-/// stream keeps its store to itself.
+/// After this many bytes an operation completes, though the source or sink could go on. It bounds the time for which
+/// one stream keeps its store to itself.
 pub(crate) const BYTES_PER_OP: usize = 1024 * 1024;
 
 /// After this many items a guest write completes.

@@ -2,19 +2,20 @@
 //!
 //! # The lock `Shared.0`
 //!
-//! It guards the one [`State`]. The sender takes it to send and when it is dropped, the receiver in each poll and when it is
-//! dropped. Both wait for it, because nothing runs under it but a comparison and a replacement. The receiver clones its
-//! waker before it takes the lock, and what is replaced (a waker, a value) is called or dropped after the unlock: a waker may
-//! own the task that holds the other side, whose drop takes the lock.
+//! It guards the one [`State`]. The sender takes it to send and when it is dropped, the receiver in each poll and when
+//! it is dropped. Both wait for it, because nothing runs under it but a comparison and a replacement. The receiver
+//! clones its waker before it takes the lock, and what is replaced (a waker, a value) is called or dropped after the
+//! unlock: a waker may own the task that holds the other side, whose drop takes the lock.
 //!
 //! # Invariants
 //!
-//! 1. `set_final` changes only `Empty` and `Waiting`. So a value is either stored or given back, because the receiver is gone;
-//!    and the drop of a sender that has sent changes nothing. The receiver replaces `Sent` when it takes the value, so it
-//!    gets that once. *Tests:* `a_value_and_its_receiver_meet_or_miss_each_other_in_order` in `tests/peers/handoffs.rs`,
-//!    `a_value_crosses_and_one_that_nobody_wants_comes_back` in `tests/streams/lifted_values.rs`.
-//! 2. Whoever replaces `Waiting` by a value or `SenderGone` wakes that waker. *Tests:* `a_task_that_the_executor_drops_is_told`
-//!    in `tests/streams/wit.rs`, `tests/peers/handoffs.rs`.
+//! 1. `set_final` changes only `Empty` and `Waiting`. So a value is either stored or given back, because the receiver
+//!    is gone; and the drop of a sender that has sent changes nothing. The receiver replaces `Sent` when it takes the
+//!    value, so it gets that once. *Tests:* `a_value_and_its_receiver_meet_or_miss_each_other_in_order` in
+//!    `tests/peers/handoffs.rs`, `a_value_crosses_and_one_that_nobody_wants_comes_back` in
+//!    `tests/streams/lifted_values.rs`.
+//! 2. Whoever replaces `Waiting` by a value or `SenderGone` wakes that waker. *Tests:*
+//!    `a_task_that_the_executor_drops_is_told` in `tests/streams/wit.rs`, `tests/peers/handoffs.rs`.
 //! 3. Only the newest waker is kept. *Test:* `completions_and_values_that_are_polled_over_and_over_keep_one_waker` in
 //!    `tests/streams/dropped_futures.rs`.
 

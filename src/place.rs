@@ -1,8 +1,8 @@
 //! The place of a source or sink and its [`StreamState`]: in the producer or consumer, or in a slot shared with a
 //! completion.
 //!
-//! A place alone ends its stream. Whatever ends it, it notifies the layers first, then the object, then the completion and
-//! the parked operation: each once, and without a lock.
+//! A place alone ends its stream. Whatever ends it, it notifies the layers first, then the object, then the completion
+//! and the parked operation: each once, and without a lock.
 
 use std::fmt;
 use std::mem;
@@ -93,9 +93,15 @@ impl<T, E> StreamState<T, E> {
     pub(crate) fn notify<K: Kind<S, Item = T, Error = E>, S: Send>(
         &mut self,
         object: Pin<&mut S>,
-        end: &End<E>,
+        end: &mut End<E>,
         lost: usize,
     ) {
+        if K::SINK
+            && end.is_finished()
+            && let Some(reason) = self.layers.truncated()
+        {
+            *end = reason.into();
+        }
         self.moved = self.moved.saturating_sub(lost as u64);
         self.layers.ended(&Outcome::of(end, lost), self.moved);
         let _entered = self.layers.entered();
@@ -154,8 +160,8 @@ pub trait Hold<K: Kind<S>, S: Send>: Sized {
     /// Calls a method of the object that cannot wait, if the stream has not ended.
     fn with_object(self: Pin<&mut Self>, act: impl FnOnce(Pin<&mut S>));
 
-    /// Ends the stream, unless it has ended, and notifies everybody. `lost` items were given and did not reach the guest. The
-    /// end is given back if there is no completion to take it.
+    /// Ends the stream, unless it has ended, and notifies everybody. `lost` items were given and did not reach the
+    /// guest. The end is given back if there is no completion to take it.
     fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>>;
 
     fn is_spliceable(&self) -> bool;
@@ -220,11 +226,11 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for OwnedPlace<K, S> {
     }
 
     #[inline(never)]
-    fn end(self: Pin<&mut Self>, end: End<K::Error>, lost: usize) -> Option<End<K::Error>> {
+    fn end(self: Pin<&mut Self>, mut end: End<K::Error>, lost: usize) -> Option<End<K::Error>> {
         if let Some(owned) = self.project().owned.as_pin_mut() {
             let owned = owned.project();
             if !mem::replace(owned.ended, true) {
-                owned.stream.notify::<K, S>(owned.object, &end, lost);
+                owned.stream.notify::<K, S>(owned.object, &mut end, lost);
             }
         }
         Some(end)

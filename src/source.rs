@@ -11,23 +11,24 @@ use crate::EndReason;
 pub enum Then {
     /// The source does not know whether more is in memory: the operation completes with what it has.
     ///
-    /// A raw reader answers this after every read, because to poll it again could start a blocking read, or read ahead of
-    /// what the guest wants.
+    /// A raw reader answers this after every read, because to poll it again could start a blocking read, or read ahead
+    /// of what the guest wants.
     Stop,
-    /// More may be in memory: the source is polled again until the operation is full, its budget is spent, or the source is
-    /// pending.
+    /// More may be in memory: the source is polled again until the operation is full, its budget is spent, or the
+    /// source is pending.
     More,
     /// The stream ends with what was just given, for this reason. The source is not polled again.
     ///
-    /// [`EndReason::Finished`] is the end of the data. A source that learns of a cut from whoever feeds it answers that reason.
+    /// [`EndReason::Finished`] is the end of the data. A source that learns of a cut from whoever feeds it answers that
+    /// reason.
     End(EndReason),
 }
 
 /// A source of bytes for a guest to read.
 ///
 /// [`ByteProducer`](crate::ByteProducer) turns a `ByteSource` into Wasmtime's
-/// [`StreamProducer`](wasmtime::component::StreamProducer) and keeps the [contract](crate::contract). An implementation adds
-/// only what its inner object alone can know:
+/// [`StreamProducer`](wasmtime::component::StreamProducer) and keeps the [contract](crate::contract). An implementation
+/// adds only what its inner object alone can know:
 ///
 /// | method | called | |
 /// |---|---|---|
@@ -35,8 +36,9 @@ pub enum Then {
 /// | [`poll_readable`](Self::poll_readable) | in each zero-length read | the default is right for a source that cannot tell, and loses nothing |
 /// | [`ended`](Self::ended) | once, at the end | required |
 ///
-/// A source is not polled while the guest cancels an operation, nor after it has ended or failed. It may be polled again with
-/// another waker at any time, and moved to another thread between two polls. Only one method is called at a time.
+/// A source is not polled while the guest cancels an operation, nor after it has ended or failed. It may be polled
+/// again with another waker at any time, and moved to another thread between two polls. Only one method is called at a
+/// time.
 ///
 /// # Example
 ///
@@ -73,9 +75,10 @@ pub enum Then {
 ///
 /// # Wrappers
 ///
-/// A source around another source forwards `poll_read`, `poll_readable` and `ended`. Without `poll_readable`, zero-length reads
-/// complete without waiting. Without `ended`, what feeds the inner source never learns why the stream is over, and takes its
-/// drop for a cut. The answers of `poll_read` are passed on as they are, [`Then`] included: it carries the end.
+/// A source around another source forwards `poll_read`, `poll_readable` and `ended`. Without `poll_readable`,
+/// zero-length reads complete without waiting. Without `ended`, whoever feeds the inner source learns of the end only
+/// when that is dropped, and never its reason. The answers of `poll_read` are passed on as they are, [`Then`] included:
+/// it carries the end.
 ///
 /// ```
 /// use std::{pin::Pin, task::{Context, Poll}};
@@ -131,14 +134,14 @@ pub trait ByteSource: Send + 'static {
 
     /// Writes bytes to the front of `buf`, and returns how many and what comes next.
     ///
-    /// `buf` is never empty. It may be the guest's own memory: its contents are unspecified, and the guest chooses its length,
-    /// up to 2<sup>28</sup> - 1. Never allocate by that length.
+    /// `buf` is never empty. It may be the guest's own memory: its contents are unspecified, and the guest chooses its
+    /// length, up to 2<sup>28</sup> - 1. Never allocate by that length.
     ///
-    /// - `Ready(Ok((n, then)))`: `n` bytes were written, at most `buf.len()`. `(0, Then::More)` and `(0, Then::Stop)` mean that
-    ///   this step gave nothing (an empty chunk, say): the source is polled again. At the end answer [`Then::End`], with the
-    ///   last bytes if the end is known by then.
-    /// - `Pending`: nothing was taken, and the waker of *this* `cx` is registered. The first poll of each operation carries a
-    ///   waker that does nothing, so to rely on the waker of an earlier poll is a hang.
+    /// - `Ready(Ok((n, then)))`: `n` bytes were written, at most `buf.len()`. `(0, Then::More)` and `(0, Then::Stop)`
+    ///   mean that this step gave nothing (an empty chunk, say): the source is polled again. At the end answer
+    ///   [`Then::End`], with the last bytes if the end is known by then.
+    /// - `Pending`: nothing was taken, and the waker of *this* `cx` is registered. The first poll of each operation
+    ///   carries a waker that does nothing, so to rely on the waker of an earlier poll is a hang.
     ///
     /// A guest can cancel a read after any `Pending`. The source is not told: the next read goes on.
     ///
@@ -155,11 +158,12 @@ pub trait ByteSource: Send + 'static {
     ///
     /// - `None`, the default: the source cannot tell without taking something. The operation completes at once.
     /// - `Some(Pending)`: nothing is ready; the operation waits. The waker of this `cx` is registered.
-    /// - `Some(Ready(Ok(then)))`: [`Then::More`] if there are bytes, [`Then::End`] if the end has come, [`Then::Stop`] if
-    ///   something is ready that may be the end.
+    /// - `Some(Ready(Ok(then)))`: [`Then::More`] if there are bytes, [`Then::End`] if the end has come, [`Then::Stop`]
+    ///   if something is ready that may be the end.
     ///
-    /// After `None` or `Stop` a second zero-length read in a row calls `poll_read` with a buffer of one byte. That byte goes
-    /// first into the next read: see [zero-length reads](crate::contract#zero-length-reads). So the default loses nothing.
+    /// After `None` or `Stop` a second zero-length read in a row calls `poll_read` with a buffer of one byte. That byte
+    /// goes first into the next read: see [zero-length reads](crate::contract#zero-length-reads). So the default loses
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -172,12 +176,13 @@ pub trait ByteSource: Send + 'static {
         None
     }
 
-    /// Called once when the stream has ended, with the reason: the source's own end or failure, the guest that dropped its
-    /// end ([`EndReason::PeerDropped`]), the host, or the store that was dropped. It must not wait.
+    /// Called once when the stream has ended, with the reason: the source's own end or failure, the guest that dropped
+    /// its end ([`EndReason::PeerDropped`]), the host, or the store that was dropped. It must not wait.
     ///
-    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without. Nothing is polled after it.
-    /// A source that is fed by another task tells that task here; a source that owns all its data has nothing to do. A source
-    /// that is dropped without this call was never given to a stream. The [table of ends](EndReason) has all reasons.
+    /// It is called whatever ended the stream, with a [completion](crate::Completion) or without. Nothing is polled
+    /// after it. A source that is fed by another task tells that task here; a source that owns all its data has nothing
+    /// to do. A source that is dropped without this call was never given to a stream. The [table of ends](EndReason)
+    /// has all reasons.
     ///
     /// It has no default, so that no wrapper forgets to forward it.
     fn ended(self: Pin<&mut Self>, reason: EndReason);
@@ -187,8 +192,9 @@ pub trait ByteSource: Send + 'static {
 /// step](crate::items::Deliver) converts.
 ///
 /// [`ItemProducer`](crate::ItemProducer) turns an `ItemSource` into Wasmtime's
-/// [`StreamProducer`](wasmtime::component::StreamProducer) and keeps the [contract](crate::contract). The methods are those of
-/// [`ByteSource`], with [`poll_items`](Self::poll_items) in place of `poll_read`, and a wrapper forwards the same three.
+/// [`StreamProducer`](wasmtime::component::StreamProducer) and keeps the [contract](crate::contract). The methods are
+/// those of [`ByteSource`], with [`poll_items`](Self::poll_items) in place of `poll_read`, and a wrapper forwards the
+/// same three.
 ///
 /// ```
 /// use std::{convert::Infallible, pin::Pin, task::{Context, Poll}};
@@ -228,10 +234,10 @@ pub trait ItemSource: Send + 'static {
 
     /// Appends at most `max` items to `out`, and returns what comes next. `max` is at least 1.
     ///
-    /// `out` may hold items of earlier calls: only append to it. Everything that was appended is delivered, whatever the
-    /// answer: items beside an error go before it, and `Pending` beside items completes the operation with them. Append all
-    /// that is in memory in one call where that is cheap. Items beyond `max` are delivered by later operations, but are lost to
-    /// a [splice](crate::contract#splice).
+    /// `out` may hold items of earlier calls: only append to it. Everything that was appended is delivered, whatever
+    /// the answer: items beside an error go before it, and `Pending` beside items completes the operation with them.
+    /// Append all that is in memory in one call where that is cheap. Items beyond `max` are delivered by later
+    /// operations, but are lost to a [splice](crate::contract#splice).
     ///
     /// `Pending` without items means that the waker of this `cx` is registered, as in [`ByteSource::poll_read`].
     ///
@@ -245,8 +251,8 @@ pub trait ItemSource: Send + 'static {
         out: &mut Vec<Self::Item>,
     ) -> Poll<Result<Then, Self::Error>>;
 
-    /// Answers a zero-length read, like [`ByteSource::poll_readable`]. No item is created or taken for it. The default, `None`,
-    /// loses nothing.
+    /// Answers a zero-length read, like [`ByteSource::poll_readable`]. No item is created or taken for it. The default,
+    /// `None`, loses nothing.
     ///
     /// # Errors
     ///

@@ -10,11 +10,11 @@ use wasmtime::{AsContextMut, Result};
 
 use crate::completion::Shared;
 use crate::items::{Deliver, Receive};
-use crate::layer::{Outcome, Scope};
+use crate::layer::{Outcome, Scope, Truncated};
 use crate::oneshot::oneshot;
 use crate::{
-    ByteConsumer, ByteProducer, ByteSink, ByteSource, CancelHandle, Completed, Completion,
-    EndReason, ItemConsumer, ItemProducer, ItemSink, ItemSource,
+    ByteConsumer, ByteProducer, ByteSink, ByteSource, Completed, Completion, EndReason,
+    ItemConsumer, ItemProducer, ItemSink, ItemSource,
 };
 
 /// How both streams of a [`transform`] ended, how much moved, and the host objects.
@@ -57,16 +57,19 @@ mod sealed {
         type Error: 'static;
         type Consumer: StreamConsumer<D, Item = Self::Item> + Unpin;
 
-        fn share(self) -> (Self::Consumer, Completion<Self::Object, Self::Error>);
+        fn share(
+            self,
+            truncated: Truncated,
+        ) -> (Self::Consumer, Completion<Self::Object, Self::Error>);
     }
 }
 
 use sealed::{Input, Output};
 
-/// Cuts the output when the input is cut: the guest sees no difference, and would end its output in order.
-#[allow(unreachable_pub)] // in a sealed trait
+/// Marks the data as truncated when the input is cut short: the guest sees no difference, and would end its output in order.
 #[derive(Debug)]
-pub struct Link(CancelHandle);
+#[allow(unreachable_pub)] // in a sealed trait
+pub struct Link(Truncated);
 
 impl Scope for Link {
     fn enter(&mut self) {}
@@ -74,12 +77,13 @@ impl Scope for Link {
     fn exit(&mut self) {}
 
     fn ended(&mut self, outcome: &Outcome<'_>, _: u64) {
-        match outcome {
-            Outcome::Ended(EndReason::Finished | EndReason::PeerDropped) => {}
-            Outcome::Ended(reason) => self.0.cut(*reason),
-            Outcome::Failed => self.0.cut(EndReason::Failed),
-            Outcome::Undeliverable { .. } => self.0.cut(EndReason::Undeliverable),
-        }
+        let reason = match outcome {
+            Outcome::Ended(EndReason::Finished | EndReason::PeerDropped) => return,
+            Outcome::Ended(reason) => *reason,
+            Outcome::Failed => EndReason::Failed,
+            Outcome::Undeliverable { .. } => EndReason::Undeliverable,
+        };
+        let _ = self.0.set(reason);
     }
 
     fn closed(&mut self, _: &Outcome<'_>, _: u64) {}
@@ -119,8 +123,8 @@ impl<D: 'static, S: ByteSink + Unpin> Output<D> for ByteConsumer<S> {
     type Error = S::Error;
     type Consumer = ByteConsumer<S, Shared>;
 
-    fn share(self) -> (Self::Consumer, Completion<S, S::Error>) {
-        self.with_completion()
+    fn share(self, truncated: Truncated) -> (Self::Consumer, Completion<S, S::Error>) {
+        self.layer(|layers| layers.truncated_by(truncated)).with_completion()
     }
 }
 
@@ -136,8 +140,8 @@ where
     type Error = S::Error;
     type Consumer = ItemConsumer<S, X, V, Shared>;
 
-    fn share(self) -> (Self::Consumer, Completion<S, S::Error>) {
-        self.with_completion()
+    fn share(self, truncated: Truncated) -> (Self::Consumer, Completion<S, S::Error>) {
+        self.layer(|layers| layers.truncated_by(truncated)).with_completion()
     }
 }
 
@@ -151,8 +155,8 @@ const GRACE: usize = 2;
 /// consumer of this crate will do, of bytes or of items, with its limits, deadlines and meters.
 ///
 /// - The output is flushed and closed before this returns, as by its [completion](crate::Completion).
-/// - Truncated input is not passed on as complete: if the input is cut short, the output is cut with the same reason; if the
-///   input fails, as [`Undeliverable`](EndReason::Undeliverable).
+/// - Truncated input is not passed on as complete: if the input is cut short, an output that the guest then ends in order ends
+///   with the same reason instead, after all its data; if the input fails, as [`Undeliverable`](EndReason::Undeliverable).
 /// - When the output ends first (a limit, a receiver that leaves, a guest that has seen enough), the guest may drop its input
 ///   as well; if it does not, the input is cancelled. So this returns once the output has ended. A guest that keeps its output
 ///   open for ever and writes nothing is waited for: give the output a `deadline` or an `idle_timeout`.
@@ -193,10 +197,11 @@ where
     I: Input<S::Data>,
     O: Output<S::Data>,
 {
-    let (consumer, mut output) = output.share();
+    let truncated = Truncated::default();
+    let (consumer, mut output) = output.share(truncated.clone());
     let piping = output.piping();
     let cut_output = output.cancel_handle();
-    let (producer, mut input) = input.share(Link(cut_output.clone()));
+    let (producer, mut input) = input.share(Link(truncated));
     let cut_input = input.cancel_handle();
     let (run, done) = oneshot::<()>();
     let store = store.as_context_mut().run_concurrent(async |accessor| {

@@ -1,5 +1,6 @@
 //! Runs sources and sinks inside a tracing span.
 
+use std::future::Future;
 use std::mem;
 
 use ::tracing::{Span, debug};
@@ -7,7 +8,7 @@ use ::tracing::{Span, debug};
 use crate::layer::{Outcome, Scope};
 use crate::{
     ByteConsumer, ByteProducer, ByteSink, ByteSource, EndReason, ItemConsumer, ItemProducer,
-    ItemSink, ItemSource, completion::Holding,
+    ItemSink, ItemSource, ValueProducer, completion::Holding,
 };
 
 /// The span of a source or sink; see [`ByteProducer::traced`].
@@ -73,3 +74,11 @@ traced!(ByteProducer<S>: ByteSource);
 traced!(ItemProducer<S, V>: ItemSource);
 traced!(ByteConsumer<S>: ByteSink);
 traced!(ItemConsumer<S, W, V>: ItemSink);
+
+impl<F: Future, V> ValueProducer<F, V> {
+    /// Polls the future inside `span`, and records one event of the level `DEBUG` when it has ended: whether the guest got the
+    /// value.
+    pub fn traced(self, span: Span) -> Self {
+        self.scope(Box::new(Traced { span, ended: false }))
+    }
+}

@@ -7,11 +7,11 @@ use super::{Completed, Completion};
 use crate::Cut;
 use crate::oneshot::{Receiver, oneshot};
 
-/// The task of [`Completion::driven_by`], for an executor: it waits for the end of the stream, then flushes and closes a
-/// sink, and drops the object.
+/// The task of [`Completion::driven_by`], for an executor: it waits for the end of the stream, then flushes and closes
+/// a sink, and drops the object.
 ///
-/// Dropping it before that ends the stream as [`EndReason::Abandoned`](crate::EndReason::Abandoned) and drops the source or
-/// sink, neither flushed nor closed.
+/// Dropping it before that ends the stream as [`EndReason::Abandoned`](crate::EndReason::Abandoned) and drops the
+/// source or sink, neither flushed nor closed.
 #[must_use = "nothing is flushed or closed until it is run"]
 pub struct Drive(Pin<Box<dyn Future<Output = ()> + Send>>);
 
@@ -40,8 +40,8 @@ impl<S, E> Drop for AbandonOnDrop<S, E> {
 
 /// How a stream ended whose completion an executor drives; made by [`Completion::driven_by`]. It need not be awaited.
 ///
-/// A [`Cut`] says that the executor dropped the task before the end of the stream, as a runtime that shuts down does: the
-/// stream was cut short, and the sink was dropped, neither flushed nor closed.
+/// A [`Cut`] says that the executor dropped the task before the end of the stream, as a runtime that shuts down does:
+/// the stream was cut short, and the sink was dropped, neither flushed nor closed.
 #[derive(Debug)]
 pub struct Driven<E>(Receiver<Completed<(), E>>);
 
@@ -58,13 +58,13 @@ where
     S: Unpin + Send + 'static,
     E: Send + 'static,
 {
-    /// Hands the completion to an executor. A sink is flushed and shut down after the guest's last write, whether or not
-    /// anybody awaits the result, and then dropped. The drop closes what a shutdown does not: a child process's stdin, a
-    /// pipe.
+    /// Hands the completion to an executor. A sink is flushed and shut down after the guest's last write, whether or
+    /// not anybody awaits the result, and then dropped. The drop closes what a shutdown does not: a child process's
+    /// stdin, a pipe.
     ///
-    /// `spawn` is called once, on this thread, with the task: `|task| drop(tokio::spawn(task))`. The executor must run it. If
-    /// it drops the task instead, the stream is cut short, and the result is a [`Cut`]. To get the object back, await the
-    /// completion itself, in a task of its own if need be.
+    /// `spawn` is called once, on this thread, with the task: `|task| drop(tokio::spawn(task))`. The executor must run
+    /// it. If it drops the task instead, the stream is cut short, and the result is a [`Cut`]. To get the object back,
+    /// await the completion itself, in a task of its own if need be.
     ///
     /// ```
     /// use wasmtime::{Engine, Store, component::StreamReader};

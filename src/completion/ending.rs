@@ -48,8 +48,8 @@ pub(crate) trait Completing<S, E>: Cancel {
 impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
     fn cut(&self, reason: EndReason) {
         locked(&self.reason).get_or_insert(reason);
-        // The first request is never lost, so another one changes nothing. A completion whose deadline has passed requests it
-        // again in each poll.
+        // The first request is never lost, so another one changes nothing. A completion whose deadline has passed
+        // requests it again in each poll.
         if self.cancel_requested.swap(true, Ordering::AcqRel) {
             return;
         }

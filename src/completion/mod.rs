@@ -1,7 +1,7 @@
 //! How a stream ended, how much moved, and the host object back.
 //!
-//! `with_completion` of a producer or consumer gives a second value, a [`Completion`]: a future that resolves once, when
-//! the stream has ended.
+//! `with_completion` of a producer or consumer gives a second value, a [`Completion`]: a future that resolves once,
+//! when the stream has ended.
 //!
 //! | you want to | use |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | answer a guest with a `future<result>` | [`into_wit`](crate::ByteProducer::into_wit) and [`pipe_wit`](crate::ByteConsumer::pipe_wit), which use a completion |
 //! | name the type of a producer or consumer | [`Owned`] without a completion, which is the default, [`Shared`] with one; [`Holding`] is the bound of code that takes both |
 //!
-//! A completion can be awaited on any task and any executor, but streams move only while someone polls their store. It costs
-//! one allocation a stream and one lock an operation; a stream without a completion pays nothing.
+//! A completion can be awaited on any task and any executor, but streams move only while someone polls their store. It
+//! costs one allocation a stream and one lock an operation; a stream without a completion pays nothing.
 //!
 //! # Cancel, and get the object back
 //!
@@ -101,9 +101,9 @@ pub struct Completed<S, E> {
 }
 
 impl<S, E> Completed<S, E> {
-    /// The byte or item that was looked ahead for a [zero-length read](crate::contract#zero-length-reads) and that the guest
-    /// did not read. `T` is `u8`, or the source's item. It precedes all that is left in the source, and is not counted in
-    /// `moved`.
+    /// The byte or item that was looked ahead for a [zero-length read](crate::contract#zero-length-reads) and that the
+    /// guest did not read. `T` is `u8`, or the source's item. It precedes all that is left in the source, and is not
+    /// counted in `moved`.
     pub fn take_ahead<T: 'static>(&mut self) -> Option<T> {
         let ahead = self.ahead.take_if(|ahead| ahead.is::<T>())?;
         ahead.downcast().ok().map(|ahead| *ahead)
@@ -118,15 +118,15 @@ impl<S, E> Completed<S, E> {
 
 /// A future that resolves once, as soon as it is known how a stream ended.
 ///
-/// `with_completion` of each producer and consumer makes it. It can be awaited on any task and any executor, but streams
-/// move only while someone polls their store: await it inside [`run_concurrent`], or make sure that the store runs
-/// meanwhile. Otherwise the wait never ends.
+/// `with_completion` of each producer and consumer makes it. It can be awaited on any task and any executor, but
+/// streams move only while someone polls their store: await it inside [`run_concurrent`], or make sure that the store
+/// runs meanwhile. Otherwise the wait never ends.
 ///
-/// **Only its completion closes a sink.** Wasmtime drops a consumer when the stream ends, and a drop can neither flush nor
-/// shut down asynchronously. When the guest has dropped its end, awaiting the completion flushes the sink, shuts it down,
-/// and resolves; if the close fails, the end is [`End::Failed`]. To close it without waiting, hand the completion to an
-/// executor (`tokio::spawn(completion)`). Without either, the sink is dropped as it is: the contents of its own buffer are
-/// lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
+/// **Only its completion closes a sink.** Wasmtime drops a consumer when the stream ends, and a drop can neither flush
+/// nor shut down asynchronously. When the guest has dropped its end, awaiting the completion flushes the sink, shuts it
+/// down, and resolves; if the close fails, the end is [`End::Failed`]. To close it without waiting, hand the completion
+/// to an executor (`tokio::spawn(completion)`). Without either, the sink is dropped as it is: the contents of its own
+/// buffer are lost, which is nothing under [`Flush::EachOp`](crate::Flush::EachOp), and no shutdown is sent.
 ///
 /// A sink is closed at the guest's end of the data and at a limit. After any other cut (cancelled, timed out, failed,
 /// abandoned) it is handed back without being closed, because the close may be what hangs.
@@ -155,15 +155,15 @@ impl<S, E> Completion<S, E> {
         self.stream.cut(EndReason::Cancelled);
     }
 
-    /// Reports a store that is dropped with the stream in it as [`End::Abandoned`], and does not close a sink then. Without it
-    /// that looks like a guest that drops its end. The store's data must hold `token`: see [`StoreToken`].
+    /// Reports a store that is dropped with the stream in it as [`End::Abandoned`], and does not close a sink then.
+    /// Without it that looks like a guest that drops its end. The store's data must hold `token`: see [`StoreToken`].
     pub fn watch_store(self, token: &StoreToken) -> Self {
         self.stream.watch(token.downgrade());
         self
     }
 
-    /// Pipes the consumer of this stream. If that fails the stream is cut, as `Abandoned`: Wasmtime drops the consumer then,
-    /// which else looks like a guest that wrote nothing.
+    /// Pipes the consumer of this stream. If that fails the stream is cut, as `Abandoned`: Wasmtime drops the consumer
+    /// then, which else looks like a guest that wrote nothing.
     pub(crate) fn pipe(&self, pipe: impl FnOnce() -> wasmtime::Result<()>) -> wasmtime::Result<()> {
         let piping = self.piping();
         pipe()?;
@@ -177,7 +177,7 @@ impl<S, E> Completion<S, E> {
         Piping { stream: self.stream.clone(), ok: false }
     }
 
-    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object.
+    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object. Waits for a poll that is under way.
     fn abandon(&self) {
         self.stream.cut(EndReason::Abandoned);
         drop(self.stream.take());
@@ -256,9 +256,10 @@ pub struct CancelHandle {
 impl CancelHandle {
     /// Ends the stream as [`End::Cancelled`], unless it has ended.
     ///
-    /// The completion resolves at once and hands the source or sink back. Nothing that it holds is lost, and a sink is not
-    /// closed. A parked guest operation is woken and returns `Dropped`, with what had moved; otherwise the guest's next
-    /// operation does. A close that is under way after the end of the data is given up, and the sink is handed back.
+    /// The completion resolves at once and hands the source or sink back. Nothing that it holds is lost, and a sink is
+    /// not closed. A parked guest operation is woken and returns `Dropped`, with what had moved; otherwise the guest's
+    /// next operation does. A close that is under way after the end of the data is given up, and the sink is handed
+    /// back.
     ///
     /// It never waits, and may be called from the object's own code.
     pub fn cancel(&self) {

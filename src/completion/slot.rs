@@ -1,69 +1,72 @@
 //! The slot in which a stream and its completion share the source or sink.
 //!
-//! The object is polled in place, under the lock `state`: one lock an operation. A cancel hands it back at once, also while
-//! the guest has no operation under way, because it never leaves the slot while the stream is idle.
+//! The object is polled in place, under the lock `state`: one lock an operation. A cancel hands it back at once, also
+//! while the guest has no operation under way, because it never leaves the slot while the stream is idle.
 //!
 //! # The lock `state`
 //!
 //! It guards the object, the [`StreamState`] kept with it, and the end.
 //!
-//! - *Who takes it:* the stream for each operation, for a cancelled operation, at its end and when it is dropped; `cut`,
-//!   which is every cancel and every deadline; the completion to see whether the stream has ended, to close a sink and to
-//!   take the object out.
-//! - *What runs under it:* the `poll_*` methods and `op_cancelled` of the object, the layers around such a poll, and `clone`
-//!   of the operation's waker. All of that is the user's code, and may take as long as it likes.
-//! - *Who waits for it:* while the stream is open, the stream alone. `cut` and `Completion::poll` only `try_lock`. Once `end`
-//!   is set no code of the user's runs under the lock, a holder does a few steps, and everybody may wait.
-//! - *Why:* the object may cancel its own stream, or poll its own completion, from within its poll: a wait would deadlock
-//!   on one thread. It may wait for a lock that the canceller holds: a wait would deadlock two threads.
-//! - *What is done outside of it:* `ended` and `poll_close` of the object, wakers, and the drop of whatever is replaced (a
-//!   waker, an end, the layers). The object is out of the slot meanwhile.
-//! - *Contention:* who fails to get it sets `cancel_requested` first, and the holder looks at that after its unlock.
+//! - *Who takes it:* the stream for each operation, for a cancelled operation, at its end and when it is dropped;
+//!   `cut`, which is every cancel and every deadline; the completion to see whether the stream has ended, to close a
+//!   sink and to take the object out.
+//! - *What runs under it:* the `poll_*` methods and `op_cancelled` of the object, the layers around such a poll, and
+//!   `clone` of the operation's waker. All of that is the user's code, and may take as long as it likes.
+//! - *Who waits for it:* while the stream is open, the stream alone. `cut` and `Completion::poll` only `try_lock`. Once
+//!   `end` is set no user code runs under the lock, a holder does a few steps, and everybody may wait.
+//! - *Why:* the object may cancel its own stream, or poll its own completion, from within its poll: a wait would
+//!   deadlock on one thread. It may wait for a lock that the canceller holds: a wait would deadlock two threads.
+//! - *What is done outside of it:* `ended` and `poll_close` of the object, wakers, and the drop of whatever is replaced
+//!   (a waker, an end, the layers). The object is out of the slot meanwhile.
+//! - *Contention:* whoever cancels sets `cancel_requested` before it tries the lock, and the holder reads that after
+//!   its unlock.
 //!
 //! # Invariants
 //!
-//! 1. While the stream is open (`end` is `None`) only the stream waits for `state`. `take` is called once `end` is set, but
-//!    for `Completion::abandon`, which waits for a poll that is under way. *Tests:* `tests/streams/reentrancy.rs`
+//! 1. While the stream is open (`end` is `None`) only the stream waits for `state`. `take` is called once `end` is set,
+//!    but for `Completion::abandon`, which waits for a poll that is under way. *Tests:* `tests/streams/reentrancy.rs`
 //!    (`a_canceller_may_hold_a_lock_that_the_poll_waits_for`, `a_source_may_poll_and_cancel_its_own_completion`, and
 //!    `a_source_...` and `a_sink_may_cancel_its_own_stream_wherever_it_is_asked`).
-//! 2. `reason` is set before `cancel_requested`, and neither is reset. So whoever sees the flag finds a reason, and only the
-//!    request that set the flag acts; later ones change nothing. *Tests:* `the_first_of_several_counts` in `tests/streams/until.rs`, `tests/streams/races.rs`.
-//! 3. No cancel is lost. `unlock` releases `state`, passes a fence and reads `cancel_requested`; `cut` sets it, passes a
-//!    fence and tries `state`. In any order of the two, the flag is seen or the lock is free. So when the later one has
-//!    returned, the stream has ended with the requested reason. *Tests:* `tests/streams/lost_cancels.rs`,
+//! 2. `reason` is set before `cancel_requested`, and neither is reset. So whoever sees the flag finds a reason, and
+//!    only the request that set the flag acts; later ones change nothing. *Tests:* `the_first_of_several_counts` in
+//!    `tests/streams/until.rs`, `tests/streams/races.rs`.
+//! 3. No cancel is lost. `unlock` releases `state`, passes a fence and reads `cancel_requested`; `cut` sets it, passes
+//!    a fence and tries `state`. In any order of the two, the flag is seen or the lock is free. So when the later one
+//!    has returned, the stream has ended with the requested reason. *Tests:* `tests/streams/lost_cancels.rs`,
 //!    `tests/streams/races.rs`.
-//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the unlock. So
-//!    after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end. *Tests:*
-//!    `tests/streams/cancelled_polls.rs`, `whoever_awaits_a_completion_is_woken_by_every_end` in
+//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the
+//!    unlock. So after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end.
+//!    *Tests:* `tests/streams/cancelled_polls.rs`, `whoever_awaits_a_completion_is_woken_by_every_end` in
 //!    `tests/streams/completion.rs`.
 //! 5. A parked operation is registered under `state`, and whoever sets `end` wakes it as well. *Tests:*
 //!    `a_cancel_wakes_a_parked_read_and_hands_the_source_back` in `tests/streams/completion.rs`, `At::PollPending` in
 //!    `tests/streams/reentrancy.rs`.
-//! 6. The stream ends once: `finish` does nothing where `end` is set. Afterwards only `poll_close` changes `end`, if the close
-//!    fails, and `take` leaves `Finished` in it, so that the stream never finds the slot open again. *Tests:*
+//! 6. The stream ends once: `finish` does nothing where `end` is set. Afterwards only `poll_close` changes `end`, if
+//!    the close fails, and `take` leaves `Finished` in it, so that the stream never finds the slot open again. *Tests:*
 //!    `tests/streams/races.rs` (`told == 1`), `a_sink_hears_once_of_its_end` in `tests/streams/reentrancy.rs`.
-//! 7. The object is told of the end outside of every lock, with `end` set and `object` empty; it comes back, with the real
-//!    end, when [`PutBack`] is dropped, after a panic too. So `ended` may cancel and may panic, and the completion resolves.
-//!    *Tests:* `a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end` in `tests/streams/panics.rs`,
-//!    `At::StreamEnded` in `tests/streams/reentrancy.rs`.
-//! 8. No waker is called or dropped under a lock: it may own the store, and the drop of the store takes `state`. Both wakers
-//!    are called though the first one panics. *Tests:* `tests/streams/wakers.rs`,
+//! 7. The object is notified of the end outside of every lock, with `end` set and `object` empty; it comes back, with
+//!    the real end, when [`PutBack`] is dropped, after a panic too. So `ended` may cancel and may panic, and the
+//!    completion resolves. *Tests:* `a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end` in
+//!    `tests/streams/panics.rs`, `At::StreamEnded` in `tests/streams/reentrancy.rs`.
+//! 8. No waker is called or dropped under a lock: it may own the store, and the drop of the store takes `state`. Both
+//!    wakers are called though the first one panics. *Tests:* `tests/streams/wakers.rs`,
 //!    `a_waker_that_panics_does_not_keep_the_other_from_being_woken` in `tests/streams/panics.rs`.
-//! 9. Once the completion and its handles are gone nobody else can reach the slot. The stream then moves the state out and
-//!    polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only a
-//!    hint. *Tests:* `tests/streams/completion_dropped.rs`.
+//! 9. Once the completion and its handles are gone nobody else can reach the slot. The stream then moves the state out
+//!    and polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only
+//!    a hint. *Tests:* `tests/streams/completion_dropped.rs`.
 //!
 //! # The other locks
 //!
-//! `reason`, `wakers`, `store` and `signals` are held for a copy or a replacement; nothing is locked and no code of the user's
-//! is run under them, so anybody may wait for them, also under `state` (`park` does for `wakers`). Wakers and signals are
-//! moved or cloned out before they are called or polled.
+//! `reason`, `wakers`, `store` and `signals` are held for a copy or a replacement; nothing is locked and no user code
+//! runs under them, so anybody may wait for them, also under `state` (`park` does for `wakers`). Wakers and
+//! signals are moved or cloned out before they are called or polled.
 //!
 //! # The atomic `piping`
 //!
-//! Wasmtime drops a consumer in `pipe` if that fails, and also if the guest had dropped its end before. It looks the same
-//! until `pipe` returns, so `stream_dropped` leaves `DROPPED_WHILE_PIPING` and `piped` decides. Each of them is one
-//! read-modify-write of one atomic, so exactly one of the two ends the stream in either order, and `Relaxed` is enough.
+//! Wasmtime drops a consumer in `pipe` if that fails, and also if the guest had dropped its end before. It looks the
+//! same until `pipe` returns, so `stream_dropped` leaves `DROPPED_WHILE_PIPING` and `piped` decides. Each of them is
+//! one read-modify-write of one atomic, so exactly one of the two ends the stream in either order, and `Relaxed` is
+//! enough.
 
 use std::marker::PhantomData;
 use std::mem;
@@ -79,7 +82,7 @@ use crate::{End, EndReason};
 
 /// What `state` guards.
 pub(super) struct SlotState<S, T, E> {
-    /// `None` while the object is told of the end or closed, and after it was handed back.
+    /// `None` while the object is notified of the end or closed, and after it was handed back.
     pub(super) object: Option<(S, StreamState<T, E>)>,
     /// `None` while the stream is open.
     pub(super) end: Option<End<E>>,
@@ -279,7 +282,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     }
 }
 
-/// An object that is told of the end. It returns to its slot, with the end, when this is dropped.
+/// An object that is notified of the end. It returns to its slot, with the end, when this is dropped.
 struct PutBack<'a, K: Kind<S>, S: Send> {
     slot: &'a Slot<K, S>,
     object: Option<(S, StreamState<K::Item, K::Error>)>,

@@ -2,12 +2,12 @@ use std::sync::{Arc, Weak};
 
 /// Kept in a store's data, it shows a [completion](crate::Completion::watch_store) whether the store still lives.
 ///
-/// Wasmtime reports the end of a stream to a producer or consumer only by dropping it. It drops them also with a store in
-/// which a guest has trapped, or has never dropped its end. A store's data is dropped before its streams, and this token
-/// with the data. So keep the token in the store's data, and nowhere else.
+/// Wasmtime reports the end of a stream to a producer or consumer only by dropping it. It drops them also with a store
+/// in which a guest has trapped, or has never dropped its end. A store's data is dropped before its streams, and this
+/// token with the data. So keep the token in the store's data, and nowhere else.
 ///
-/// Two cases cannot be told apart: [`into_data`](wasmtime::Store::into_data) takes the data out and keeps the token alive,
-/// and the source of a stream from host to host, without a guest, is dropped before the data.
+/// Two cases are not detected: [`into_data`](wasmtime::Store::into_data) takes the data out and keeps the token
+/// alive, and the source of a stream from host to host, without a guest, is dropped before the data.
 ///
 /// ```
 /// use wasmtime::{Engine, Store, component::StreamReader};

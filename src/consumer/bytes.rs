@@ -19,8 +19,8 @@ pin_project! {
     /// Takes a guest's `stream<u8>` into a [`ByteSink`], for
     /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
     ///
-    /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly the bytes that the sink
-    /// accepts are marked as read.
+    /// The sink reads straight from the guest's memory; the consumer itself holds no bytes. Exactly the bytes that the
+    /// sink accepts are marked as read.
     ///
     /// `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[derive(Debug)]
@@ -63,9 +63,9 @@ impl<S: ByteSink, C: Holding> ByteConsumer<S, C> {
         self
     }
 
-    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The sink gets
-    /// `reason` by [`ended`](ByteSink::ended), and a hand-over passes it on to its receiver. A consumer that is only dropped looks
-    /// like a guest that wrote nothing.
+    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The
+    /// sink gets `reason` by [`ended`](ByteSink::ended), and a hand-over passes it on to its receiver. A consumer that
+    /// is only dropped looks like a guest that wrote nothing.
     pub fn abort(self, reason: EndReason) {
         pin!(self.sink).end(reason.into(), 0);
     }

@@ -24,8 +24,8 @@ pin_project! {
     /// Takes a guest's `stream<T>` into an [`ItemSink`], for
     /// [`StreamReader::pipe`](wasmtime::component::StreamReader::pipe).
     ///
-    /// `W` is the type that the guest writes, and `V` the [receiving step](Receive) that makes the sink's items from it. `C` is
-    /// [`Owned`] without a completion and [`Shared`] with one.
+    /// `W` is the type that the guest writes, and `V` the [receiving step](Receive) that makes the sink's items from
+    /// it. `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[must_use = "a consumer does nothing until it is given to `StreamReader::pipe`"]
     pub struct ItemConsumer<
         S: ItemSink,
@@ -56,8 +56,8 @@ impl<S: ItemSink> ItemConsumer<S> {
 }
 
 impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
-    /// Makes the sink's items from what the guest wrote, in the same poll and with store access: a handle becomes the object
-    /// that it stands for. See [`Receive`].
+    /// Makes the sink's items from what the guest wrote, in the same poll and with store access: a handle becomes the
+    /// object that it stands for. See [`Receive`].
     ///
     /// ```
     /// # use wasmtime::{StoreContextMut, component::{Resource, ResourceTable}};
@@ -82,8 +82,8 @@ impl<S: ItemSink, C: Holding> ItemConsumer<S, S::Item, Identity, C> {
         self.receive_by(With(receive))
     }
 
-    /// Takes items that contain streams and futures. The sink gets [host objects](crate::items::IntoHost) for them, such as
-    /// readers, which close their stream when they are dropped.
+    /// Takes items that contain streams and futures. The sink gets [host objects](crate::items::IntoHost) for them,
+    /// such as readers, which close their stream when they are dropped.
     ///
     /// Plain items need no step. [`receive_by`](Self::receive_by) with a [`Nested`] sets the capacity of each stream.
     ///
@@ -153,9 +153,9 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
 
     /// Sets how many items are taken from the guest at a time; 0 counts as 1.
     ///
-    /// The default is 64 for items that own heap data, 1 if they may hold handles as well, otherwise as many as 64 KiB hold. It
-    /// bounds the memory of the stream, and how many items a sink that cannot reserve room may hold unsent. With 1 such a sink
-    /// takes an item only when it has room.
+    /// The default is 64 for items that own heap data, 1 if they may hold handles as well, otherwise as many as 64 KiB
+    /// hold. It bounds the memory of the stream, and how many items a sink that cannot reserve room may hold unsent.
+    /// With 1 such a sink takes an item only when it has room.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = Some(items.max(1));
         self
@@ -167,9 +167,9 @@ impl<S: ItemSink, W, V, C: Holding> ItemConsumer<S, W, V, C> {
         self
     }
 
-    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The sink gets
-    /// `reason` by [`ended`](ItemSink::ended), and a hand-over passes it on to its receiver. A consumer that is only dropped looks
-    /// like a guest that wrote nothing.
+    /// Ends the stream as `reason` instead of piping it, for a host that made a consumer and then cannot use it. The
+    /// sink gets `reason` by [`ended`](ItemSink::ended), and a hand-over passes it on to its receiver. A consumer that
+    /// is only dropped looks like a guest that wrote nothing.
     pub fn abort(self, reason: EndReason) {
         pin!(self.sink).end(reason.into(), 0);
     }

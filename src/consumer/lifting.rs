@@ -35,8 +35,9 @@ impl<W: Send + Sync + 'static> ReadBuffer<W> for Limited<W> {
 
 /// Whether each item must be lifted by a read of its own.
 ///
-/// Wasmtime charges heap data against the store's hostcall fuel, for each read. A batch that exceeds it fails after some of
-/// its items, and can be read again one by one only if those hold no handles: a lifted handle is out of the guest's table.
+/// Wasmtime charges heap data against the store's hostcall fuel, for each read. A batch that exceeds it fails after
+/// some of its items, and can be read again one by one only if those hold no handles: a lifted handle is out of the
+/// guest's table.
 #[inline(always)]
 pub(super) fn lifts_one_by_one<D: 'static, W: 'static, V: Receive<D, W>>(receive: &V) -> bool {
     mem::needs_drop::<W>() && !is_text_or_list::<W>() && receive.may_hold_handles()
@@ -69,8 +70,8 @@ impl<W: Send + Sync + 'static> ReadBuffer<W> for HostRemainder<W> {
 
 /// Discards the rest of a batch when a host-to-host stream ends early.
 ///
-/// Wasmtime drops that rest, and a reader that is only dropped stays in the store's table. The rest of a guest write stays with
-/// the guest.
+/// Wasmtime drops that rest, and a reader that is only dropped stays in the store's table. The rest of a guest write
+/// stays with the guest.
 #[cold]
 pub(super) fn discard<D: 'static, W, V>(
     mut store: StoreContextMut<'_, D>,

@@ -150,8 +150,8 @@ impl<E> Common<E> {
         Poll::Ready(self.op.end_after_flush.map_or(Polled::Completed, Polled::LayerEnded))
     }
 
-    /// A signal ends the stream. What this operation accepted is flushed only if that is ready: a flush that waits may be what
-    /// the signal ends.
+    /// A signal ends the stream. What this operation accepted is flushed only if that is ready: a flush that waits may
+    /// be what the signal ends.
     #[cold]
     fn end_now(
         &mut self,

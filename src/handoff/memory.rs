@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The length of a full chunk, in bytes.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// The capacity of pooled memory: longer than a chunk, so that two allocations in a row do not begin at the same offset in
-/// a page.
+/// The capacity of pooled memory: longer than a chunk, so that two allocations in a row do not begin at the same offset
+/// in a page.
 const FULL: usize = CHUNK + 1024;
 
 /// The offset in a page at which a chunk should begin.
@@ -22,8 +22,8 @@ const TRIES: usize = 8;
 
 /// Buffers for whichever hand-over needs one next: at most 1 MiB in the whole process.
 ///
-/// A hand-over locks it under its own lock. Under this one buffers are only moved, or freed: it is never held for long, and
-/// nothing else is locked.
+/// A hand-over locks it under its own lock. Under this one buffers are only moved, or freed: it is never held for long,
+/// and nothing else is locked.
 static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 const POOL_MAX: usize = 15;
 
@@ -38,8 +38,8 @@ pub(super) const LARGE: usize = CHUNK / 4;
 pub(super) struct Memory<T> {
     /// The least capacity of a spare that is used for [`LARGE`] items or more; for fewer, any spare is used.
     pub(super) min_reused: usize,
-    /// `(spares, wanted, room)`: memory for `wanted` items, where no spare will do. At most `room` can be written before
-    /// something is read.
+    /// `(spares, wanted, room)`: memory for `wanted` items, where no spare will do. At most `room` can be written
+    /// before something is read.
     pub(super) take: fn(&mut Vec<Vec<T>>, usize, usize) -> Vec<T>,
     /// Takes the spares back.
     pub(super) give: fn(&mut Vec<Vec<T>>),
@@ -47,7 +47,8 @@ pub(super) struct Memory<T> {
 
 impl<T> Memory<T> {
     /// From the allocator, and back to it.
-    pub(super) const PLAIN: Self = Self { min_reused: 0, take: |_, _, _| Vec::new(), give: Vec::clear };
+    pub(super) const PLAIN: Self =
+        Self { min_reused: 0, take: |_, _, _| Vec::new(), give: Vec::clear };
 }
 
 impl Memory<u8> {

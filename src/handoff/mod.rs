@@ -1,62 +1,63 @@
 //! The hand-over: a bounded queue from one task to another, behind `from_guest`, `to_guest`, `relay` and `body`.
 //!
-//! Whole chunks cross, not single items: the writer appends to the last chunk, the reader takes the first one and empties
-//! it without the lock. A reader that waits gives its memory back, so an idle hand-over holds no buffer. Where the two
-//! sides run on two threads, a side that finds nothing to do spins for a moment before it parks (`spin`).
+//! Whole chunks cross, not single items: the writer appends to the last chunk, the reader takes the first one and
+//! empties it without the lock. A reader that waits gives its memory back, so an idle hand-over holds no buffer. Where
+//! the two sides run on two threads, a side that finds nothing to do spins for a moment before it parks (`spin`).
 //!
 //! # The lock `Shared::state`
 //!
 //! It guards the queue of chunks, the counts, the spare memory, the end and both wakers.
 //!
 //! - *Who takes it:* the writer in each `poll_write`, `poll_fill`, `poll_room` and `push`, in `cancelled`, `close` and
-//!   `was_left`, and when it is dropped; the reader when its chunk is empty, in `refuse`, `into_unread` and `is_at_end`,
-//!   and when it is dropped. A side belongs to one task, so at most two threads compete for it.
-//! - *Who waits for it:* both sides. That is fine because a holder never waits for anything but the pool in `memory`: it
-//!   does a few steps, allocates one chunk, or copies at most one chunk of bytes.
+//!   `was_left`, and when it is dropped; the reader when its chunk is empty, in `refuse`, `into_unread` and
+//!   `is_at_end`, and when it is dropped. Each side is used by one task, so at most two threads compete for it.
+//! - *Who waits for it:* both sides. That is fine because a holder never waits for anything but the pool in `memory`:
+//!   it does a few steps, allocates one chunk, or copies at most one chunk of bytes.
 //! - *What is done outside of it:* wakers are called after the unlock, and so are wakers and items dropped. `poll_fill`
-//!   runs its `fill` without it, and `poll_write` copies without it into a chunk of its own where the reader is on another
-//!   thread. The reader empties its chunk without it.
-//! - *Why:* a waker may own the task that owns the other side, and dropping that side takes the lock. `fill` lifts items
-//!   from a guest, and the drop of an item is the user's code: both may take the other side apart. Under the lock each of
-//!   them would deadlock on its own thread. Of a waker only `clone` and `will_wake` run under the lock.
+//!   runs its `fill` without it, and `poll_write` copies without it into a chunk of its own where the reader is on
+//!   another thread. The reader empties its chunk without it.
+//! - *Why:* a waker may own the task that owns the other side, and dropping that side takes the lock. `fill` lifts
+//!   items from a guest, and the drop of an item is user code: both may take the other side apart. Under the lock
+//!   each of them would deadlock on its own thread. Of a waker only `clone` and `will_wake` run under the lock.
 //! - *Order:* `state`, then the pool of `memory`. Nothing is locked while the pool is.
 //!
 //! # Invariants
 //!
-//! 1. No code of the user's runs under the lock, except `clone` and `will_wake` of a waker. *Tests:*
+//! 1. No user code runs under the lock, except `clone` and `will_wake` of a waker. *Tests:*
 //!    `what_was_acknowledged_comes_back_though_a_write_is_under_way` in `tests/streams/handed_over.rs` takes the reader
 //!    apart from within a fill; so does `tests/streams/handed_back.rs` from another thread.
-//! 2. `queued` is the number of items in `chunks`, and `taken` the number that the reader got with its last chunk, until it
-//!    comes back for the next one. `queued + taken` is at most `capacity`. Only the writer adds to the sum, so the room that
-//!    it saw is still there when it comes back from a fill. *Tests:* `tests/streams/lift.rs` and `lower.rs`
-//!    (`..._no_further_ahead_than_the_capacity`), and
-//!    `items_never_get_further_ahead_than_the_capacity_and_none_is_lost` in `tests/peers/handoffs.rs` with three threads.
-//! 3. No chunk in the queue is empty, and all but the last one are full. So a hand-over of bytes holds at most its capacity
-//!    and one chunk, the reader's; one of items also the chunk that is being filled. *Tests:* `tests/idle/held.rs`,
-//!    `tests/idle/pieces.rs`, and `a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole` in
+//! 2. `queued` is the number of items in `chunks`, and `taken` the number that the reader got with its last chunk,
+//!    until it comes back for the next one. `queued + taken` is at most `capacity`. Only the writer adds to the sum, so
+//!    the room that it saw is still there when it comes back from a fill. *Tests:* `tests/streams/lift.rs` and
+//!    `lower.rs` (`..._no_further_ahead_than_the_capacity`), and
+//!    `items_never_get_further_ahead_than_the_capacity_and_none_is_lost` in `tests/peers/handoffs.rs` with three
+//!    threads.
+//! 3. No chunk in the queue is empty, and all but the last one are full. So a hand-over of bytes holds at most its
+//!    capacity and one chunk, the reader's; one of items also the chunk that is being filled. *Tests:*
+//!    `tests/idle/held.rs`, `tests/idle/pieces.rs`, and `a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole` in
 //!    `tests/streams/handed_over.rs`.
-//! 4. A side registers its waker in the same critical section in which it finds nothing to do. The writer takes the reader's
-//!    waker with each chunk that it puts in the queue and when it closes. The reader takes the writer's waker when it comes
-//!    back from a chunk, when it refuses and when it goes away. So no wake-up is lost. *Test:*
+//! 4. A side registers its waker in the same critical section in which it finds nothing to do. The writer takes the
+//!    reader's waker with each chunk that it puts in the queue and when it closes. The reader takes the writer's waker
+//!    when it comes back from a chunk, when it refuses and when it goes away. So no wake-up is lost. *Test:*
 //!    `bytes_between_three_threads_lose_no_wake_up` in `tests/peers/handoffs.rs`.
-//! 5. Whenever the lock is free, each accepted item is in the queue or with the reader. The writer fills only memory of its
-//!    own without the lock, and checks `reader_gone` before it adds that to the queue. `into_unread` sets `reader_gone` and
-//!    takes the queue in one critical section. So each item is either handed back by the reader or refused to the writer,
-//!    never both and never neither. *Tests:* `every_byte_...` and `every_item_...` in `tests/streams/handed_over.rs`,
-//!    `tests/streams/handed_back.rs`, and `an_end_that_goes_away_at_any_moment_is_told_to_the_other` in
-//!    `tests/peers/handoffs.rs`.
-//! 6. `closed` is set once: to `Ok` by `close` alone, and to an error also by the drop of a writer that was not closed. The
-//!    reader gets it after the last item; an error once, then the end. *Tests:* `tests/streams/handed_over_cuts.rs` and
-//!    `handed_over_writers.rs`.
-//! 7. After `refused` no write that begins is accepted. `refused_before_close` records whether that came before `closed`: it
-//!    is what makes an end `ReceiverDropped`. *Tests:* `tests/streams/lift_ends.rs`,
+//! 5. Whenever the lock is free, each accepted item is in the queue or with the reader. The writer fills only memory of
+//!    its own without the lock, and checks `reader_gone` before it adds that to the queue. `into_unread` sets
+//!    `reader_gone` and takes the queue in one critical section. So each item is either handed back by the reader or
+//!    refused to the writer, never both and never neither. *Tests:* `every_byte_...` and `every_item_...` in
+//!    `tests/streams/handed_over.rs`, `tests/streams/handed_back.rs`, and
+//!    `an_end_that_goes_away_at_any_moment_is_told_to_the_other` in `tests/peers/handoffs.rs`.
+//! 6. `closed` is set once: to `Ok` by `close` alone, and to an error also by the drop of a writer that was not closed.
+//!    The reader gets it after the last item; an error once, then the end. *Tests:* `tests/streams/handed_over_cuts.rs`
+//!    and `handed_over_writers.rs`.
+//! 7. After `refused` no write that begins is accepted. `refused_before_close` records whether that came before
+//!    `closed`: it is what makes an end `ReceiverDropped`. *Tests:* `tests/streams/lift_ends.rs`,
 //!    `a_completion_says_whether_the_reader_stayed_to_the_end` above all.
-//! 8. Memory that was read goes to `spares`, from where the writer takes it. `spares` are given back when the reader finds
-//!    nothing while no write waits for room, and when the reader goes away. A write waits (`writer_waits`) from the poll that
-//!    finds no room until the next one, a cancel or the close. Memory longer than `max_spare` is never kept. *Tests:*
-//!    `tests/idle/main.rs`.
-//! 9. A side that has ended keeps no task alive: closing and refusing take the writer's waker, and the reader takes its own
-//!    when it is dropped. *Tests:* `an_end_that_is_over_keeps_no_task_in_memory` in `tests/streams/lift_ends.rs`,
+//! 8. Memory that was read goes to `spares`, from where the writer takes it. `spares` are given back when the reader
+//!    finds nothing while no write waits for room, and when the reader goes away. A write waits (`writer_waits`) from
+//!    the poll that finds no room until the next one, a cancel or the close. Memory longer than `max_spare` is never
+//!    kept. *Tests:* `tests/idle/main.rs`.
+//! 9. A side that has ended keeps no task alive: closing and refusing take the writer's waker, and the reader takes its
+//!    own when it is dropped. *Tests:* `an_end_that_is_over_keeps_no_task_in_memory` in `tests/streams/lift_ends.rs`,
 //!    `tests/streams/dropped_futures.rs`.
 //!
 //! # The atomics
@@ -64,8 +65,8 @@
 //! Both are written under the lock only, and read without it as hints. Every decision is made again under the lock.
 //!
 //! - `closed` is `true` once `State::closed` is set. It saves `is_at_end` the lock while the writer is open.
-//! - `epoch` changes with each step that the other side may wait for. A side that spins watches it: a change that it misses
-//!   costs it a park, no wake-up, for the waker is registered afterwards, under the lock.
+//! - `epoch` changes with each step that the other side may wait for. A side that spins watches it: a change that it
+//!   misses costs it a park, no wake-up, for the waker is registered afterwards, under the lock.
 
 mod memory;
 mod reader;
@@ -172,8 +173,8 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// Registers the waker of this poll. The caller drops the replaced one after the unlock: it may own a task whose drop takes
-/// the lock.
+/// Registers the waker of this poll. The caller drops the replaced one after the unlock: it may own a task whose drop
+/// takes the lock.
 fn register(slot: &mut Option<Waker>, cx: &Context<'_>) -> Option<Waker> {
     match slot {
         Some(waker) if waker.will_wake(cx.waker()) => None,

@@ -73,7 +73,8 @@ impl<T, E: From<EndReason>> Writer<T, E> {
         Poll::Pending
     }
 
-    /// Waits for room, and calls `fill` with a chunk and the number of items that it may append. `wanted` is how many it has.
+    /// Waits for room, and calls `fill` with a chunk and the number of items that it may append. `wanted` is how many
+    /// it has.
     ///
     /// If the reader goes away meanwhile, what `fill` has appended is [unsent](Self::take_unsent).
     pub(crate) fn poll_fill<R>(
@@ -85,7 +86,8 @@ impl<T, E: From<EndReason>> Writer<T, E> {
         let Self { shared, spin, unsent } = self;
         let (mut state, room) = ready!(Self::poll_room_locked(shared, spin, cx))?;
         // Invariant 5: into memory of its own, which `put` then appends to the queue.
-        let left = state.chunks.back().map_or(0, |last| shared.max_chunk.saturating_sub(last.len()));
+        let left =
+            state.chunks.back().map_or(0, |last| shared.max_chunk.saturating_sub(last.len()));
         let room = room.min(if left == 0 { shared.max_chunk } else { left });
         let chunk = shared.empty_chunk(&mut state, wanted.min(room), room);
         drop(state);
@@ -103,7 +105,8 @@ impl<T, E: From<EndReason>> Writer<T, E> {
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReaderGone>> {
         let Self { shared, spin, .. } = self;
         // A write need not follow.
-        Self::poll_room_locked(shared, spin, cx).map_ok(|(mut state, _)| shared.release_idle_buffers(&mut state))
+        Self::poll_room_locked(shared, spin, cx)
+            .map_ok(|(mut state, _)| shared.release_idle_buffers(&mut state))
     }
 
     /// The guest cancelled the write that waited for room.
@@ -130,7 +133,8 @@ impl<T, E: From<EndReason>> Writer<T, E> {
         Ok(())
     }
 
-    /// Ends the hand-over. The reader gets what was written before, then `end`. Only the first call counts: invariant 6.
+    /// Ends the hand-over. The reader gets what was written before, then `end`. Only the first call counts: invariant
+    /// 6.
     pub(crate) fn close(&self, end: Result<(), E>) {
         let mut state = self.shared.lock();
         if state.closed.is_some() {
@@ -249,7 +253,13 @@ impl<T, E> Shared<T, E> {
 
     /// Puts a chunk in the queue that `more` items have filled, and gives an empty one for `wanted` items.
     #[cold]
-    fn replace_full(&self, state: &mut State<T, E>, full: Vec<T>, more: usize, wanted: usize) -> Vec<T> {
+    fn replace_full(
+        &self,
+        state: &mut State<T, E>,
+        full: Vec<T>,
+        more: usize,
+        wanted: usize,
+    ) -> Vec<T> {
         state.queued += more;
         state.chunks.push_back(full);
         self.empty_chunk(state, wanted, self.room(state))
@@ -269,8 +279,8 @@ impl<T, E> Shared<T, E> {
     }
 }
 
-/// Memory that is filled outside of the lock. When this is dropped, its contents go into the queue, also after a panic of
-/// the fill.
+/// Memory that is filled outside of the lock. When this is dropped, its contents go into the queue, also after a panic
+/// of the fill.
 struct Filling<'a, T, E> {
     shared: &'a Shared<T, E>,
     chunk: Vec<T>,

@@ -1,14 +1,15 @@
-//! Layers: what is configured beside a source or sink (limits, signals, observers, spans). The core calls them; a source or
-//! sink never sees them.
+//! Layers: what is configured beside a source or sink (limits, signals, observers, spans). The core calls them; a
+//! source or sink never sees them.
 //!
-//! One struct serves all streams, with bytes as items of type `u8`. No type changes with what is configured, and a stream
-//! without layers pays one comparison with a null pointer an operation.
+//! One struct serves all streams, with bytes as items of type `u8`. No type changes with what is configured, and a
+//! stream without layers pays one comparison with a null pointer an operation.
 
 mod meter;
 mod signal;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 pub use self::meter::Meter;
@@ -57,7 +58,12 @@ pub(crate) struct LayerSet<T> {
     signals: Vec<Signal>,
     observers: Vec<Box<dyn FnMut(&[T]) + Send>>,
     scopes: Vec<Box<dyn Scope>>,
+    /// Set once the data that this stream carries is known to be truncated.
+    truncated: Option<Truncated>,
 }
+
+/// Why the input of a stream was cut short, once it was.
+pub(crate) type Truncated = Arc<OnceLock<EndReason>>;
 
 /// All layers of a stream, in the order in which they were added.
 #[allow(unreachable_pub)] // in a sealed trait
@@ -72,7 +78,13 @@ impl<T> Layers<T> {
 
     fn set(&mut self) -> &mut LayerSet<T> {
         self.0.get_or_insert_with(|| {
-            Box::new(LayerSet { left: u64::MAX, signals: vec![], observers: vec![], scopes: vec![] })
+            Box::new(LayerSet {
+                left: u64::MAX,
+                signals: vec![],
+                observers: vec![],
+                scopes: vec![],
+                truncated: None,
+            })
         })
     }
 
@@ -89,9 +101,18 @@ impl<T> Layers<T> {
         self.set().observers.push(look);
     }
 
-    #[allow(dead_code)] // used by the feature `tracing`
     pub(crate) fn scope(&mut self, scope: Box<dyn Scope>) {
         self.set().scopes.push(scope);
+    }
+
+    /// What ends in order once `truncated` is set ends as that says.
+    pub(crate) fn truncated_by(&mut self, truncated: Truncated) {
+        self.set().truncated = Some(truncated);
+    }
+
+    /// Why the data is truncated although the stream ends in order.
+    pub(crate) fn truncated(&self) -> Option<EndReason> {
+        self.0.as_ref()?.truncated.as_ref()?.get().copied()
     }
 
     /// The layers, if there are any, with their scopes entered for a poll.
@@ -231,9 +252,9 @@ macro_rules! layers {
 
             /// Ends the stream as `why` when `signal` resolves.
             ///
-            /// A parked guest operation is woken and returns `Dropped`; otherwise the guest's next operation does. While a
-            /// [completion](crate::Completion) is awaited the stream ends at once, also while no operation is under way, and
-            /// the object is handed back.
+            /// A parked guest operation is woken and returns `Dropped`; otherwise the guest's next operation does.
+            /// While a [completion](crate::Completion) is awaited the stream ends at once, also while no operation is
+            /// under way, and the object is handed back.
             pub fn until(
                 self,
                 why: EndReason,

@@ -1,33 +1,35 @@
-//! A signal: a future that ends a stream from outside (a deadline, a token), awaited by the stream and by its completion.
+//! A signal: a future that ends a stream from outside (a deadline, a token), awaited by the stream and by its
+//! completion.
 //!
 //! # The lock `Shared::state`
 //!
 //! It guards the future, its result and the wakers of both sides.
 //!
-//! - *Who takes it:* the stream in each operation, the completion in each poll, whoever wakes the future (any thread), and
-//!   the drop of the stream's [`Signal`]. All of them wait for it.
-//! - *What is done outside of it:* the future is moved out to be polled and to be dropped; wakers are called and dropped
-//!   after the unlock. Only `clone` and `will_wake` of a waker run under it.
+//! - *Who takes it:* the stream in each operation, the completion in each poll, whoever wakes the future (any thread),
+//!   and the drop of the stream's [`Signal`]. All of them wait for it.
+//! - *What is done outside of it:* the future is moved out to be polled and to be dropped; wakers are called and
+//!   dropped after the unlock. Only `clone` and `will_wake` of a waker run under it.
 //! - *Why:* the future is the user's code. It may wake itself, cancel the stream, or own what waits for this lock.
 //!
 //! # Invariants
 //!
-//! 1. Only `clone` and `will_wake` of a waker run under the lock, so nobody waits for it longer than a few steps. *Tests:*
-//!    `tests/streams/wakers.rs` (a waker that owns the store is replaced), and `tests/streams/panics.rs` with `By::Signal`.
-//! 2. The future needs a poll only if `woken` is set. A waker sets `woken` before it takes the wakers under the lock; a side
-//!    registers its waker under the lock before it clears `woken`. So either the side sees `woken`, or the waker sees
-//!    the side. *Tests:* `a_token_wakes_a_parked_read_at_once` in `tests/streams/until.rs`, the tokens in
+//! 1. Only `clone` and `will_wake` of a waker run under the lock, so nobody waits for it longer than a few steps.
+//!    *Tests:* `tests/streams/wakers.rs` (a waker that owns the store is replaced), and `tests/streams/panics.rs` with
+//!    `By::Signal`.
+//! 2. The future needs a poll only if `woken` is set. A waker sets `woken` before it takes the wakers under the lock; a
+//!    side registers its waker under the lock before it clears `woken`. So either the side sees `woken`, or the waker
+//!    sees the side. *Tests:* `a_token_wakes_a_parked_read_at_once` in `tests/streams/until.rs`, the tokens in
 //!    `tests/streams/races.rs`.
 //! 3. One side polls the future at a time. A side that finds it moved out sets `woken` again, under the lock. The side
 //!    that polls puts the future back, then reads `woken`, and wakes itself if it is set. *Tests:* `By::Token` in
 //!    `tests/streams/cancelled_polls.rs`, `tests/streams/races.rs`.
-//! 4. Each side has a waker of its own, so that the side that polled last does not replace the waker of the other. A wake-up
-//!    and the result wake both, also if the first waker panics. *Tests:* `tests/streams/timeouts.rs`,
+//! 4. Each side has a waker of its own, so that the side that polled last does not replace the waker of the other. A
+//!    wake-up and the result wake both, also if the first waker panics. *Tests:* `tests/streams/timeouts.rs`,
 //!    `a_waker_that_panics_does_not_keep_the_other_from_being_woken` in `tests/streams/panics.rs`.
 //! 5. `why` is set once, and both sides get it. The future is dropped then. *Tests:* `the_first_of_several_counts` in
 //!    `tests/streams/until.rs`.
-//! 6. The future is dropped with the stream's `Signal`: it may hold the waker that holds `Shared`, which else would keep
-//!    both alive. *Test:* `the_future_goes_with_the_stream` in `tests/streams/until.rs`.
+//! 6. The future is dropped with the stream's `Signal`: it may hold the waker that holds `Shared`, which else would
+//!    keep both alive. *Test:* `the_future_goes_with_the_stream` in `tests/streams/until.rs`.
 
 use std::fmt;
 use std::future::Future;
@@ -168,7 +170,11 @@ pub(crate) struct Signals(Vec<Arc<Shared>>);
 impl Signals {
     /// Waits for the first of them.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        self.0.iter().map(|signal| signal.poll(COMPLETION, cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+        self.0
+            .iter()
+            .map(|signal| signal.poll(COMPLETION, cx))
+            .find(Poll::is_ready)
+            .unwrap_or(Poll::Pending)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{OnError, Polled, Splice, SpliceFn, State, layers_end, splice};
 use crate::completion::Completion;
 use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
-use crate::place::{LookAhead, StreamState, BytesFrom, Place};
+use crate::place::{BytesFrom, LookAhead, Place, StreamState};
 use crate::{
     ByteSource, EndReason, Meter, Then,
     completion::{Holding, Owned, Shared},
@@ -73,8 +73,8 @@ impl<S: ByteSource, C: Holding> ByteProducer<S, C> {
         self
     }
 
-    /// Sets the buffer that the source is offered when the reader is the host itself, in bytes: 64 KiB by default; 0 counts
-    /// as 1. A guest read has its own length.
+    /// Sets the buffer that the source is offered when the reader is the host itself, in bytes: 64 KiB by default; 0
+    /// counts as 1. A guest read has its own length.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(1);
         self
@@ -97,8 +97,8 @@ impl<S: ByteSource> ByteProducer<S> {
     /// Lets the host take the source back from a stream that the guest has only passed along, by
     /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) with the type `S`.
     ///
-    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter, `trap_on_error`, a
-    /// completion, or a byte that was looked ahead. `capacity` is lost.
+    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter,
+    /// `trap_on_error`, a completion, or a byte that was looked ahead. `capacity` is lost.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -109,8 +109,8 @@ impl<S: ByteSource> ByteProducer<S> {
 
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the source itself.
     ///
-    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer be
-    /// spliced.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer
+    /// be spliced.
     pub fn with_completion(self) -> (ByteProducer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
@@ -264,8 +264,9 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
             return Poll::Ready(answer);
         }
 
-        // Rule "Straight into guest memory". `remaining` is the whole buffer of a host reader however much of it is marked
-        // as written, so it is marked once, after filling. That buffer is never empty: an empty one is a zero-length read.
+        // Rule "Straight into guest memory". `remaining` is the whole buffer of a host reader however much of it is
+        // marked as written, so it is marked once, after filling. That buffer is never empty: an empty one is a
+        // zero-length read.
         let mut direct = destination.as_direct(store, *this.capacity);
         let buf = direct.remaining();
         let state = &mut *this.state;

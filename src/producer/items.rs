@@ -6,7 +6,7 @@ use pin_project_lite::pin_project;
 use wasmtime::component::{Destination, Lift, Lower, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
-use super::collect::{poll_slow, collect};
+use super::collect::{collect, poll_slow};
 use super::{OnError, Polled, Splice, SpliceFn, State, layers_end, splice};
 use crate::completion::Completion;
 use crate::items::With;
@@ -22,8 +22,8 @@ use crate::{
 pin_project! {
     /// A `stream<T>` from an [`ItemSource`], for [`StreamReader::new`](wasmtime::component::StreamReader::new).
     ///
-    /// Items cross in batches. Each batch is one allocation, of the size that the last batch had. A stream that waits holds
-    /// none.
+    /// Items cross in batches. Each batch is one allocation, of the size that the last batch had. A stream that waits
+    /// holds none.
     ///
     /// `V` is the [delivery step](Deliver). `C` is [`Owned`] without a completion and [`Shared`] with one.
     #[derive(Debug)]
@@ -58,8 +58,8 @@ impl<S: ItemSource> ItemProducer<S> {
 }
 
 impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
-    /// Converts the source's items when they are delivered, with store access: a host object becomes a `Resource<T>` in the
-    /// poll that gives it to the guest. See [`Deliver`].
+    /// Converts the source's items when they are delivered, with store access: a host object becomes a `Resource<T>` in
+    /// the poll that gives it to the guest. See [`Deliver`].
     ///
     /// ```
     /// # use wasmtime::{StoreContextMut, component::{Resource, ResourceTable}};
@@ -81,8 +81,8 @@ impl<S: ItemSource, C: Holding> ItemProducer<S, Identity, C> {
         self.deliver_by(With(deliver))
     }
 
-    /// Delivers items that are streams or futures in a guest, or contain some. The guest's handle is made when it gets the
-    /// item, from the host object for it: any producer, or an object of [`from_guest`](crate::from_guest). See
+    /// Delivers items that are streams or futures in a guest, or contain some. The guest's handle is made when it gets
+    /// the item, from the host object for it: any producer, or an object of [`from_guest`](crate::from_guest). See
     /// [`IntoGuest`](crate::items::IntoGuest).
     ///
     /// An item that the guest does not get is dropped, and never enters the store.
@@ -125,8 +125,8 @@ impl<S: ItemSource> ItemProducer<S> {
     /// Lets the host take the source back from a stream that the guest has only passed along, by
     /// [`StreamReader::try_into`](wasmtime::component::StreamReader::try_into) with the type `S`.
     ///
-    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter, `trap_on_error`, a
-    /// completion, or an item that was looked ahead. `batch` is lost.
+    /// `try_into` refuses a stream that has ended or failed, or that has a limit or another layer, a meter,
+    /// `trap_on_error`, a completion, or an item that was looked ahead. `batch` is lost.
     pub fn spliceable(mut self) -> Self
     where
         S: Splice + Unpin,
@@ -174,7 +174,8 @@ impl<S: ItemSource, V, C: Holding> ItemProducer<S, V, C> {
 
     /// Sets how many items cross in one operation at most; 0 counts as 1.
     ///
-    /// The default is 64 for items that own heap data, otherwise as many as 64 KiB hold. It bounds the memory of the stream.
+    /// The default is 64 for items that own heap data, otherwise as many as 64 KiB hold. It bounds the memory of the
+    /// stream.
     pub fn batch(mut self, items: usize) -> Self {
         self.batch = Some(items.max(1));
         self
@@ -196,8 +197,8 @@ impl<S: ItemSource, V> ItemProducer<S, V> {
 
     /// Adds a [`Completion`]: how the stream ended, how many items moved, and the source itself.
     ///
-    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer be
-    /// spliced.
+    /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer
+    /// be spliced.
     pub fn with_completion(self) -> (ItemProducer<S, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,

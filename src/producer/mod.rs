@@ -16,7 +16,7 @@ use wasmtime::{Error, Result};
 pub use self::bytes::ByteProducer;
 pub use self::items::ItemProducer;
 use crate::layer::ActiveLayers;
-use crate::place::{LookAhead, Kind, Place};
+use crate::place::{Kind, LookAhead, Place};
 use crate::{End, EndReason, Then, completion::Holding};
 
 /// Turns an error into a trap, if the host has chosen that.
@@ -81,8 +81,8 @@ impl State {
         StreamResult::Dropped
     }
 
-    /// Rule "Zero-length reads": waits if the source can tell. Otherwise completes, and at the second one in a row looks ahead
-    /// by one: a guest that reads nothing until the end would never see it.
+    /// Rule "Zero-length reads": waits if the source can tell. Otherwise completes, and at the second one in a row
+    /// looks ahead by one: a guest that reads nothing until the end would never see it.
     fn zero_length_read<T, E>(
         &mut self,
         ahead: &mut Option<Box<LookAhead<T, E>>>,
@@ -106,8 +106,8 @@ impl State {
         Polled::Some
     }
 
-    /// Ends the stream by `last`, and answers the guest. Rule "Items before the error": what was produced in this poll goes
-    /// first.
+    /// Ends the stream by `last`, and answers the guest. Rule "Items before the error": what was produced in this poll
+    /// goes first.
     #[cold]
     #[inline(never)]
     fn ended<K: Kind<S>, S: Send, C: Holding>(

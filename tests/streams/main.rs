@@ -112,6 +112,7 @@ mod splice_refused;
 mod timeouts;
 mod trailers;
 mod until;
+mod value_ends;
 mod values;
 mod wakers;
 mod watching;

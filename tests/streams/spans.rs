@@ -12,6 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Span, Subscriber};
 use wasmtime::StoreContextMut;
+use wasmtime_streams::values;
 use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, sinks, streams, tokio_io};
 
 use crate::support::guest::{Code, World, with_guest};
@@ -319,6 +320,23 @@ fn the_object_works_inside_of_the_span() {
             assert_eq!(events[0], "ended moved=1 why=Finished");
             assert_eq!(events[1], "not closed moved=1 why=TimedOut");
             assert!(recorder.seen.lock().unwrap().enters >= 4);
+        });
+    });
+}
+
+#[test]
+fn a_value_says_once_whether_the_guest_got_it() {
+    recorded(|recorder, span| {
+        with_guest::<u32, _>(async |guest| {
+            let value = values::future(std::future::ready(5_u32)).traced(span.clone());
+            let handle = guest.future_source(value).await;
+            assert_eq!(guest.future_read(handle).await, Code::Completed(0));
+            assert_eq!(recorder.events(span), ["ended moved=1 why=Finished"]);
+
+            let value = values::future(std::future::pending::<u32>()).traced(span.clone());
+            let handle = guest.future_source(value).await;
+            guest.future_drop_readable(handle).await;
+            assert_eq!(recorder.events(span), ["ended moved=0 why=PeerDropped"]);
         });
     });
 }

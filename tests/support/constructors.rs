@@ -37,7 +37,7 @@ pub fn addresses() -> BTreeSet<String> {
     for module in modules() {
         functions(&root().join("adapters").join(&module), &module, &mut names);
     }
-    functions(&root().join("src/values.rs"), "values", &mut names);
+    functions(&root().join("src/values"), "values", &mut names);
     assert!(names.len() > 10, "{names:?}");
     names
 }

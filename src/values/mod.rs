@@ -54,151 +54,18 @@
 //! # }
 //! ```
 
+mod producer;
+
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use pin_project_lite::pin_project;
-use wasmtime::component::{FutureConsumer, FutureProducer, Lift, Source};
-use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
+use wasmtime::component::{FutureConsumer, Lift, Source};
+use wasmtime::{AsContextMut, Result, StoreContextMut};
 
+pub use self::producer::{Delivered, OrTrap, ValueProducer, future, try_future};
 use crate::items::With;
-use crate::items::{Deliver, Identity, Nested};
-
-pin_project! {
-    /// A `future<T>` from a Rust future, for [`FutureReader::new`](wasmtime::component::FutureReader::new).
-    ///
-    /// Made by [`future`](future()) and [`try_future`](try_future()). A guest's cancel of its read is answered at once;
-    /// the Rust future is kept, and the guest's next read goes on waiting for it.
-    #[derive(Debug)]
-    #[must_use = "a producer does nothing until it is given to `FutureReader::new`"]
-    pub struct ValueProducer<F, V = Identity> {
-        #[pin]
-        future: F,
-        deliver: V,
-    }
-}
-
-/// A `future<T>` that resolves with the output of a Rust future.
-///
-/// A `future<T>` must resolve: without a value a host can only trap. So a oneshot receiver, whose sender may be
-/// dropped, needs a value for that case, as here, or the trap of [`try_future`](try_future()). So does a task, which
-/// may panic: pass tokio's `JoinHandle` as `handle.map(|ended| …)`.
-///
-/// When the guest drops its end, the Rust future is dropped. Dropping a `JoinHandle` detaches its task; use
-/// tokio-util's `AbortOnDropHandle` to abort it.
-///
-/// ```
-/// # #[cfg(feature = "futures")] {
-/// use futures::FutureExt as _;
-///
-/// let (tx, rx) = futures::channel::oneshot::channel::<u32>();
-/// let producer = wasmtime_streams::values::future(rx.map(|sent| sent.unwrap_or(0)));
-/// # let _ = (tx, producer);
-/// # }
-/// ```
-pub fn future<F>(future: F) -> ValueProducer<F>
-where
-    F: Future + Send + 'static,
-{
-    ValueProducer { future, deliver: Identity }
-}
-
-/// A `future<T>` that resolves with the `Ok` value of a Rust future.
-///
-/// An error is a trap and fails everything that runs in the store. For an error that the guest should see, give
-/// [`future`](future()) a Rust future whose output is the `result` of the interface.
-///
-/// It takes a oneshot receiver as it is: a dropped sender is then a trap. It also takes a tokio `JoinHandle`, whose
-/// error is that its task panicked or was aborted; for what happens to the task when the guest drops its end see
-/// [`future`](future()).
-///
-/// ```
-/// # #[cfg(feature = "tokio")] {
-/// let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
-/// let producer = wasmtime_streams::values::try_future(rx);
-/// # let _ = (tx, producer);
-/// # }
-/// ```
-pub fn try_future<F, T, E>(future: F) -> ValueProducer<F, OrTrap>
-where
-    F: Future<Output = Result<T, E>> + Send + 'static,
-    E: Into<Error>,
-{
-    ValueProducer { future, deliver: OrTrap(Identity) }
-}
-
-/// The delivery step of [`try_future`](try_future()): an error is a trap.
-#[derive(Clone, Copy, Debug)]
-pub struct OrTrap<V = Identity>(V);
-
-impl<D: 'static, T, E: Into<Error>, V: Deliver<D, T>> Deliver<D, Result<T, E>> for OrTrap<V> {
-    type Wire = V::Wire;
-
-    fn deliver(&mut self, store: StoreContextMut<'_, D>, outcome: Result<T, E>) -> Result<V::Wire> {
-        self.0.deliver(store, outcome.map_err(Into::into)?)
-    }
-}
-
-impl<F> ValueProducer<F, OrTrap> {
-    /// Gives a value that is a stream or future for the guest, or holds some: see [`ItemProducer::nested`].
-    ///
-    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
-    pub fn nested(self) -> ValueProducer<F, OrTrap<Nested>> {
-        self.with_step(OrTrap(Nested::default()))
-    }
-}
-
-impl<F, V> ValueProducer<F, V> {
-    pub(crate) fn with_step<W>(self, deliver: W) -> ValueProducer<F, W> {
-        ValueProducer { future: self.future, deliver }
-    }
-}
-
-impl<F: Future> ValueProducer<F> {
-    /// Gives a value that is a stream or future for the guest, or holds some: see [`ItemProducer::nested`].
-    ///
-    /// [`ItemProducer::nested`]: crate::ItemProducer::nested
-    pub fn nested(self) -> ValueProducer<F, Nested> {
-        self.with_step(Nested::default())
-    }
-
-    /// Converts the output of the future into what crosses to the guest, with store access. An error of `deliver` is a
-    /// trap.
-    pub fn deliver_with<D, W, V>(self, deliver: V) -> ValueProducer<F, With<V>>
-    where
-        D: 'static,
-        V: FnMut(StoreContextMut<'_, D>, F::Output) -> Result<W> + Send + 'static,
-    {
-        ValueProducer { future: self.future, deliver: With(deliver) }
-    }
-}
-
-impl<D, F, V> FutureProducer<D> for ValueProducer<F, V>
-where
-    D: 'static,
-    F: Future + Send + 'static,
-    V: Deliver<D, F::Output>,
-{
-    type Item = V::Wire;
-
-    fn poll_produce(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        store: StoreContextMut<'_, D>,
-        finish: bool,
-    ) -> Poll<Result<Option<V::Wire>>> {
-        // Rule "Cancellation keeps the stream": the future keeps its progress.
-        if finish {
-            return Poll::Ready(Ok(None));
-        }
-        let this = self.project();
-        let output = ready!(this.future.poll(cx));
-        Poll::Ready(this.deliver.deliver(store, output).map(Some))
-    }
-}
 
 /// Takes the value of a guest's `future<T>`, with store access.
 pub trait ValueSink<D: 'static, T>: Send + 'static {
