@@ -1,10 +1,10 @@
-//! Checks a producer that was written by hand, with one mistake in it, and then the corrected one.
+//! Checks a producer written by hand that has one mistake, and then the corrected one.
 //!
 //! ```text
 //! cargo run --example check_your_own
 //! ```
 //!
-//! In a project of your own this is a test: a `make` for your type, and [`Check::assert`] in place of `run`.
+//! In your project this is a test: a `make` for your type, and [`Check::assert`] in place of `run`.
 //!
 //! [`Check::assert`]: wasmtime_streams_testing::Check::assert
 
@@ -17,16 +17,16 @@ use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams_testing::{self as testing, Made};
 
-/// A channel that cannot tell whether an item is there without taking it.
+/// A channel whose readiness shows only by taking an item.
 struct Channel {
     rx: UnboundedReceiver<u32>,
-    /// The guest asked whether something is ready, and has not read since.
+    /// The guest's last operation was a zero-length read.
     asked: bool,
-    /// An item that was taken to answer that.
+    /// An item that was looked ahead by a zero-length read.
     ahead: Option<u32>,
 }
 
-/// A channel as a `stream<u32>`, as one writes it in a hurry.
+/// A channel as a `stream<u32>`, written in a hurry.
 struct Hurried(Channel);
 
 impl<D: 'static> StreamProducer<D> for Hurried {
@@ -40,8 +40,7 @@ impl<D: 'static> StreamProducer<D> for Hurried {
         mut destination: Destination<'a, u32, VecBuffer<u32>>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
-        // The mistake. It reads as if somebody wanted the stream to finish; but the guest only cancels this one read,
-        // and may well read on.
+        // The mistake. `finish` does not end the stream: the guest cancels this one read, and may read again.
         if finish {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
@@ -63,7 +62,7 @@ impl<D: 'static> StreamProducer<D> for Careful {
         mut destination: Destination<'a, u32, VecBuffer<u32>>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
-        // This read is over, with nothing taken from the channel. What is sent later is for the next one.
+        // Cancels this read, with nothing taken from the channel. The next read goes on from here.
         if finish {
             return Poll::Ready(Ok(StreamResult::Cancelled));
         }
@@ -72,17 +71,17 @@ impl<D: 'static> StreamProducer<D> for Careful {
 }
 
 impl Channel {
-    /// What both have in common: as many items as the guest wants, as far as they are there.
+    /// The part that both share: produces as many items as the guest asks for and the channel has.
     fn answer<'a, D: 'static>(
         &mut self,
         cx: &mut Context<'_>,
         store: StoreContextMut<'a, D>,
         destination: &mut Destination<'a, u32, VecBuffer<u32>>,
     ) -> Poll<Result<StreamResult>> {
-        // The guest may name any number: never allocate by it.
+        // The guest may name any number: never allocate by it alone.
         let wanted = destination.remaining(store).unwrap_or(64).min(1024);
-        // 0 only asks whether something is ready. Once that may be answered by "maybe"; but a guest that asks again, without
-        // having read, would do so for ever. So now an item is taken, which waits here for the next read.
+        // A zero-length read asks whether an item is ready. The first one in a row may complete at once. A guest that
+        // repeats it would spin, so the second one takes an item, and keeps it for the next read.
         if wanted == 0 {
             if std::mem::replace(&mut self.asked, true) && self.ahead.is_none() {
                 match self.rx.poll_recv(cx) {
@@ -106,8 +105,8 @@ impl Channel {
     }
 }
 
-/// Makes a fresh producer for each script, with its channel. The kit calls `step` to let the next items arrive; after the
-/// last ones the sender is dropped, which is the end. Without a `step` everything must be ready from the start.
+/// Makes a producer and its channel for each script. The kit calls `step` to make the next items arrive; after the last
+/// ones it drops the sender, which ends the stream. Without a `step` all items must be ready from the start.
 fn fed<P>(make: fn(Channel) -> P) -> impl Fn() -> Made<P> {
     move || {
         let (tx, rx) = unbounded_channel();
@@ -117,7 +116,7 @@ fn fed<P>(make: fn(Channel) -> P) -> impl Fn() -> Made<P> {
                 return tx.take().is_some();
             }
             for item in [next, next + 1] {
-                // An error means that the guest has dropped its end.
+                // Fails if the guest has dropped its end.
                 tx.as_ref().map(|tx| tx.send(item));
             }
             next += 2;
@@ -127,7 +126,7 @@ fn fed<P>(make: fn(Channel) -> P) -> impl Fn() -> Made<P> {
 }
 
 fn main() -> ExitCode {
-    // All that must arrive, in this order: best all different.
+    // What must arrive, in this order. All different, so that a finding can name the one that is lost.
     let items: Vec<u32> = (1..=6).collect();
 
     println!("The hurried producer:\n");

@@ -4,8 +4,14 @@
 //!
 //! | I have … | the guest … | use |
 //! |---|---|---|
-#![cfg_attr(feature = "tokio", doc = "| a `Read`, and tokio | reads a `stream<u8>` | [`read`](read()) |")]
-#![cfg_attr(feature = "tokio", doc = "| a `Write`, and tokio | writes a `stream<u8>` | [`write`](write()) |")]
+#![cfg_attr(
+    feature = "tokio",
+    doc = "| a `Read`, and tokio | reads a `stream<u8>` | [`read`](read()) |"
+)]
+#![cfg_attr(
+    feature = "tokio",
+    doc = "| a `Write`, and tokio | writes a `stream<u8>` | [`write`](write()) |"
+)]
 //! | a `Read`, and threads of my own | reads a `stream<u8>` | [`read_on`](read_on()) |
 //! | a `Write`, and threads of my own | writes a `stream<u8>` | [`write_on`](write_on()) |
 //!

@@ -1,4 +1,5 @@
-//! What leaves the store: guest output that another task reads, and a relay to a second store, on one thread and on two.
+//! Hand-overs out of the store: guest output that another task reads, and a relay to a second store, on one thread and
+//! two.
 
 use std::time::{Duration, Instant};
 
@@ -73,8 +74,8 @@ async fn drain(mut reader: impl AsyncRead + Unpin) -> Result<u64> {
     }
 }
 
-/// Looks at all that comes where it is.
-async fn look(mut reader: impl AsyncBufRead + Unpin) -> Result<u64> {
+/// Reads to the end by `fill_buf`, without a copy.
+async fn drain_by_fill_buf(mut reader: impl AsyncBufRead + Unpin) -> Result<u64> {
     let mut count = 0;
     loop {
         match reader.fill_buf().await?.len() {
@@ -87,19 +88,19 @@ async fn look(mut reader: impl AsyncBufRead + Unpin) -> Result<u64> {
     }
 }
 
-/// How a guest's stream comes to a host task.
+/// Connects a guest's stream to a host task.
 pub(crate) type Connect<R> = fn(Access<'_, ()>, StreamReader<u8>) -> Result<R>;
 
-/// How it comes to a guest in another store.
+/// Connects a guest's stream to a guest in another store.
 pub(crate) type Relay =
     fn(&mut Instance<u8>, StreamReader<u8>, &mut Instance<u8>) -> Result<StreamReader<u8>>;
 
 pub(crate) struct TaskSide {
     guest: Guest<u8>,
     per_op: u32,
-    here: Runtime,
-    /// With a thread of its own.
-    there: Runtime,
+    same_thread: Runtime,
+    /// Has its own thread.
+    other_thread: Runtime,
 }
 
 impl TaskSide {
@@ -107,8 +108,8 @@ impl TaskSide {
         Ok(Self {
             guest: Guest::new(engine)?,
             per_op,
-            here: Builder::new_current_thread().build()?,
-            there: Builder::new_multi_thread().worker_threads(1).build()?,
+            same_thread: Builder::new_current_thread().build()?,
+            other_thread: Builder::new_multi_thread().worker_threads(1).build()?,
         })
     }
 
@@ -123,7 +124,7 @@ impl TaskSide {
         self.guest.read(Load::ops(ops, self.per_op), |n| DirectRead(Reader::new(self.per_op, n)))
     }
 
-    /// The reader is a task: of the same thread, or of the one that `spawner` runs on.
+    /// The reader is a task of the same thread, or of `spawner`'s.
     fn read<R, F>(
         &self,
         ops: u64,
@@ -135,7 +136,7 @@ impl TaskSide {
         F: Future<Output = Result<u64>> + Send + 'static,
     {
         let mut instance = self.guest.instance()?;
-        let spawner = spawner.unwrap_or(&self.here).handle();
+        let spawner = spawner.unwrap_or(&self.same_thread).handle();
         let write = async |instance: &mut Instance<u8>, ops| {
             let written = instance.write_to(Load::ops(ops, self.per_op), async |store, stream| {
                 let reader = store.with(|store| connect(store, stream))?;
@@ -143,7 +144,7 @@ impl TaskSide {
             });
             written.await
         };
-        self.here.block_on(async {
+        self.same_thread.block_on(async {
             write(&mut instance, 1).await?;
             let start = Instant::now();
             write(&mut instance, ops).await?;
@@ -151,29 +152,29 @@ impl TaskSide {
         })
     }
 
-    pub(crate) fn read_here<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
+    pub(crate) fn read_same_thread<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
         self.read(ops, connect, drain, None)
     }
 
-    /// The same, without a copy of its own.
-    pub(crate) fn look_here<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
+    /// The same without the reader's copy.
+    pub(crate) fn fill_buf_same_thread<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
     where
         R: AsyncBufRead + Unpin + Send + 'static,
     {
-        self.read(ops, connect, look, None)
+        self.read(ops, connect, drain_by_fill_buf, None)
     }
 
-    pub(crate) fn read_there<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
+    pub(crate) fn read_other_thread<R>(&self, ops: u64, connect: Connect<R>) -> Result<Duration>
     where
         R: AsyncRead + Unpin + Send + 'static,
     {
-        self.read(ops, connect, drain, Some(&self.there))
+        self.read(ops, connect, drain, Some(&self.other_thread))
     }
 
-    /// Two guests, connected, and what says that the second has read everything.
+    /// Two connected guests, and the stream that the second reads.
     fn pair(
         &self,
         load: Load,
@@ -191,7 +192,7 @@ impl TaskSide {
     }
 
     /// Each store is a task of the same thread.
-    pub(crate) fn relay_here(&self, ops: u64, relay: Relay) -> Result<Duration> {
+    pub(crate) fn relay_same_thread(&self, ops: u64, relay: Relay) -> Result<Duration> {
         let load = Load::ops(ops, self.per_op);
         let (mut from, mut to, stream) = self.pair(load, relay)?;
         let (all_read, until_read) = oneshot::channel::<()>();
@@ -206,11 +207,11 @@ impl TaskSide {
             writes.await??;
             Ok(time)
         };
-        LocalSet::new().block_on(&self.here, both)
+        LocalSet::new().block_on(&self.same_thread, both)
     }
 
     /// Each store has a thread of its own.
-    pub(crate) fn relay_there(&self, ops: u64, relay: Relay) -> Result<Duration> {
+    pub(crate) fn relay_other_thread(&self, ops: u64, relay: Relay) -> Result<Duration> {
         let load = Load::ops(ops, self.per_op);
         let (mut from, mut to, stream) = self.pair(load, relay)?;
         let (all_read, until_read) = oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! A guest and one of tokio's channels, whose other end is another task of the same thread.
+//! A guest at one end of a tokio channel, and a task of the same thread at the other.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use wasmtime::{Engine, Result};
 use crate::guest::{Guest, Load};
 
 const CAPACITY: usize = 1024;
-/// Of the task at the channel's other end: as good as it can be, and the same for both sides.
+/// The batch of the task at the channel's other end, the same for both sides of a row.
 const BATCH: usize = 256;
 
 /// The channel as a stream.
@@ -19,7 +19,7 @@ pub(crate) fn items(mut receiver: Receiver<u32>) -> impl Stream<Item = u32> + Un
     stream::poll_fn(move |cx| receiver.poll_recv(cx))
 }
 
-/// Sends as many at a time as there is room for.
+/// Sends in batches, as many items as there is room for.
 async fn send_all(sender: Sender<u32>, items: u64) {
     let mut sent = 0;
     while sent < items {
@@ -32,7 +32,7 @@ async fn send_all(sender: Sender<u32>, items: u64) {
     }
 }
 
-/// Receives as many at a time as there are.
+/// Receives in batches, as many items as there are.
 async fn receive_all(mut receiver: Receiver<u32>) -> u64 {
     let (mut batch, mut count) = (Vec::with_capacity(BATCH), 0);
     loop {
@@ -56,7 +56,7 @@ impl ChannelSide {
         Ok(Self { runtime, guest: Guest::new(engine)?, per_op })
     }
 
-    /// The guest reads what is sent.
+    /// The guest reads what the task sends.
     pub(crate) fn read<P>(
         &self,
         items: u64,
@@ -78,7 +78,7 @@ impl ChannelSide {
         })
     }
 
-    /// The guest writes what is received.
+    /// The guest writes what the task receives.
     pub(crate) fn write<C>(
         &self,
         items: u64,
@@ -103,7 +103,7 @@ impl ChannelSide {
         })
     }
 
-    /// Without a guest: what the channel itself costs, between two tasks.
+    /// The cost of the channel itself: two tasks, no guest.
     pub(crate) fn plain(&self, items: u64) -> Result<Duration> {
         self.runtime.block_on(async {
             let (sender, receiver) = mpsc::channel(CAPACITY);

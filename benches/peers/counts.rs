@@ -1,7 +1,7 @@
-//! Counts what this crate allocates: `cargo bench --bench counts [-- PART-OF-A-NAME…]`. A program beside the one that measures
-//! time, and run by it, since counting would cost time there.
+//! Counts allocations: `cargo bench --bench counts [-- PART-OF-A-NAME…]`. Not part of `peers`, which runs it, since
+//! counting takes time.
 //!
-//! Each row is the difference to what is written by hand, which is what Wasmtime allocates itself.
+//! Each row compares with the smallest code by hand, which allocates what Wasmtime itself does.
 
 #[allow(dead_code, reason = "the rest is for main.rs")]
 mod across;
@@ -55,7 +55,7 @@ struct Counts {
     below: bool,
 }
 
-/// How many allocations an operation takes, once the stream is under way.
+/// Allocations an operation, after the stream has started.
 fn allocations(mut run: impl FnMut(u64) -> Result<Duration>) -> Result<f64> {
     const OPS: u64 = 1000;
     let mut counted = |ops| -> Result<usize> {
@@ -77,7 +77,7 @@ impl Counts {
         println!("{row}");
     }
 
-    /// A row of allocations; `own` is what Wasmtime takes itself, and a channel.
+    /// A row of allocations; `own` is what Wasmtime and a channel allocate themselves.
     fn allocations(
         &mut self,
         name: &str,
@@ -147,7 +147,7 @@ impl Counts {
                 keep(&handle, ours::streams::items(numbers(n)).with_completion())
             })
         })?;
-        // With what the channel takes, and what it takes to wait for it: one by one, that is for 256 operations.
+        // With the channel's own, and those of waiting for it. One by one, 256 items are 256 operations.
         let own = allocations(|ops| channel.read(256 * ops, |r| OneRead(items(r))))? - 255.0 * own;
         self.allocations("channels::mpsc_receiver", own, 1.0, |ops| {
             channel.read(256 * ops, ours::channels::mpsc_receiver)
@@ -190,13 +190,13 @@ impl Counts {
         })
     }
 
-    /// To a task of the same thread, and to another store: there every second operation is the reading guest's.
+    /// To a task of the same thread, and to another store, where the reading guest's operations count, too.
     fn hand_over(&mut self) -> Result<()> {
         let side = TaskSide::new(&self.engine, 4 << 10)?;
-        // What Wasmtime takes for an operation, and to wait.
-        let own = allocations(|ops| side.read_here(ops, through_duplex))?;
-        self.allocations("from_guest::reader", own, 0.0, |ops| side.read_here(ops, lifted))?;
-        let own = allocations(|ops| side.relay_here(ops, relayed_through_duplex))?;
-        self.allocations("relay", own, 0.0, |ops| side.relay_here(ops, relayed))
+        // Wasmtime's own, for an operation and for waiting.
+        let own = allocations(|ops| side.read_same_thread(ops, through_duplex))?;
+        self.allocations("from_guest::reader", own, 0.0, |ops| side.read_same_thread(ops, lifted))?;
+        let own = allocations(|ops| side.relay_same_thread(ops, relayed_through_duplex))?;
+        self.allocations("relay", own, 0.0, |ops| side.relay_same_thread(ops, relayed))
     }
 }

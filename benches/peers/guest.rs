@@ -1,4 +1,4 @@
-//! The guest of all rows: one component that reads a stream to its end, writes one, passes one on, or keeps many.
+//! The guest of all rows: reads a stream to its end, writes one, copies one to another, or keeps many open.
 
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use wasmtime::component::{
 use wasmtime::error::Context as _;
 use wasmtime::{Engine, Result, Store, ensure};
 
-/// What flows through the streams of a guest.
+/// The items of a guest's streams.
 pub(crate) trait Item: Lift + Lower + Send + Sync + 'static {
-    /// In WIT.
+    /// The type in WIT.
     const NAME: &'static str;
-    /// What the guest does to have its buffer full of them.
+    /// Code with which the guest fills its buffer with items.
     const FILL: &'static str = "";
 }
 
@@ -39,7 +39,7 @@ impl Item for Record {
 /// How much moves in a run, in bytes or items.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
-    /// What the guest asks for, or gives, in one operation.
+    /// The length of the guest's operations.
     pub(crate) per_op: u32,
     pub(crate) total: u64,
 }
@@ -49,7 +49,7 @@ impl Load {
         Self { per_op, total: ops * u64::from(per_op) }
     }
 
-    /// What touches the guest's memory before the time is taken: to map its pages is nobody's work here.
+    /// A small run that touches the guest's memory first, so that no measured run maps its pages.
     fn warm_up(self) -> Self {
         Self { total: self.total.min(u64::from(self.per_op)), ..self }
     }
@@ -68,7 +68,7 @@ impl<T: Item> Guest<T> {
         Ok(Self { component: Component::new(engine, text)?, items: PhantomData })
     }
 
-    /// An instance in a store of its own.
+    /// An instance in its own store.
     pub(crate) fn instance(&self) -> Result<Instance<T>> {
         let mut store = Store::new(self.component.engine(), ());
         let linker = Linker::new(self.component.engine());
@@ -81,7 +81,7 @@ impl<T: Item> Guest<T> {
         })
     }
 
-    /// How long a guest takes to read all that a producer has. `producer` makes one that has so much.
+    /// Times a guest that reads a producer to its end. `producer` makes one of a given length.
     pub(crate) fn read<P>(&self, load: Load, producer: impl Fn(u64) -> P) -> Result<Duration>
     where
         P: StreamProducer<(), Item = T>,
@@ -95,8 +95,7 @@ impl<T: Item> Guest<T> {
         Ok(start.elapsed())
     }
 
-    /// How long a guest takes to write everything into a consumer. `consumer` makes one, and what says at its end how
-    /// much arrived.
+    /// Times a guest that writes to a consumer. `consumer` makes one, with a receiver for the count at its end.
     pub(crate) fn write<C>(
         &self,
         load: Load,
@@ -114,7 +113,7 @@ impl<T: Item> Guest<T> {
     }
 }
 
-/// An instance in a store of its own.
+/// An instance in its own store.
 pub(crate) struct Instance<T: 'static> {
     pub(crate) store: Store<()>,
     pub(crate) instance: wasmtime::component::Instance,
@@ -123,7 +122,7 @@ pub(crate) struct Instance<T: 'static> {
 }
 
 impl<T: Item> Instance<T> {
-    /// The guest reads all of it.
+    /// The guest reads the producer to its end.
     pub(crate) async fn read<P>(&mut self, load: Load, from: P) -> Result<()>
     where
         P: StreamProducer<(), Item = T>,
@@ -142,8 +141,7 @@ impl<T: Item> Instance<T> {
         Ok(())
     }
 
-    /// The guest writes into what `into` makes of its stream, and then what that makes of it is waited for: how much
-    /// arrived.
+    /// The guest writes a stream, which `into` consumes and returns how much arrived.
     pub(crate) async fn write_to(
         &mut self,
         load: Load,
@@ -161,7 +159,7 @@ impl<T: Item> Instance<T> {
         Ok(())
     }
 
-    /// The guest writes into a consumer.
+    /// The guest writes to a consumer.
     pub(crate) async fn write<C>(
         &mut self,
         load: Load,

@@ -1,8 +1,8 @@
-;; A guest that does as little as possible itself. guest.rs replaces the words in capitals.
+;; A guest that does little more than its stream operations. guest.rs replaces the words in capitals.
 (component
   (core module $libc
     (memory (export "memory") 50)
-    ;; What the host lowers beside the items: strings. Old ones are overwritten, which nobody looks at.
+    ;; For the strings that the host lowers. Old ones are overwritten; the guest never reads them.
     (global $heap (mut i32) (i32.const 0x110000))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (local $at i32)
@@ -47,7 +47,7 @@
     (global $left (mut i64) (i64.const 0))
     (data (i32.const 0x800) "a name of twenty-four by")
 
-    ;; Makes the buffer hold records: a number, and a string of 24 bytes.
+    ;; Fills the buffer with records of a number and a string of 24 bytes.
     (func $fill (param $count i32)
       (local $at i32)
       (local.set $at (global.get $buffer))
@@ -61,13 +61,13 @@
             (local.set $at (i32.add (local.get $at) (i32.const 12)))
             (br $next)))))
 
-    ;; The set to wait on, with `stream` in it.
+    ;; The waitable set, with `stream` in it.
     (func $waiting-for (param $stream i32) (result i32)
       (if (i32.eqz (global.get $set)) (then (global.set $set (call $set.new))))
       (call $join (local.get $stream) (global.get $set))
       (global.get $set))
 
-    ;; Waits for an operation that has blocked.
+    ;; Waits for a blocked operation.
     (func $done (param $stream i32) (param $set i32) (param $code i32) (result i32)
       (if (result i32) (i32.eq (local.get $code) (i32.const -1))
         (then
@@ -76,7 +76,7 @@
           (i32.load (i32.const 4)))
         (else (local.get $code))))
 
-    ;; Reads until the end, and counts.
+    ;; Reads to the end, and counts.
     (func (export "read") (param $stream i32) (param $per-op i32) (result i64)
       (local $code i32) (local $count i64)
       (loop $next
@@ -93,7 +93,7 @@
       (call $stream.drop-readable (local.get $stream))
       (local.get $count))
 
-    ;; Returns a stream, then writes `total` items into it.
+    ;; Returns a stream, then writes `total` items to it.
     (func (export "write") (param $per-op i32) (param $total i64) (result i32)
       (local $ends i64)
       FILL
@@ -115,7 +115,7 @@
       (if (i32.and (local.get $code) (i32.const 0xf)) ;; dropped
         (then (global.set $left (i64.const 0)))))
 
-    ;; Writes as long as nothing blocks. After a short write it goes on with the rest.
+    ;; Writes until an operation blocks. After a short write it writes the rest.
     (func $go-on (result i32)
       (local $code i32) (local $count i32)
       (loop $next
@@ -137,7 +137,7 @@
       (call $stream.drop-writable (global.get $writer))
       (i32.const 0)) ;; exit
 
-    ;; Returns a stream, then passes into it what comes from another one.
+    ;; Returns a stream, then writes to it what it reads from another one.
     (func (export "pass") (param $from i32) (param $per-op i32) (result i32)
       (local $ends i64) (local $to i32) (local $in i32) (local $out i32)
       (local $read i32) (local $count i32) (local $sent i32) (local $code i32)
@@ -169,7 +169,7 @@
       (call $stream.drop-writable (local.get $to))
       (i32.const 0)) ;; exit
 
-    ;; Many streams, which stay open: their readable or their writable ends.
+    ;; The readable or writable ends of many open streams.
     (func $keep (export "keep") (param $end i32)
       (i32.store
         (i32.add (global.get $kept-at) (i32.mul (global.get $kept) (i32.const 4)))
@@ -183,7 +183,7 @@
     (func $end (param $index i32) (result i32)
       (i32.load (i32.add (global.get $kept-at) (i32.mul (local.get $index) (i32.const 4)))))
 
-    ;; So many operations on each in turn, none of which may block. Counts the items.
+    ;; `times` operations on each stream in turn, none of which may block. Counts the items.
     (func (export "read-each") (param $per-op i32) (param $times i32) (result i64)
       (local $index i32) (local $count i64)
       (loop $next

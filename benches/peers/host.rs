@@ -1,4 +1,4 @@
-//! The host objects of the rows. They are always ready, and both sides get the same.
+//! The host objects of the rows. They are always ready, and the same for both sides.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -17,8 +17,8 @@ use crate::guest::{Load, Record};
 
 const PAGE: usize = 4096;
 
-/// Bytes at the start of a page, where the guest's buffer stands too. A copy takes up to a third longer where its
-/// destination stands a little behind its source modulo the size of a page: that must not depend on the allocator's mood.
+/// Bytes that start at a page, like the guest's buffer. A copy takes up to a third longer if its destination starts a
+/// little after its source, modulo the page size: that must not depend on the allocator.
 pub(crate) struct Block {
     bytes: Vec<u8>,
     start: usize,
@@ -48,8 +48,8 @@ impl DerefMut for Block {
     }
 }
 
-/// Reads `left` bytes out of one block, again and again. The block is as long as an operation, so that the copying stays
-/// in the cache and the rows show what an operation costs.
+/// Reads `left` bytes, repeatedly from one block. The block is as long as an operation, so that the copies stay in the
+/// cache and the rows show the cost of an operation.
 pub(crate) struct Reader {
     block: Block,
     left: u64,
@@ -75,7 +75,7 @@ impl AsyncRead for Reader {
     }
 }
 
-/// Says how much arrived when it is dropped: the one moment that a consumer of every kind has.
+/// Reports how much arrived when it is dropped, which happens to every kind of consumer.
 pub(crate) struct Count {
     arrived: u64,
     done: Option<oneshot::Sender<u64>>,
@@ -95,13 +95,13 @@ impl Count {
 impl Drop for Count {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
-            // Nobody waits for it when the run failed.
+            // Fails if the run failed.
             _ = done.send(self.arrived);
         }
     }
 }
 
-/// Writes over one block, again and again.
+/// Writes repeatedly into one block.
 pub(crate) struct Writer {
     block: Block,
     count: Count,
@@ -166,8 +166,8 @@ impl<T> Sink<T> for Counter {
     }
 }
 
-/// Keeps a handle to a stream while it runs: one that nobody can cancel any more costs less. Unlike the completion it lets
-/// go of a sink, which says at its drop what arrived.
+/// Keeps a handle to a stream while it runs, since a stream that cannot be cancelled costs less. Unlike the completion,
+/// the handle does not keep the sink, which reports its count when it is dropped.
 pub(crate) fn keep<P, S: Send + 'static, E: Send + 'static>(
     handle: &RefCell<Option<CancelHandle>>,
     (stream, completion): (P, Completion<S, E>),
@@ -176,22 +176,22 @@ pub(crate) fn keep<P, S: Send + 'static, E: Send + 'static>(
     stream
 }
 
-/// So many numbers.
+/// A stream of `items` numbers.
 pub(crate) fn numbers(items: u64) -> impl Stream<Item = u32> + Unpin + Send + 'static {
     stream::iter((0..items).map(|n| n as u32))
 }
 
-/// So many records, each with a string of its own.
+/// A stream of `items` records, each with its own string.
 pub(crate) fn records(items: u64) -> impl Stream<Item = Record> + Unpin + Send + 'static {
     stream::iter((0..items).map(|n| (n as u32, "a name of twenty-four by".to_owned())))
 }
 
-/// So many bytes in chunks of one length, which cost nothing themselves.
+/// A stream of `bytes` bytes in chunks of one length, which are not allocated.
 pub(crate) fn chunks(
     length: usize,
     bytes: u64,
 ) -> impl Stream<Item = Bytes> + Unpin + Send + 'static {
-    /// Where it stands must not depend on the build.
+    /// Its alignment must not depend on the build.
     #[repr(align(64))]
     struct Aligned([u8; 64 << 10]);
     static BYTES: Aligned = Aligned([0x5a; 64 << 10]);
@@ -199,7 +199,7 @@ pub(crate) fn chunks(
     stream::iter((0..bytes / length as u64).map(move |_| chunk.clone()))
 }
 
-/// What it costs to copy the bytes of one operation after the other between two buffers, and nothing else.
+/// Copies the bytes of each operation between two buffers, and nothing else.
 pub(crate) fn copy(load: Load) {
     let from = Block::new(load.per_op as usize);
     let mut to = Block::new(load.per_op as usize);

@@ -1,4 +1,4 @@
-//! A fixed number of operations on each hot path, for a tool that counts instructions: `.ci/instructions`.
+//! Runs a fixed number of operations on each hot path, for `.ci/instructions` to count their instructions.
 
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -12,14 +12,14 @@ use crate::channel::ChannelSide;
 use crate::guest::{Guest, Load};
 use crate::host::{Count, Counter, Reader, Writer, chunks, keep, numbers};
 
-/// The tool writes out what it has counted each time that this is called.
+/// The tool dumps its counts at each call of this.
 #[inline(never)]
 fn mark(part: u64) {
     black_box(part);
 }
 
-/// Runs a path with no operations to speak of, with some, and with more: what an operation takes is the difference of the
-/// last two by [`OPS`].
+/// Runs a path with few operations, with [`OPS`], and with twice as many: the difference of the last two, divided by
+/// [`OPS`], is the cost of an operation.
 fn path(name: &str, mut run: impl FnMut(u64) -> Result<Duration>) -> Result<()> {
     println!("{name}");
     for ops in [8, OPS, 2 * OPS] {
@@ -30,12 +30,12 @@ fn path(name: &str, mut run: impl FnMut(u64) -> Result<Duration>) -> Result<()> 
     Ok(())
 }
 
-/// `.ci/instructions` has it too.
+/// Must be the same in `.ci/instructions`.
 const OPS: u64 = 500;
 
 pub(crate) fn run() -> Result<()> {
     let mut config = Config::new();
-    // What the tool runs has little room for reservations.
+    // The tool leaves little address space for reservations.
     config.memory_reservation(16 << 20).memory_guard_size(64 << 10);
     let engine = Engine::new(&config)?;
     bytes(&engine)?;
@@ -110,14 +110,16 @@ fn bytes(engine: &Engine) -> Result<()> {
         })
     })?;
     let side = TaskSide::new(engine, 4 << 10)?;
-    path("from_guest::reader", |ops| side.read_here(ops, lifted))
+    path("from_guest::reader", |ops| side.read_same_thread(ops, lifted))
 }
 
 fn items(engine: &Engine) -> Result<()> {
     let guest = &Guest::<u32>::new(engine)?;
     let load = |ops| Load::ops(ops, 256);
     path("streams::items", |ops| guest.read(load(ops), |n| ours::streams::items(numbers(n))))?;
-    path("streams::items-one", |ops| guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n))))?;
+    path("streams::items-one", |ops| {
+        guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n)))
+    })?;
     path("streams::items-one-limit", |ops| {
         guest.read(Load::ops(ops, 1), |n| ours::streams::items(numbers(n)).limit(1 << 40))
     })?;

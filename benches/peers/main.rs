@@ -1,14 +1,13 @@
-//! Measures this crate against what is written by hand without it, and against what cannot be beaten:
+//! Measures this crate against code by hand without it, and against lower bounds:
 //! `cargo bench --bench peers [-- [--quick] [PART-OF-A-NAME]…]`.
 //!
-//! Each row runs the same guest over the same data with both sides in turn, and prints the medians. A `ratio` is the
-//! peer's figure, with what is allowed beside it, by ours: 2 means that this crate takes half of it. A row under its floor
-//! says `below=yes`, and the exit status is 1.
+//! Each row runs the same guest over the same data, both sides alternately, and prints the medians. The `ratio` is the
+//! peer's figure, plus what is allowed, divided by ours: 2 means that this crate takes half as long. A row below its
+//! floor prints `below=yes`, and the exit status is 1.
 //!
-//! With `--instructions` it only runs what `.ci/instructions` counts.
+//! `--instructions` only runs what `.ci/instructions` counts.
 //!
-//! A run of all rows writes them into docs/performance.md, and the plot beside it; with `--quick`, into the target
-//! directory.
+//! A run of all rows writes them and a plot to docs/performance.md and .svg; with `--quick`, to the target directory.
 
 mod across;
 mod by_hand;
@@ -36,7 +35,7 @@ fn main() -> Result<ExitCode> {
     let mut parts = Vec::new();
     for arg in std::env::args().skip(1) {
         match arg.as_str() {
-            // Given by cargo.
+            // Passed by cargo.
             "--bench" => {}
             "--quick" => quick = true,
             "--instructions" => {
@@ -73,11 +72,11 @@ fn main() -> Result<ExitCode> {
     Ok(if below { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What is measured, and what came of it.
+/// The configuration and the results.
 struct Bench {
     engine: Engine,
     effort: Effort,
-    /// Only rows whose names have one of these in them; all if there is none.
+    /// Runs only rows whose names contain one of these; all rows if there are none.
     parts: Vec<String>,
     rows: Vec<Row>,
 }
@@ -92,7 +91,7 @@ impl Bench {
         self.rows.push(row);
     }
 
-    /// The rows of counts.rs, a program of its own since its allocator counts.
+    /// The rows of counts.rs, a separate program since its allocator counts.
     fn counts(&mut self) -> Result<()> {
         let cargo = std::env::var_os("CARGO").context("run it by cargo bench")?;
         let output = Command::new(cargo)
@@ -110,7 +109,7 @@ impl Bench {
         Ok(())
     }
 
-    /// A row of two sides that take a number of operations.
+    /// Adds a row whose sides time a number of operations.
     fn compare(
         &mut self,
         subject: Subject,
@@ -124,7 +123,7 @@ impl Bench {
         Ok(())
     }
 
-    /// A row of two sides that answer with nanoseconds.
+    /// Adds a row whose sides return nanoseconds.
     fn values(
         &mut self,
         effort: Effort,

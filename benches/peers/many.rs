@@ -1,4 +1,4 @@
-//! A guest with many streams open, each of which does an operation when it is told to.
+//! A guest with many open streams, which runs an operation on each on request.
 
 use futures::executor::block_on;
 use wasmtime::component::{StreamConsumer, StreamProducer, StreamReader, TypedFunc};
@@ -31,7 +31,7 @@ impl<T: Item> Many<T> {
         })
     }
 
-    /// One more stream to the guest.
+    /// Opens one more stream to the guest.
     pub(crate) fn add_producer(&mut self, from: impl StreamProducer<(), Item = T>) -> Result<()> {
         let stream = StreamReader::new(&mut self.guest.store, from)?;
         block_on(self.keep.call_async(&mut self.guest.store, (stream,)))?;
@@ -39,7 +39,7 @@ impl<T: Item> Many<T> {
         Ok(())
     }
 
-    /// One more stream from the guest.
+    /// Opens one more stream from the guest.
     pub(crate) fn add_consumer(&mut self, into: impl StreamConsumer<(), Item = T>) -> Result<()> {
         let (stream,) = block_on(self.open.call_async(&mut self.guest.store, ()))?;
         stream.pipe(&mut self.guest.store, into)?;
@@ -47,7 +47,7 @@ impl<T: Item> Many<T> {
         Ok(())
     }
 
-    /// The guest reads so many times from each, in turn.
+    /// The guest reads `times` times from each stream, in turn.
     pub(crate) fn read_each(&mut self, per_op: u32, times: u32) -> Result<()> {
         let call = self.read_each.call_async(&mut self.guest.store, (per_op, times));
         let (count,) = block_on(call)?;
@@ -58,7 +58,7 @@ impl<T: Item> Many<T> {
         Ok(())
     }
 
-    /// The guest writes so many times to each, in turn.
+    /// The guest writes `times` times to each stream, in turn.
     pub(crate) fn write_each(&mut self, per_op: u32, times: u32) -> Result<()> {
         let call = self.write_each.call_async(&mut self.guest.store, (per_op, times));
         let (count,) = block_on(call)?;
@@ -69,7 +69,7 @@ impl<T: Item> Many<T> {
         Ok(())
     }
 
-    /// The guest drops what it reads from.
+    /// The guest drops its readable ends.
     pub(crate) fn drop_readers(&mut self) -> Result<()> {
         self.open_now = 0;
         block_on(self.drop_readers.call_async(&mut self.guest.store, ()))

@@ -1,29 +1,28 @@
-//! Short alternating runs, and their medians.
+//! Measures by short alternating runs, and their medians.
 
 use std::fmt;
 use std::time::Duration;
 
 use wasmtime::Result;
 
-/// What a row is about.
+/// What a row measures.
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) name: String,
-    /// What the other side is called.
+    /// The name of the other side.
     pub(crate) peer: String,
-    /// What the figures are divided by.
+    /// The unit of work that figures are divided by.
     pub(crate) unit: String,
-    /// The ratio, of the peer's figure with what is allowed beside it to ours, under which this crate is worse than it
-    /// claims to be.
+    /// The lowest acceptable ratio of the peer's figure, plus what is allowed, to ours.
     pub(crate) floor: f64,
-    /// What may come on top of the peer's figure.
+    /// What is added to the peer's figure before the ratio is taken.
     pub(crate) allowed: f64,
-    /// What is measured.
+    /// The unit of the figures themselves.
     pub(crate) measure: String,
 }
 
 impl Subject {
-    /// Time an operation, against a peer's.
+    /// The time of an operation, against a peer's.
     pub(crate) fn new(name: impl Into<String>, peer: impl Into<String>, floor: f64) -> Self {
         Self {
             name: name.into(),
@@ -35,7 +34,7 @@ impl Subject {
         }
     }
 
-    /// Whether its name has one of these in it, or there are none.
+    /// Whether its name contains one of `parts`, or there are none.
     pub(crate) fn is_one_of(&self, parts: &[String]) -> bool {
         parts.is_empty() || parts.iter().any(|part| self.name.contains(part))
     }
@@ -44,12 +43,12 @@ impl Subject {
         Self { unit: unit.into(), ..self }
     }
 
-    /// What we may cost more than the peer.
+    /// What this crate may cost more than the peer.
     pub(crate) fn allow(self, allowed: f64) -> Self {
         Self { allowed, ..self }
     }
 
-    /// A figure that needs no repetition.
+    /// A row of exact counts, which need no repetition.
     pub(crate) fn counted(self, measure: &str, ours: f64, peer: f64) -> Row {
         let subject = Self { measure: measure.into(), ..self };
         let ratio = (peer + subject.allowed) / ours;
@@ -57,10 +56,10 @@ impl Subject {
     }
 }
 
-/// One side of a row: how long it takes for so many operations.
+/// One side of a row: the time for a number of operations.
 pub(crate) type Side<'a> = dyn FnMut(u64) -> Result<Duration> + 'a;
 
-/// How much is measured.
+/// How long and how often to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     run: Duration,
@@ -72,17 +71,17 @@ impl Effort {
     pub(crate) const FULL: Self = Self { run: Duration::from_millis(6), pairs: 75, repeats: 3 };
     pub(crate) const QUICK: Self = Self { run: Duration::from_millis(2), pairs: 15, repeats: 3 };
 
-    /// Fewer, longer runs, for what involves several threads.
+    /// Fewer and longer runs, for rows with several threads.
     pub(crate) fn long(self) -> Self {
         Self { run: self.run * 4, pairs: self.pairs / 3, ..self }
     }
 
-    /// Only a few pairs, of runs that choose their length themselves.
+    /// Few pairs, for runs that choose their own length.
     pub(crate) fn few(self) -> Self {
         Self { pairs: (self.pairs / 10).max(3), ..self }
     }
 
-    /// So many operations that a run takes the time that it should.
+    /// The number of operations in a run of the intended length.
     fn calibrate(self, side: &mut Side<'_>) -> Result<u64> {
         let mut ops = 16;
         loop {
@@ -95,8 +94,8 @@ impl Effort {
         }
     }
 
-    /// Measures in pairs of runs. The two of a pair stand close together in time and take about as long, and they take turns
-    /// in going first, so that what else the machine does meets both. Of three times the median, the worst one counts.
+    /// Measures in pairs of runs. The two runs of a pair are adjacent and about equally long, and alternate in going
+    /// first, so that other load on the machine affects both. Takes the worst of three medians.
     pub(crate) fn compare(
         self,
         subject: Subject,
@@ -112,7 +111,7 @@ impl Effort {
         )
     }
 
-    /// The same of runs that answer with nanoseconds a unit.
+    /// The same for runs that return nanoseconds a unit.
     pub(crate) fn values(
         self,
         subject: Subject,
@@ -132,7 +131,7 @@ impl Effort {
                 };
                 times.push(ours);
                 peer_times.push(peer);
-                // Steadier than the ratio of the medians.
+                // More stable than the ratio of the medians.
                 ratios.push((peer + subject.allowed) / ours);
             }
             medians.push([median(ratios), median(times), median(peer_times)]);
@@ -157,14 +156,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Of a line that another program printed.
+    /// Parses a line that another program printed.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let field = |name: &str| {
             let mut fields =
                 line.strip_prefix("ROW ")?.split(' ').filter_map(|f| f.split_once('='));
             fields.find(|(field, _)| *field == name).map(|(_, value)| value)
         };
-        // As `12.50ns/op`.
+        // Such as `12.50ns/op`.
         let figure = |value: &str| {
             let (figure, unit) = value.split_once('/')?;
             let end = figure.find(char::is_alphabetic).unwrap_or(figure.len());

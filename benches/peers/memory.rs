@@ -1,4 +1,4 @@
-//! The memory of streams that are open and idle: many of them, fresh, and again after each has moved data.
+//! The memory of many open streams: fresh, and idle after each has moved data.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -21,7 +21,7 @@ const STREAMS: usize = 10_000;
 /// Bytes a stream.
 const ALLOWED: f64 = 512.0;
 
-/// What can stand on the host's side with nothing kept: bytes of one value, or none looked at.
+/// The smallest producer and consumer of bytes: they hold nothing, and neither write nor inspect the bytes.
 struct Bare;
 
 impl StreamProducer<()> for Bare {
@@ -102,8 +102,8 @@ enum To {
     Host,
 }
 
-/// Live bytes a stream: fresh, and after an operation on each. `add` opens one more; what it answers is kept beside it, and
-/// is counted too. `take` takes what has arrived there.
+/// Live bytes a stream: fresh, and after an operation on each. `add` opens one more stream; what it returns is kept,
+/// and counted too. `take` reads what has arrived there.
 fn measure<T: Item, K>(
     guest: &Guest<T>,
     to: To,
@@ -112,7 +112,7 @@ fn measure<T: Item, K>(
 ) -> Result<[f64; 2]> {
     let mut many = Many::new(guest)?;
     let per_op = 256;
-    // What the first stream takes alone is no cost of a stream.
+    // The first stream also makes one-time allocations.
     let first = add(&mut many)?;
     let live = || {
         let stats = crate::ALLOCATOR.stats();
@@ -247,7 +247,7 @@ impl Counts {
     ) -> Result<()> {
         let subject = |when| {
             let subject = Subject::new(format!("memory-{name}-{when}"), "wasmtime", 1.0);
-            subject.unit("streams::items").allow(ALLOWED)
+            subject.unit("stream").allow(ALLOWED)
         };
         if ![subject("fresh"), subject("moved")].iter().any(|s| s.is_one_of(&self.parts)) {
             return Ok(());

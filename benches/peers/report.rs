@@ -13,7 +13,7 @@ use crate::measure::Row;
 const BEGIN: &str = "<!-- written by `cargo bench --bench peers` from here -->\n";
 const END: &str = "<!-- to here -->\n";
 
-/// Writes the plot into `folder`, and the table into the page there, which is made from the one in `docs` if there is none.
+/// Writes the plot and the page to `folder`. The page is docs/performance.md with a new table.
 pub(crate) fn write(rows: &[Row], folder: &Path) -> Result<()> {
     let page = folder.join("performance.md");
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
@@ -38,7 +38,7 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 
-/// Where and of what.
+/// The machine, the commit and the compiler.
 fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus
@@ -58,7 +58,7 @@ fn machine() -> String {
     )
 }
 
-/// The rows that most readers come for.
+/// The most important rows.
 const HEADLINES: [(&str, &str, &str); 6] = [
     ("bytes-in-64k", "direct", "64 KiB from an `AsyncRead`, against the fastest producer by hand"),
     (
@@ -102,14 +102,14 @@ fn table(rows: &[Row]) -> Result<String> {
     Ok(table)
 }
 
-/// A bar a row: how far it is above its floor, on a logarithmic scale. Rows without a floor are not in it.
+/// One bar per row that has a floor: its ratio by its floor, on a logarithmic scale.
 fn plot(rows: &[Row]) -> Result<String> {
     const LEFT: f64 = 330.0;
     const RIGHT: f64 = 70.0;
     const TOP: f64 = 30.0;
     const STEP: f64 = 16.0;
     const WIDTH: f64 = 800.0;
-    // From a quarter of the floor to sixteen times it.
+    // From a quarter of the floor to sixteen times the floor.
     let x =
         |times: f64| LEFT + (times.clamp(0.25, 16.0).log2() + 2.0) / 6.0 * (WIDTH - LEFT - RIGHT);
     let rows = rows.iter().filter(|row| row.subject.floor > 0.0).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 ;; Upper-cases ASCII: the guest that the `pipe` example embeds.
 ;;
-;; Only `$transform-buffer` differs from rot13.wat, which explains the rest in more words.
+;; Only `$transform-buffer` differs from rot13.wat, which explains the rest.
 (component
   (type $bytes (stream u8))
 
@@ -33,19 +33,19 @@
     (import "host" "stream.drop-readable" (func $stream.drop-readable (param i32)))
     (import "host" "stream.drop-writable" (func $stream.drop-writable (param i32)))
 
-    ;; The stream's two ends that this guest holds, and the set in which it waits for them.
+    ;; The two ends that this guest holds, and the waitable set to wait for them.
     (global $input (mut i32) (i32.const 0))
     (global $output (mut i32) (i32.const 0))
     (global $set (mut i32) (i32.const 0))
-    ;; The bytes of the buffer, which is the whole memory, that are still to be written.
+    ;; The bytes of the buffer, which is the whole memory, that are not written yet.
     (global $start (mut i32) (i32.const 0))
     (global $end (mut i32) (i32.const 0))
-    ;; Nothing more is to be read.
+    ;; Whether the input has ended.
     (global $ended (mut i32) (i32.const 0))
 
     (func $transform (export "transform") (param $input i32) (result i32)
       (local $ends i64)
-      ;; The state is in globals: a second call has to wait.
+      ;; The state is in globals: a second call waits.
       (call $backpressure.inc)
       (local.set $ends (call $stream.new))
       (global.set $input (local.get $input))
@@ -56,7 +56,7 @@
       (global.set $ended (i32.const 0))
       (call $waitable.join (global.get $input) (global.get $set))
       (call $waitable.join (global.get $output) (global.get $set))
-      ;; The host gets the readable end; this call goes on.
+      ;; The host gets the readable end; this call continues.
       (call $task.return (i32.wrap_i64 (local.get $ends)))
       (call $run))
 
@@ -67,7 +67,7 @@
         (then (call $have-written (local.get $result))))
       (call $run))
 
-    ;; Reads and writes until an operation blocks, or all is done.
+    ;; Reads and writes in turn, until an operation blocks or all is done.
     (func $run (result i32)
       (local $result i32)
       (loop $again
@@ -97,12 +97,12 @@
     (func $wait (result i32)
       (i32.or (i32.const 2 (; wait ;)) (i32.shl (global.get $set) (i32.const 4))))
 
-    ;; A read's result: a count, above four bits that tell whether the other end is still there.
+    ;; The result of a read: a count above four bits of state, which say whether the other end is open.
     (func $have-read (param $result i32)
       (global.set $start (i32.const 0))
       (global.set $end (i32.shr_u (local.get $result) (i32.const 4)))
       (call $transform-buffer (global.get $end))
-      ;; The last bytes may come together with the news that the writer is gone.
+      ;; The last bytes may arrive together with the end.
       (if (i32.and (local.get $result) (i32.const 15))
         (then (global.set $ended (i32.const 1)))))
 
@@ -110,14 +110,14 @@
       ;; The reader may have taken only a part.
       (global.set $start
         (i32.add (global.get $start) (i32.shr_u (local.get $result) (i32.const 4))))
-      ;; The reader is gone: nobody wants what is left, nor what could still be read.
+      ;; The reader left: stop writing and reading.
       (if (i32.and (local.get $result) (i32.const 15))
         (then
           (global.set $start (global.get $end))
           (global.set $ended (i32.const 1)))))
 
-    ;; Sixteen bytes at a time. It may go past the last byte, but not past the buffer, as its size is a
-    ;; multiple of sixteen.
+    ;; Sixteen bytes at a time. May go past the last byte, but not past the buffer, whose size is a multiple of
+    ;; sixteen.
     (func $transform-buffer (param $length i32)
       (local $at i32)
       (local $chunk v128)

@@ -1,10 +1,10 @@
-//! An HTTP server whose responses are its requests, through a guest: an axum handler that streams both bodies.
+//! An HTTP server that passes request bodies through a guest: an axum handler that streams both bodies.
 //!
 //!     cargo run --example http --features http-body -- 127.0.0.1:8080
 //!     curl -T - http://127.0.0.1:8080/ <<<hello
 //!
-//! Nothing is collected: a body of any length passes in a few buffers, and whoever is slower holds up the other. What is cut
-//! short never looks complete: a guest that traps, an upload that breaks off, a limit or a timeout is a status of its own
+//! Nothing is collected: a body of any length passes through a few buffers, with backpressure in both directions. A
+//! response that is cut short never looks complete: a trap, a truncated upload, a limit or a timeout has its own status
 //! before the first byte of the response, and aborts the response after it.
 
 use std::future::ready;
@@ -27,11 +27,11 @@ use wasmtime_streams::{
     body::{self, BodyError, GuestBody},
 };
 
-/// How far the guest may get ahead of the client, in bytes.
+/// How many bytes the guest may be ahead of the client.
 const BUFFER: usize = 64 * 1024;
-/// How much a guest may answer, in bytes.
+/// How many bytes a guest may respond with.
 const MOST: u64 = 1 << 30;
-/// How long nothing may move, in either direction.
+/// How long each direction may be idle.
 const IDLE: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -56,7 +56,7 @@ async fn main() -> Result<()> {
 
 async fn transform(State(guest): State<InstancePre<StoreToken>>, request: Request) -> Response {
     let (give, given) = oneshot::channel();
-    // The store runs in a task of its own, for as long as the guest writes and the client reads.
+    // The store runs in its own task, while the guest writes and the client reads.
     tokio::spawn(async move {
         if let Err(trap) = run(guest, request.into_body(), give).await {
             eprintln!("the guest failed: {trap:?}");
@@ -65,8 +65,8 @@ async fn transform(State(guest): State<InstancePre<StoreToken>>, request: Reques
     let Ok((body, upload)) = given.await else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the guest failed\n").into_response();
     };
-    // To the guest an upload that breaks off is one that ends. So the response may end only once it is known that all of
-    // the request was there; a body waits for its trailers before it ends.
+    // A guest cannot distinguish a truncated upload from a complete one. So the response ends only once the request is
+    // known to be complete: a body waits for its trailers before it ends.
     let mut body = Box::pin(body.with_trailers(async move {
         match upload.await.unwrap_or(EndReason::Abandoned) {
             // A guest need not read everything.
@@ -74,7 +74,7 @@ async fn transform(State(guest): State<InstancePre<StoreToken>>, request: Reques
             reason => Err(BodyError::Cut(reason)),
         }
     }));
-    // The status goes out before the first byte, so that is waited for.
+    // The status is sent before the first frame, so wait for that frame to choose the status.
     match body.frame().await {
         None => Response::new(Body::empty()),
         Some(Err(error)) => (status(&error), format!("{error}\n")).into_response(),
@@ -96,7 +96,7 @@ fn status(error: &BodyError) -> StatusCode {
 
 type Given = (GuestBody, oneshot::Receiver<EndReason>);
 
-/// Lets a guest read the request, and gives away the body that it writes, and how the request ended.
+/// Runs a guest that reads the request. Sends the body that it writes, and how the request ends, to `give`.
 async fn run(
     guest: InstancePre<StoreToken>,
     request: Body,
@@ -116,11 +116,11 @@ async fn run(
             let (consumer, body) = body::from_guest(BUFFER, None);
             let (consumer, done) = consumer.limit(MOST).idle_timeout(IDLE).with_completion();
             let done = store.with(|mut store| {
-                // A guest that traps looks like one that ends, if nobody watches its store.
+                // Without this, a guest that traps looks like one that ends its output.
                 let done = done.watch_store(store.data_mut());
                 output.pipe(store, consumer).map(|()| done)
             })?;
-            // The client may be gone already.
+            // Fails if the client has left.
             let _ = give.send((body, uploaded));
             wasmtime::error::Ok(done.await)
         })

@@ -2,8 +2,8 @@
 
 use tokio::net::TcpStream;
 
-/// How many bytes the peer has not acknowledged yet; the end counts as one. `None` if the system does not tell, or no
-/// longer lists the connection because both sides have ended it.
+/// The number of bytes that the peer has not acknowledged yet; the end counts as one. `None` if the system does not
+/// report it, or no longer lists the connection because both sides have ended it.
 ///
 /// The ioctl `SIOCOUTQ` gives the same number, but calling it is `unsafe`.
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! What shows before anything is opened that FROM, TO and the guest cannot be used together.
+//! Rejects FROM, TO and a guest that cannot be used together, before anything is opened.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::arguments::Arguments;
 use crate::endpoint::{Endpoint, Kind};
 
-/// Refuses standard streams that are closed, and to write into the file that is read.
+/// Rejects closed standard streams, and an output that is the file of the input or the guest.
 pub(crate) fn check(arguments: &Arguments) -> Result<(), String> {
     let Arguments { guest, from, to, .. } = arguments;
     system::is_open(from)?;
@@ -48,12 +48,12 @@ mod system {
         stat(path).ok()
     }
 
-    /// Whether both are one file, whatever its names. A terminal or a socket does not count: it gives other bytes than
-    /// were written to it, and may be both FROM and TO.
+    /// Whether both are one file, under any name. A terminal or a socket may be both FROM and TO: reading it does not
+    /// return what was written.
     pub(super) fn is_same(one: &Stat, other: &Stat) -> bool {
         let is_store = match FileType::from_raw_mode(one.st_mode) {
             FileType::RegularFile | FileType::BlockDevice => true,
-            // The unnamed pipes of macOS all have the number 0.
+            // All unnamed pipes of macOS have the inode number 0.
             FileType::Fifo => one.st_ino != 0,
             _ => false,
         };
@@ -67,8 +67,8 @@ mod system {
         }
     }
 
-    /// Refuses a standard stream that is closed. Rust's runtime replaces it, before `main`, by `/dev/null`, opened for
-    /// reading and writing: the input would be empty, and the output lost, with status 0.
+    /// Rejects a closed standard stream. Before `main`, Rust's runtime replaces it by `/dev/null`, opened for reading
+    /// and writing: the input would be empty, or the output lost, with status 0.
     pub(super) fn is_open(endpoint: &Endpoint) -> Result<(), String> {
         let (Kind::Standard, Ok(null)) = (&endpoint.kind, stat("/dev/null")) else { return Ok(()) };
         let (name, place, flags) = match endpoint.side {
@@ -93,7 +93,7 @@ mod system {
 
     use super::{Endpoint, Kind, Path};
 
-    /// Knows neither the standard streams nor hard links.
+    /// Detects neither standard streams nor hard links.
     pub(super) fn identity_of(endpoint: &Endpoint) -> Option<PathBuf> {
         let Kind::File(path) = &endpoint.kind else { return None };
         identity(path)

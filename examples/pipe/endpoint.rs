@@ -1,4 +1,4 @@
-//! Where bytes come from, and where they go.
+//! The endpoints that FROM and TO name.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -20,7 +20,7 @@ pub(crate) enum Side {
 pub(crate) struct Endpoint {
     pub(crate) side: Side,
     pub(crate) kind: Kind,
-    /// As it was given.
+    /// The argument as it was given.
     pub(crate) text: OsString,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Unix(PathBuf),
 }
 
-/// An endpoint that is open. A listener has not waited for its connection yet.
+/// An open endpoint. A listener has not accepted its connection yet.
 pub(crate) enum Opened {
     Standard(File),
     File(File),
@@ -45,7 +45,7 @@ pub(crate) enum Opened {
 
 impl Endpoint {
     pub(crate) fn parse(argument: &OsStr, side: Side) -> Result<Self, String> {
-        // What is not UTF-8 can only be a file's name.
+        // An argument that is not UTF-8 can only be a file name.
         let text = argument.to_str().unwrap_or_default();
         let kind = if text == "-" {
             Kind::Standard
@@ -61,7 +61,7 @@ impl Endpoint {
         Ok(Self { side, kind, text: argument.to_owned() })
     }
 
-    /// Opens it, but neither empties a file nor waits for a connection yet: the other side may turn out to be unusable.
+    /// Opens it, but neither truncates a file nor accepts a connection yet: the other endpoint may be unusable.
     pub(crate) async fn open(&self) -> io::Result<Opened> {
         match &self.kind {
             Kind::Standard => standard(self.side).map(Opened::Standard),
@@ -111,8 +111,8 @@ fn not_empty(path: &Path) -> Result<PathBuf, String> {
     if path.as_os_str().is_empty() { Err("a path is empty".to_owned()) } else { Ok(path.into()) }
 }
 
-/// Standard input or output as a plain file. It tells its length, where it has one, and is faster than
-/// `tokio::io::stdout`, which looks for line ends in all that is written.
+/// Standard input or output as a plain file. A file has a length, and is faster than `tokio::io::stdout`, which
+/// searches all output for line ends.
 #[cfg(unix)]
 fn standard(side: Side) -> io::Result<File> {
     use std::os::fd::AsFd;
@@ -135,7 +135,7 @@ fn standard(side: Side) -> io::Result<File> {
 
 fn open_to_read(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
-    // It can be opened, but not read.
+    // A directory can be opened, but not read.
     if file.metadata()?.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "Is a directory"));
     }
@@ -144,7 +144,7 @@ fn open_to_read(path: &Path) -> io::Result<File> {
 
 async fn listen(address: &str) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
-    // With port 0 only the system knows which one it is.
+    // With port 0 the system chooses the port.
     let _ = writeln!(io::stderr(), "listening on {}", listener.local_addr()?);
     Ok(listener)
 }

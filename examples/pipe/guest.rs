@@ -11,7 +11,7 @@ use crate::{Failure, signature};
 
 const UPPER: &str = include_str!("../guests/upper.wat");
 
-/// A larger file is no guest. Without a bound `/dev/zero` would fill the memory.
+/// Larger files are rejected. Without a bound, `/dev/zero` would fill the memory.
 const MAX_LEN: u64 = 256 << 20;
 
 pub(crate) struct Guest {
@@ -20,7 +20,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Compiles and starts the guest in `file`, or else the embedded one.
+    /// Compiles and instantiates the guest in `file`, or the embedded one.
     pub(crate) async fn load(file: Option<&Path>) -> Result<Self, Failure> {
         let name = file.map_or("the embedded guest".into(), |file| file.to_string_lossy());
         let unusable = |why: String| Failure::Unusable(format!("{name}: {why}"));
@@ -35,7 +35,7 @@ impl Guest {
         let component = Component::new(&engine, code)
             .map_err(|error| unusable(format!("this is no component: {error:#}")))?;
         signature::check(&engine, &component).map_err(unusable)?;
-        // Nothing is offered for a guest to import.
+        // The guest gets no imports.
         let linked = Linker::new(&engine)
             .instantiate_pre(&component)
             .map_err(|error| unusable(format!("the guest cannot be linked: {error:#}")))?;
@@ -61,7 +61,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(code)
 }
 
-/// Why a guest failed, and on lines of their own where.
+/// Why a guest failed, and its backtrace on separate lines.
 pub(crate) fn cause(error: &Error) -> String {
     let backtrace = error.downcast_ref().map(|backtrace: &WasmBacktrace| format!("\n{backtrace}"));
     format!("{}{}", error.root_cause(), backtrace.unwrap_or_default().trim_end())

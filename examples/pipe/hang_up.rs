@@ -1,4 +1,4 @@
-//! Notices that nobody is left to read what is written, also while nothing is written.
+//! Detects that the reader of the output has left, even while nothing is written.
 
 use std::io;
 
@@ -16,8 +16,8 @@ mod system {
     use tokio::net::unix::pipe;
 
     pub(crate) struct HangUp {
-        // Nothing is written to it. tokio's type for pipes can watch sockets and terminals as well. Regular files cannot be
-        // watched, and have no reader to lose.
+        // Used for readiness only. tokio's pipe type can watch sockets and terminals as well. Regular files cannot be
+        // watched, and have no reader that could leave.
         watched: Option<pipe::Sender>,
     }
 
@@ -27,12 +27,12 @@ mod system {
             Ok(Self { watched: pipe::Sender::from_owned_fd_unchecked(fd).ok() })
         }
 
-        /// Returns when it happens.
+        /// Returns when the reader hangs up.
         pub(crate) async fn seen(&self) -> io::Error {
             let Some(watched) = &self.watched else { return future::pending().await };
             loop {
-                // tokio registers a sender for writability only, and the system adds errors and hang-ups unasked. So
-                // "readable" is a hang-up. A peer that has merely ended its own sending has not hung up.
+                // tokio registers a sender for writability only; the system always adds errors and hang-ups. So
+                // "readable" means a hang-up. A peer that has only shut down its own sending has not hung up.
                 match watched.ready(Interest::READABLE | Interest::ERROR).await {
                     Ok(ready) if ready.is_empty() => {}
                     Ok(_) => return super::gone("it has hung up"),
@@ -43,7 +43,7 @@ mod system {
     }
 }
 
-/// Elsewhere a write fails, or the read of a connection.
+/// On other systems the next write fails, or the read of a connection.
 #[cfg(not(unix))]
 mod system {
     use std::future;

@@ -1,4 +1,4 @@
-//! The reading side.
+//! The input.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::endpoint::Opened;
 
 pub(crate) struct Input {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
-    /// How much will come, if that is known.
+    /// The number of bytes, if it is known.
     pub(crate) length: Option<u64>,
 }
 
@@ -32,7 +32,7 @@ impl Input {
     /// A file, a pipe, a terminal, or whatever else standard input is.
     fn file(file: fs::File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        // The system's own files, as in /proc, say 0.
+        // Files such as those in /proc report 0.
         let length = Some(metadata.len()).filter(|length| *length > 0 && metadata.is_file());
         #[cfg(unix)]
         if let Some(pipe) = crate::nonblocking::reader(&file)? {

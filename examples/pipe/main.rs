@@ -5,8 +5,8 @@
 //! cargo run --example pipe -- --guest examples/guests/rot13.wat in.txt tcp:localhost:7000
 //! ```
 //!
-//! `transfer.rs` is the part to copy: it joins a host's reader and writer to a guest's streams. `peer.rs` shows what it
-//! takes to know that everything has arrived. The rest is a command line around it.
+//! `transfer.rs` is the part to copy: it connects a host reader and writer to a guest's streams. `peer.rs` waits until
+//! every byte has arrived. The rest is the command line.
 
 mod acknowledged;
 mod arguments;
@@ -43,13 +43,13 @@ use self::input::Input;
 use self::output::Output;
 use self::transfer::{Stopped, Transferred};
 
-/// Why the program ends with another status than 0.
+/// Why the exit status is not 0.
 enum Failure {
     /// Status 2: nothing was opened.
     Unusable(String),
     /// Status 1: something failed on the way.
     Failed(String),
-    /// Status 1 as well, without a message: the reader of a pipe has had enough, as in `| head`.
+    /// Status 1, without a message: the reader of a pipe left, as in `| head`.
     ReaderGone,
 }
 
@@ -59,12 +59,11 @@ impl Failure {
     }
 }
 
-/// The stack of the thread that compiles and runs the guest. The main thread's may be too small (`ulimit -s`).
+/// The stack of the thread that compiles and runs the guest. The main thread's may be smaller (`ulimit -s`).
 const STACK: usize = 8 << 20;
 
 fn main() {
-    // tokio and Wasmtime panic where the system refuses them a thread, a descriptor or memory. That is a failure like
-    // any other.
+    // tokio and Wasmtime panic if the system denies them a thread, a descriptor or memory. Report it as a failure.
     panic::set_hook(Box::new(|panic| {
         let cause = panic.payload_as_str().unwrap_or("unknown").to_owned();
         let place = panic.location().map(|at| format!(", at {at}")).unwrap_or_default();
@@ -83,8 +82,7 @@ fn main() {
 }
 
 fn run_to_end(arguments: Arguments) -> ! {
-    // One thread is enough, and faster here than several: tokio reads and writes files on threads of its own, and all
-    // that computes is the guest.
+    // One thread is faster here than several: tokio has its own threads for files, and only the guest computes.
     match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(async { end(run(arguments).await) }),
         Err(error) => end(Err(Failure::Unusable(format!("the runtime cannot start: {error}")))),
@@ -99,10 +97,10 @@ fn end(ended: Result<Option<String>, Failure>) -> ! {
         Err(Failure::ReaderGone) => (1, None),
     };
     if let Some(message) = message {
-        // Not by `eprintln`, which panics where stderr has no reader either.
+        // Not `eprintln`, which panics if stderr has no reader either.
         let _ = writeln!(io::stderr(), "{message}");
     }
-    // By now all is flushed. To return instead would wait for the thread in which tokio may still be reading stdin.
+    // All output is flushed. Returning would wait for tokio's thread, which may be blocked in a read of stdin.
     process::exit(status)
 }
 
@@ -113,22 +111,22 @@ fn print_help() -> Result<Option<String>, Failure> {
     }
 }
 
-/// Returns the line to end with.
+/// Returns the final line.
 async fn run(arguments: Arguments) -> Result<Option<String>, Failure> {
     check::check(&arguments).map_err(|why| Failure::usage(&why))?;
     let Arguments { guest, from, to, wait } = arguments;
     survive_file_size_limit();
-    // The guest comes first: if it is of no use nothing has been opened for it, and nobody called.
+    // The guest first: if it cannot be used, nothing has been opened or connected.
     let guest = Guest::load(guest.as_deref()).await?;
 
     let input = from.open().await.map_err(|cause| failed(&from, cause, 0))?;
     let output = to.open().await.map_err(|cause| failed(&to, cause, 0))?;
-    // Both can be used. Only now it waits for connections: what a caller has sent before would be lost if not.
+    // Both can be used. Accept connections only now: a caller's bytes would be lost if one of them could not.
     let input = Input::new(input).await.map_err(|cause| failed(&from, cause, 0))?;
     let output = Output::new(output).await.map_err(|cause| failed(&to, cause, 0))?;
     let Output { writer, mut receiver, is_terminal } = output;
 
-    // On the terminal that gets the output a bar would be drawn in the midst of it.
+    // On the terminal that shows the output, a bar would be drawn between its lines.
     let bar = if is_terminal { ProgressBar::hidden() } else { progress::bar(input.length) };
     let start = Instant::now();
     let reader = bar.wrap_async_read(input.reader);
@@ -164,8 +162,8 @@ fn is_reader_gone(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-/// A write past the limit on the size of files (`ulimit -f`) raises a signal, which by default ends the process. When it
-/// is handled the write fails instead, as on a full disk.
+/// A write past the limit on file sizes (`ulimit -f`) raises a signal, which by default ends the process. With a
+/// handler the write fails instead, as on a full disk.
 #[cfg(unix)]
 fn survive_file_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};

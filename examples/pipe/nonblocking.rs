@@ -1,7 +1,7 @@
-//! Standard streams that another program, which shares them, has made non-blocking.
+//! Standard streams that were made non-blocking by another program that shares them.
 //!
-//! A `tokio::fs::File` reads and writes on a thread that expects to block. It fails with "Resource temporarily
-//! unavailable" on such a stream.
+//! A `tokio::fs::File` uses blocking reads and writes on another thread. On such a stream they fail with "Resource
+//! temporarily unavailable".
 
 use std::fs::File;
 use std::io;
@@ -9,8 +9,8 @@ use std::io;
 use rustix::fs::{OFlags, fcntl_getfl};
 use tokio::net::unix::pipe;
 
-/// The same stream as a reader that waits until it is readable, if it is non-blocking. tokio's type for pipes works for
-/// sockets and terminals as well. It refuses regular files and devices such as `/dev/null`, which always are readable.
+/// The stream as a reader that waits for readiness, if it is non-blocking. tokio's pipe type works for sockets and
+/// terminals as well. It rejects regular files and devices such as `/dev/null`, which are always readable.
 pub(crate) fn reader(file: &File) -> io::Result<Option<pipe::Receiver>> {
     if !is_nonblocking(file)? {
         return Ok(None);
@@ -18,7 +18,7 @@ pub(crate) fn reader(file: &File) -> io::Result<Option<pipe::Receiver>> {
     Ok(pipe::Receiver::from_owned_fd_unchecked(file.try_clone()?.into()).ok())
 }
 
-/// The same stream as a writer that waits until it is writable, if it is non-blocking.
+/// The stream as a writer that waits for readiness, if it is non-blocking.
 pub(crate) fn writer(file: &File) -> io::Result<Option<pipe::Sender>> {
     if !is_nonblocking(file)? {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The writing side: what is written to, and who receives it.
+//! The output: its writer, and its receiver.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -22,7 +22,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) async fn new(opened: Opened) -> io::Result<Self> {
         match opened {
-            // What the shell opened is written to as it is: it may be at the end of a file.
+            // Never truncated: the shell may have opened a file to append.
             Opened::Standard(file) => Self::file(file, false),
             Opened::File(file) => Self::file(file, true),
             Opened::Tcp(stream) => Self::tcp(stream),
@@ -40,7 +40,7 @@ impl Output {
     }
 
     fn tcp(stream: TcpStream) -> io::Result<Self> {
-        // What the guest writes is sent at once.
+        // Send the guest's writes at once.
         stream.set_nodelay(true)?;
         let hang_up = HangUp::watch(&stream)?;
         let (reader, writer) = stream.into_split();

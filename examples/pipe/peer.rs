@@ -1,8 +1,8 @@
 //! The peer of a connection that is written to.
 //!
-//! Bytes that the system has accepted have not arrived yet: they wait in a buffer, and are lost if the connection is
-//! reset. That happens when it is closed while something that the peer has sent is unread, and when the peer sends
-//! something after that. So everything that the peer sends is read, up to its end, before the program exits.
+//! Bytes that the system has accepted may still be in its buffer, and are lost if the connection is reset. The system
+//! resets a connection that is closed with unread data from the peer, or whose peer sends data after that. So the
+//! program reads all that the peer sends, up to its end, before it exits.
 
 use std::future;
 use std::io;
@@ -16,10 +16,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::acknowledged;
 
-/// How long to wait for the end of a peer that has acknowledged everything and has never sent anything.
+/// How long to wait for the end of a peer that has acknowledged all bytes and never sent any.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How often to ask the system what the peer has acknowledged.
+/// The interval between two queries of what the peer has acknowledged.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) struct Peer {
@@ -39,7 +39,7 @@ impl Peer {
         Self { half, has_sent: false, has_ended: false }
     }
 
-    /// Reads and drops what the peer sends, up to its end. A peer may not read on until its answer is read.
+    /// Reads and drops what the peer sends, up to its end. Some peers stop reading until their answer is read.
     async fn drain(&mut self) -> io::Result<()> {
         let mut buffer = [0; 8192];
         while !self.has_ended {
@@ -51,7 +51,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Drains, and returns when the connection fails. A peer that has ended its own sending may still read.
+    /// Drains, and returns when the connection fails. A peer that has shut down its own sending may still read.
     pub(crate) async fn failed(&mut self) -> io::Error {
         match self.drain().await {
             Err(cause) => cause,
@@ -59,13 +59,13 @@ impl Peer {
         }
     }
 
-    /// Returns when the peer has everything. It has to be told the end before. Fails `wait` after the last
+    /// Returns when the peer has received all bytes. The writer must be shut down first. Fails `wait` after the last
     /// acknowledgement.
     pub(crate) async fn has_all(&mut self, wait: Duration) -> io::Result<()> {
         let (mut before, mut progress) = (None, Instant::now());
         loop {
             let unacknowledged = self.half.unacknowledged();
-            // Asked after the acknowledgements: of a connection that was reset nothing is unacknowledged.
+            // Checked after the acknowledgements: a connection that was reset has nothing unacknowledged.
             if let Some(cause) = self.half.take_error()? {
                 return Err(cause);
             }
@@ -121,11 +121,11 @@ impl ReadHalf {
         }
     }
 
-    /// How many bytes the peer's system has not got yet. `None` if that is unknown.
+    /// The number of bytes that the peer's system has not received yet; `None` if it is unknown.
     fn unacknowledged(&self) -> Option<u64> {
         match self {
             Self::Tcp(half) => acknowledged::missing(half.as_ref()),
-            // A write puts them into the peer's buffer.
+            // A write goes straight into the peer's buffer.
             #[cfg(unix)]
             Self::Unix(_) => Some(0),
         }

@@ -1,10 +1,10 @@
-//! What is shown on stderr meanwhile, and at the end.
+//! The progress bar and the final line on stderr.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar on stderr, or a count if there is no telling how much will come. It draws nothing unless stderr is a terminal.
+/// A bar on stderr, or a count if the length is unknown. Hidden unless stderr is a terminal.
 pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
@@ -20,7 +20,7 @@ pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     if !bar.is_hidden() {
-        // It stays alive while nothing comes in.
+        // Redraw while no bytes arrive, too.
         bar.enable_steady_tick(Duration::from_millis(100));
     }
     bar

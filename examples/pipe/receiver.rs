@@ -1,4 +1,4 @@
-//! Whoever reads what is written.
+//! The receiver of the output.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Returns when nobody is left to read. Meanwhile it reads and drops what the peer sends.
+    /// Returns when the receiver leaves. Reads and drops what a peer sends.
     pub(crate) async fn gone(&mut self) -> io::Error {
         let Some(peer) = &mut self.peer else { return self.hang_up.seen().await };
         tokio::select! {
@@ -23,11 +23,11 @@ impl Receiver {
         }
     }
 
-    /// Returns when everything has arrived. The writer has to be ended before.
+    /// Returns when every byte has arrived. The writer must be shut down first.
     pub(crate) async fn has_all(&mut self, wait: Duration) -> io::Result<()> {
         match &mut self.peer {
             Some(peer) => peer.has_all(wait).await,
-            // What is flushed to a file or a pipe stays there.
+            // Bytes flushed to a file or a pipe have arrived.
             None => Ok(()),
         }
     }

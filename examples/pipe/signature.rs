@@ -1,4 +1,4 @@
-//! Checks what a component exports, and says it in words.
+//! Checks a component's exports, and describes them.
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -6,7 +6,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 
 const EXPECTED: &str = "transform: async func(input: stream<u8>) -> stream<u8>";
 
-/// If `component` has no such export, says what was expected and what was found.
+/// Fails with the expected and the found exports if `component` does not export `transform`.
 pub(crate) fn check(engine: &Engine, component: &Component) -> Result<(), String> {
     let exports = component.component_type();
     let found = match exports.get_export(engine, "transform") {
@@ -55,7 +55,7 @@ fn func_text(func: &ComponentFunc) -> String {
     format!("{keyword}({}){results}", params.join(", "))
 }
 
-/// As in WIT; of a type that has a name there only its kind is known here.
+/// The type as in WIT. A component does not have the names of its types, so a named type shows as its kind.
 fn type_text(ty: &Type) -> String {
     let of = |name: &str, ty: Option<Type>| match ty {
         Some(ty) => format!("{name}<{}>", type_text(&ty)),

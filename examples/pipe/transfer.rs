@@ -1,4 +1,4 @@
-//! A host's reader, a guest and a host's writer: the part that uses `wasmtime-streams`.
+//! A host reader, a guest and a host writer: the part that uses `wasmtime-streams`.
 
 use std::io;
 
@@ -11,11 +11,11 @@ use crate::receiver::Receiver;
 use crate::writer::Writer;
 
 pub(crate) struct Transferred {
-    /// How many bytes the guest got.
+    /// The number of bytes that the guest read.
     pub(crate) read: u64,
-    /// How many bytes of the guest's were written and flushed.
+    /// The number of the guest's bytes that were written and flushed.
     pub(crate) written: u64,
-    /// What stopped it, unless every byte was written.
+    /// What stopped the transfer; `None` if every byte was written.
     pub(crate) stopped: Option<Stopped>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum Stopped {
     Guest(wasmtime::Error),
 }
 
-/// Sends all that `reader` gives through the guest to `writer`, and then ends the output, or cuts it if anything failed.
+/// Sends all bytes of `reader` through the guest to `writer`. Then ends the output, or cuts it if anything failed.
 pub(crate) async fn transfer(
     guest: Guest,
     reader: impl AsyncRead + Send + Unpin + 'static,
@@ -34,19 +34,19 @@ pub(crate) async fn transfer(
 ) -> Transferred {
     let Guest { mut store, transform } = guest;
 
-    // Each half of a pair goes its own way: the producer and the consumer into the store, the completions stay here.
+    // The producer and the consumer go into the store; the completions stay here.
     let (producer, input) = tokio_io::read(reader).with_completion();
     let (consumer, mut output) = tokio_io::write(writer).with_completion();
 
-    // Streams move only while the store runs, so their end is awaited in here. The output ends when the guest drops its
-    // writable end, and is then flushed by its completion, or when the writer fails.
+    // Streams move only while the store runs, so the output's completion is awaited in here. It resolves when the guest
+    // drops its writable end, once the output is flushed, or when the writer fails.
     let run = store.run_concurrent(async |accessor| {
         let input = accessor.with(|access| StreamReader::new(access, producer))?;
         let (transformed,) = transform.call_concurrent(accessor, (input,)).await?;
         accessor.with(|access| transformed.pipe(access, consumer))?;
         wasmtime::error::Ok((&mut output).await)
     });
-    // The receiver is watched outside of the store: if it leaves, this ends all at once, whatever the guest waits for.
+    // The receiver is watched outside the store: if it leaves, all ends at once, whatever the guest waits for.
     let (ended, stopped) = tokio::select! {
         biased;
         ended = run => match ended.flatten() {
@@ -56,7 +56,7 @@ pub(crate) async fn transfer(
         cause = receiver.gone() => (None, Some(Stopped::Output(cause))),
     };
 
-    // What has not ended yet is handed back as it is. A guest may well end its output before it has read all its input.
+    // A cancel hands back what has not ended. A guest may end its output before it has read all its input.
     input.cancel();
     let input = input.await;
     let output = match ended {
@@ -68,7 +68,7 @@ pub(crate) async fn transfer(
     };
     let writer = output.inner.into_inner();
     let (read, written) = (input.moved, writer.flushed());
-    // The cause before its consequences: to the guest, an input that fails is an input that ends.
+    // The input's error first: a guest sees only the end of an input that fails, and ends its output in order.
     let stopped = stopped.or(match (input.end, output.end) {
         (End::Failed(cause), _) => Some(Stopped::Input(cause)),
         (_, End::Failed(cause)) => Some(Stopped::Output(cause)),

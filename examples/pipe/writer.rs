@@ -1,7 +1,7 @@
-//! What the guest's output is written to.
+//! The writer for the guest's output.
 //!
-//! The guest cannot say whether its output is complete: it ends it in the same way if its input was cut short. So the
-//! host ends the writer itself, or cuts it.
+//! A guest ends its output in the same way whether its input was complete or cut short. So the host ends the writer, or
+//! cuts it.
 
 use std::fs;
 use std::io;
@@ -38,7 +38,7 @@ impl Target {
 
 pub(crate) struct Writer {
     target: Target,
-    /// The file that is written to, while it has its old content.
+    /// The output file, while it has its old content.
     old: Option<fs::File>,
     accepted: u64,
     flushed: u64,
@@ -50,7 +50,7 @@ impl Writer {
         Self { target, old: None, accepted: 0, flushed: 0 }
     }
 
-    /// Writes to a file, a pipe, a terminal or the like. With `replace` it replaces the content of a regular file.
+    /// Writes to a file, a pipe, a terminal or the like. `replace` replaces the content of a regular file.
     pub(crate) fn file(file: fs::File, replace: bool) -> io::Result<Self> {
         let replace = replace && file.metadata()?.is_file();
         let old = if replace { Some(file.try_clone()?) } else { None };
@@ -61,28 +61,28 @@ impl Writer {
         Ok(Self { old, ..Self::connection(Target::File(File::from_std(file))) })
     }
 
-    /// How many bytes are written and flushed. A `File` accepts bytes before it has written them.
+    /// The number of bytes written and flushed. A `File` accepts bytes before it has written them.
     pub(crate) fn flushed(&self) -> u64 {
         self.flushed
     }
 
-    /// Tells the other side that it has everything.
+    /// Shuts the writer down: the end of the data.
     pub(crate) async fn end(mut self) -> io::Result<()> {
-        self.empty()?;
+        self.truncate()?;
         self.target.get().shutdown().await
     }
 
-    /// Drops it without the end of the data. A TCP connection is reset. The reader of a file, a pipe or a Unix socket cannot
-    /// tell this from the end.
+    /// Drops the writer and resets a TCP connection. The reader of a file, a pipe or a Unix socket cannot distinguish
+    /// this from the end of the data.
     pub(crate) fn cut(self) {
         if let Target::Tcp(half) = self.target {
-            // With this, closing the connection resets it. Dropping this half would end it in order before that.
+            // Makes the close reset the connection. Dropping this half would shut it down in order first.
             let _ = half.as_ref().set_zero_linger();
             half.forget();
         }
     }
 
-    fn empty(&mut self) -> io::Result<()> {
+    fn truncate(&mut self) -> io::Result<()> {
         self.old.take().map_or(Ok(()), |file| file.set_len(0))
     }
 }
@@ -93,8 +93,8 @@ impl AsyncWrite for Writer {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // Not earlier: if the input fails before its first byte, the file keeps its content.
-        self.empty()?;
+        // Truncate at the first byte: if the input fails before, the file keeps its content.
+        self.truncate()?;
         let written = ready!(Pin::new(self.target.get()).poll_write(cx, buf))?;
         self.accepted += written as u64;
         Poll::Ready(Ok(written))

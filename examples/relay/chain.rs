@@ -18,7 +18,7 @@ use crate::plan::{Kill, LENGTH, Plan, Victim};
 const UPPER: &str = include_str!("../guests/upper.wat");
 const ROT13: &str = include_str!("../guests/rot13.wat");
 
-/// Runs the chain, and does to it what `plan` says.
+/// Runs the chain, and kills a guest as `plan` says.
 pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     let engine = Engine::new(Config::new().consume_fuel(true))?;
     let mut one = Guest::load(&engine, UPPER)?;
@@ -26,7 +26,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     let text: Vec<u8> = (0..LENGTH).map(|i| b'A' + (i % 59) as u8).collect();
     let expected: Vec<u8> = text.iter().map(|byte| rot13(byte.to_ascii_uppercase())).collect();
 
-    // Each guest returns its output at once, and goes on whenever its store runs.
+    // Each guest returns its output at once, and continues while its store runs.
     let (producer, input) = iterators::items(text).with_completion();
     let input = input.watch_store(one.store.data());
     let stream = StreamReader::new(&mut one.store, producer)?;
@@ -55,7 +55,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
         }
         Kill::Nothing => (None, None),
     };
-    // On threads of their own, by any executor.
+    // On two threads, each with any executor.
     let first = live(one.store, join(input, relayed.from), killed_one);
     let second = live(two.store, join(relayed.to, output), killed_two);
     let ((input, from), (to, output)) = thread::scope(|scope| {
@@ -73,7 +73,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     })
 }
 
-/// Runs a store until `ends`, the ends of its streams, are known. If it traps or is killed it is dropped: then they are.
+/// Runs a store until `ends`, the completions of its streams, resolve. A store that traps or is killed is dropped,
+/// which makes them resolve.
 async fn live<R>(
     mut store: Store<StoreToken>,
     ends: impl Future<Output = R>,
@@ -86,10 +87,10 @@ async fn live<R>(
         {
             return;
         }
-        // Nobody kills it.
+        // No kill.
         pending().await
     };
-    // The kill is waited for beside the store, not in it: what runs in it may not get its turn.
+    // The kill is awaited outside the store: inside, the guest may keep the thread busy.
     let ended = {
         let run = store.run_concurrent(async |_| ends.as_mut().await);
         match select(pin!(run), pin!(killed)).await {
@@ -113,7 +114,7 @@ fn rot13(byte: u8) -> u8 {
     }
 }
 
-/// A guest in a store of its own, whose data is a token that tells whether the store still lives.
+/// A guest in its own store, whose data is a token that watches the store.
 struct Guest {
     store: Store<StoreToken>,
     transform: TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>,
@@ -145,13 +146,13 @@ pub(crate) struct Ended {
     pub(crate) moved: u64,
 }
 
-/// How all of it ended, in the order in which bytes flow.
+/// How all streams ended, in the order in which bytes flow.
 pub(crate) struct Outcome {
     pub(crate) input: Ended,
     pub(crate) from: Ended,
     pub(crate) to: Ended,
     pub(crate) output: Ended,
-    /// What came out is what should come out, as far as it goes.
+    /// The output is a prefix of the expected output.
     pub(crate) is_prefix: bool,
 }
 

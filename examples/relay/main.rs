@@ -1,12 +1,12 @@
-//! Two guests in two stores on two threads, one's output the other's input, and one of them is killed in the midst of it.
+//! Two guests in two stores on two threads. One's output is the other's input, and one of them is killed on the way.
 //!
 //! ```sh
 //! cargo run --example relay
 //! cargo run --example relay -- 17 42 # these seeds
 //! ```
 //!
-//! Killed means that its store is dropped, or that the guest traps: it runs out of fuel. Each run says what the ends of all
-//! streams were, and fails if the other guest's did not end for the right reason. `chain.rs` is the part to copy.
+//! A guest is killed by dropping its store, or by a trap: it runs out of fuel. Each run prints how all streams ended,
+//! and fails if the other guest's streams did not end for the right reason. `chain.rs` is the part to copy.
 
 mod chain;
 mod plan;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Not by `println`, which panics where nobody reads.
+/// Not `println`, which panics if stdout has no reader.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What is done to the chain, and what has to come of it.
+//! What kills a guest of the chain, and how its streams must end.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use wasmtime_streams::End;
 
 use crate::chain::Outcome;
 
-/// How much goes through both guests if nothing happens.
+/// Bytes that pass through both guests if none is killed.
 pub(crate) const LENGTH: usize = 2 << 20;
 
-/// About what a guest needs for that much.
+/// About the fuel that a guest needs for that many bytes.
 const FUEL: u64 = 2_500_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,17 @@ pub(crate) enum Victim {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kill {
-    /// The store is dropped once so many bytes have gone from one guest to the other.
+    /// The store is dropped once this many bytes have passed from one guest to the other.
     Drop(Victim, usize),
     /// The guest traps: it runs out of fuel.
     Trap(Victim, u64),
-    /// Nobody is killed.
+    /// No guest is killed.
     Nothing,
 }
 
 pub(crate) struct Plan {
     pub(crate) kill: Kill,
-    /// How much may wait between the two.
+    /// How many bytes may be queued between the two.
     pub(crate) capacity: usize,
 }
 
@@ -54,7 +54,7 @@ impl Plan {
         Self { kill, capacity: 1 << (8 + below(11)) }
     }
 
-    /// What looks at the bytes between the guests, and kills when it has seen enough.
+    /// Inspects the bytes between the guests, and kills after the planned number of bytes.
     pub(crate) fn kill_after(&self, kill: oneshot::Sender<()>) -> impl FnMut(&[u8]) + Send + use<> {
         let at = if let Kill::Drop(_, at) = self.kill { at } else { usize::MAX };
         let (mut kill, mut seen) = (Some(kill), 0);
@@ -63,7 +63,7 @@ impl Plan {
             if seen > at
                 && let Some(kill) = kill.take()
             {
-                // Nobody hears it if all is over.
+                // Fails if both stores are done.
                 let _ = kill.send(());
             }
         }
@@ -86,7 +86,8 @@ impl Plan {
             (None, ..) => complete,
             // The kill came too late.
             (Some(Victim::First), End::Finished, End::Finished) => complete,
-            // The second guest got all that the first one had written, and ended in order. The host knows that it is not all.
+            // The second guest read all that the first one had written, and ended in order. The host knows that it was
+            // cut.
             (Some(Victim::First), End::Abandoned, End::Abandoned) => {
                 matches!(input.end, End::Abandoned | End::Finished)
                     && output.end.is_finished()
@@ -94,12 +95,12 @@ impl Plan {
                     && to.moved == output.moved
             }
             (Some(Victim::Second), End::Finished, End::Finished) if complete => true,
-            // The first guest found out that nobody reads, and ended in order: it stopped reading, too.
+            // The first guest saw its reader leave, and ended in order: it stopped reading, too.
             (Some(Victim::Second), End::ReceiverDropped, End::Abandoned) => {
                 matches!(input.end, End::PeerDropped | End::Finished)
                     && matches!(output.end, End::Abandoned)
             }
-            // It had already written everything.
+            // The first guest had already written everything.
             (Some(Victim::Second), End::Finished, End::Abandoned | End::Finished) => {
                 input.end.is_finished() && from.moved == all && !output.end.is_finished()
             }

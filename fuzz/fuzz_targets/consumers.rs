@@ -1,4 +1,4 @@
-//! Sinks of all kinds, that stall, fail and take parts, written by a guest that does anything.
+//! Sinks of all kinds that stall, fail and accept parts, with arbitrary scripts of the guest.
 #![no_main]
 
 use std::future::pending;
@@ -6,12 +6,12 @@ use std::future::pending;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::FramedWrite;
 use wasmtime::component::StreamConsumer;
+use wasmtime_streams::{self as ws, Completion, EndReason, Flush, Meter};
+use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 use wasmtime_streams_testing::inner::{ChunkWriter, Writer};
 use wasmtime_streams_testing::{self as testing, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion, Flush, Meter, EndReason};
-use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
-/// `short`: an operation may move less than there is room for. `flushes` is what flushing and closing do.
+/// `short`: an operation may move less than there is room for. `flushes`: the script of flushing and closing.
 fn check<C, S, E>(
     (what, short): (&str, bool),
     (host, flushes): (Host, Host),

@@ -1,4 +1,4 @@
-//! `future<T>`s of all kinds, read and written by a guest that does anything.
+//! `future<T>`s of all kinds, with arbitrary scripts of the guest.
 #![no_main]
 
 use std::future::poll_fn;
@@ -11,9 +11,9 @@ use libfuzzer_sys::fuzz_target;
 use wasmtime::StoreContextMut;
 use wasmtime::component::FutureConsumer;
 use wasmtime_streams as ws;
+use wasmtime_streams_fuzz::{Host, Input, quiet, run, step};
 use wasmtime_streams_testing::inner::Script;
 use wasmtime_streams_testing::{self as testing, Made, Op};
-use wasmtime_streams_fuzz::{Host, Input, quiet, run, step};
 
 const VALUE: u32 = 5;
 
@@ -26,7 +26,7 @@ async fn value(mut script: Script) -> io::Result<u32> {
     .await
 }
 
-/// `make` makes the consumer, and what looks for the value on the host's side.
+/// `make` makes the consumer, and a closure that receives the value on the host's side.
 fn consumer<C, R>(what: &str, ops: &[Op], make: impl Fn() -> (C, R) + 'static)
 where
     C: FutureConsumer<(), Item = u32> + Unpin,

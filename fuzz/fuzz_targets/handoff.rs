@@ -1,4 +1,4 @@
-//! What stands between a stream and another task or another store: a guest and a task that both do anything.
+//! Hand-overs to another task or another store, with arbitrary scripts of the guest and the task.
 #![no_main]
 
 use std::cell::RefCell;
@@ -13,18 +13,21 @@ use libfuzzer_sys::fuzz_target;
 use wasmtime::component::{StreamConsumer, StreamProducer};
 use wasmtime_streams::from_guest::{GuestItems, GuestReader, ToHost};
 use wasmtime_streams::to_guest::{FromHost, HostSink, HostWriter};
-use wasmtime_streams_testing::{self as testing, Item, Made, Op, Reported};
-use wasmtime_streams::{ByteSink, ByteSource as _, Completion, End, EndReason, Then, from_guest, to_guest, relay, body::GuestBody};
+use wasmtime_streams::{
+    ByteSink, ByteSource as _, Completion, End, EndReason, Then, body::GuestBody, from_guest,
+    relay, to_guest,
+};
 use wasmtime_streams_fuzz::{Input, completed_as, quiet, run};
+use wasmtime_streams_testing::{self as testing, Item, Made, Op, Reported};
 
-/// What the task does.
+/// The script of the task.
 #[derive(Clone, Debug)]
 struct Task {
-    /// Of the hand-over.
+    /// The capacity of the hand-over.
     capacity: usize,
-    /// How many items it moves in each of its turns, over and over.
-    turns: Vec<usize>,
-    /// A reader goes away once it has so many.
+    /// How many items it moves at most in each step, repeated.
+    steps: Vec<usize>,
+    /// A reader leaves once it has this many items.
     leaves: Option<usize>,
 }
 
@@ -33,23 +36,23 @@ impl Task {
         let capacity = usize::from(input.byte() % 40) + 2;
         let leaves = input.byte();
         let leaves = (leaves & 1 == 1).then_some(usize::from(leaves >> 1));
-        let turns = input.part().iter().map(|byte| usize::from(byte % 16) + 1);
-        Self { capacity, leaves, turns: turns.collect() }
+        let steps = input.part().iter().map(|byte| usize::from(byte % 16) + 1);
+        Self { capacity, leaves, steps: steps.collect() }
     }
 
-    /// How much it moves at most, turn by turn.
-    fn turns(&self) -> impl FnMut() -> usize + 'static {
-        let mut turns = self.turns.clone().into_iter().cycle();
-        move || turns.next().unwrap_or(1)
+    /// How many items it moves at most, step by step.
+    fn steps(&self) -> impl FnMut() -> usize + 'static {
+        let mut steps = self.steps.clone().into_iter().cycle();
+        move || steps.next().unwrap_or(1)
     }
 }
 
-/// It does what it can do at once.
-fn now() -> Context<'static> {
+/// A context for polls that are never woken: the task does only what is ready.
+fn noop_context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// Takes at most so many: some, or whether that was the end.
+/// Receives at most this many items; none is an error that says whether the stream has ended.
 type Receive<T> = Box<dyn FnMut(usize) -> Result<Vec<T>, bool>>;
 
 fn read(mut reader: GuestReader) -> Receive<u8> {
@@ -58,10 +61,10 @@ fn read(mut reader: GuestReader) -> Receive<u8> {
         copies = !copies;
         let mut buffer = vec![0; most];
         let read = if copies {
-            reader.poll_read(&mut now(), &mut buffer)
+            reader.poll_read(&mut noop_context(), &mut buffer)
         } else {
             // Without a copy.
-            reader.poll_fill_buf(&mut now()).map_ok(|bytes| {
+            reader.poll_fill_buf(&mut noop_context()).map_ok(|bytes| {
                 let n = bytes.len().min(most);
                 buffer[..n].copy_from_slice(&bytes[..n]);
                 n
@@ -83,9 +86,9 @@ fn read(mut reader: GuestReader) -> Receive<u8> {
 fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
     Box::new(move |most| {
         let next = if most % 2 == 0 {
-            items.poll_batch(&mut now())
+            items.poll_batch(&mut noop_context())
         } else {
-            items.poll_item(&mut now()).map(|item| item.map(|item| vec![item]))
+            items.poll_item(&mut noop_context()).map(|item| item.map(|item| vec![item]))
         };
         match next {
             Poll::Ready(Some(items)) => Ok(items),
@@ -97,7 +100,7 @@ fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
 fn second(mut second: FromHost<u8>) -> Receive<u8> {
     Box::new(move |most| {
         let mut buffer = vec![0; most];
-        match Pin::new(&mut second).poll_read(&mut now(), &mut buffer) {
+        match Pin::new(&mut second).poll_read(&mut noop_context(), &mut buffer) {
             Poll::Ready(Ok((n, _))) if n > 0 => {
                 buffer.truncate(n);
                 Ok(buffer)
@@ -108,7 +111,7 @@ fn second(mut second: FromHost<u8>) -> Receive<u8> {
 }
 
 fn body(mut body: GuestBody) -> Receive<u8> {
-    Box::new(move |_| match http_body::Body::poll_frame(Pin::new(&mut body), &mut now()) {
+    Box::new(move |_| match http_body::Body::poll_frame(Pin::new(&mut body), &mut noop_context()) {
         Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
             Ok(data) => Ok(data.into()),
             Err(_) => Err(true),
@@ -120,7 +123,7 @@ fn body(mut body: GuestBody) -> Receive<u8> {
 struct Peer<T> {
     receive: Option<Receive<T>>,
     got: Vec<T>,
-    over: bool,
+    ended: bool,
 }
 
 impl<T> Peer<T> {
@@ -130,8 +133,8 @@ impl<T> Peer<T> {
                 self.got.extend(items);
                 return true;
             }
-            Some(Err(over)) => self.over = over,
-            None => self.over = true,
+            Some(Err(ended)) => self.ended = ended,
+            None => self.ended = true,
         }
         false
     }
@@ -158,15 +161,15 @@ fn sink<C, S, E>(
             End::ReceiverDropped => Reported::Failed,
             _ => Reported::Ended,
         });
-        let state = Peer { receive: Some(receive), got: Vec::new(), over: false };
+        let state = Peer { receive: Some(receive), got: Vec::new(), ended: false };
         let state = Rc::new(RefCell::new(state));
         let (step, closed) = (state.clone(), state.clone());
-        let mut turn = peer.turns();
+        let mut step_size = peer.steps();
         let leaves = peer.leaves;
         made.step(move || {
             let mut state = step.borrow_mut();
             if leaves.is_none_or(|leaves| state.got.len() < leaves) {
-                return state.receive(turn());
+                return state.receive(step_size());
             }
             state.drain();
             state.receive.take().is_some()
@@ -179,7 +182,7 @@ fn sink<C, S, E>(
         .closed(move || {
             let mut state = closed.borrow_mut();
             state.drain();
-            state.over
+            state.ended
         })
     });
     if task.leaves.is_some() {
@@ -189,7 +192,7 @@ fn sink<C, S, E>(
     run(what, &task, check, ops);
 }
 
-/// `send` sends the first of these items, and says how many.
+/// `send` sends the first of these items, and returns how many.
 fn source<P, S, W: 'static>(
     what: &str,
     items: Vec<<P::Item as Item>::Value>,
@@ -206,7 +209,7 @@ fn source<P, S, W: 'static>(
         let (producer, completion, writer) = make(peer.capacity);
         let mut writer = Some(writer);
         let mut left: VecDeque<_> = sent.clone().into();
-        let mut turn = peer.turns();
+        let mut step_size = peer.steps();
         let made = completed_as(Made::new(producer), completion, |end| match end {
             End::Abandoned => Reported::Failed,
             _ => Reported::Ended,
@@ -218,7 +221,7 @@ fn source<P, S, W: 'static>(
                 writer = None;
                 return true;
             }
-            let most = turn().min(left.len());
+            let most = step_size().min(left.len());
             let n = send(open, &left.make_contiguous()[..most]);
             left.drain(..n);
             n > 0
@@ -227,7 +230,7 @@ fn source<P, S, W: 'static>(
     run(what, &task, check, ops);
 }
 
-/// How many were written; all of them where nobody reads any more.
+/// How many items were written; all of them if the reader has left.
 fn written<E>(poll: Poll<Result<usize, E>>, all: usize) -> usize {
     match poll {
         Poll::Ready(Ok(n)) => n,
@@ -237,15 +240,15 @@ fn written<E>(poll: Poll<Result<usize, E>>, all: usize) -> usize {
 }
 
 fn write(writer: &mut HostWriter, bytes: &[u8]) -> usize {
-    written(writer.poll_write(&mut now(), bytes), bytes.len())
+    written(writer.poll_write(&mut noop_context(), bytes), bytes.len())
 }
 
 fn first(first: &mut ToHost<u8>, bytes: &[u8]) -> usize {
-    written(Pin::new(first).poll_write(&mut now(), bytes), bytes.len())
+    written(Pin::new(first).poll_write(&mut noop_context(), bytes), bytes.len())
 }
 
 fn send(sink: &mut HostSink<String>, items: &[String]) -> usize {
-    if sink.poll_room(&mut now()).map_err(drop) == Poll::Ready(Err(())) {
+    if sink.poll_room(&mut noop_context()).map_err(drop) == Poll::Ready(Err(())) {
         return items.len();
     }
     items.iter().take_while(|item| sink.try_send(item.to_string()).is_ok()).count()

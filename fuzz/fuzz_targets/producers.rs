@@ -1,4 +1,4 @@
-//! Sources of all kinds, that stall, fail and come in parts, read by a guest that does anything.
+//! Sources of all kinds that stall, fail and deliver parts, with arbitrary scripts of the guest.
 #![no_main]
 
 use std::future::pending;
@@ -9,12 +9,12 @@ use http_body_util::StreamBody;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::codec::FramedRead;
 use wasmtime::component::StreamProducer;
+use wasmtime_streams::{self as ws, Completion, EndReason, Meter};
+use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 use wasmtime_streams_testing::inner::{ChunkStream, ItemStream, Reader, Script};
 use wasmtime_streams_testing::{self as testing, Item, Made, Op};
-use wasmtime_streams::{self as ws, Completion, Meter, EndReason};
-use wasmtime_streams_fuzz::{ByteCodec, Host, Input, completed, quiet, run, step};
 
-/// `short`: an operation may move less than what is ready.
+/// `short`: an operation may move less than is ready.
 fn check<P, S, E>(
     (what, short): (&str, bool),
     host: Host,
@@ -52,7 +52,7 @@ fuzz_target!(init: quiet(), |bytes: &[u8]| {
     }
     let numbers = items.iter().copied().map(u32::from).collect();
     let names = items.iter().copied().map(name).collect();
-    // Of items that own heap data no more than 64 go in a batch.
+    // A batch of items that own heap data has at most 64.
     let short = items.len() > 64;
     match adapter {
         0 => check(("tokio_io::read", true), host, items, &ops, |script| {

@@ -1,27 +1,27 @@
-//! What the targets have in common: any bytes are an adapter, a script of its host object, and a script of the guest.
+//! Shared by the targets, which decode any bytes into an adapter, a script of its host object and a script of the
+//! guest.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
+use wasmtime_streams::{Completion, End};
 use wasmtime_streams_testing::inner::{Control, Script, Step};
 use wasmtime_streams_testing::{Check, Item, Made, Op, Reported, Role};
-use wasmtime_streams::{Completion, End};
 
 #[path = "../../tests/support/codec.rs"]
 mod codec;
 
 pub use codec::ByteCodec;
 
-/// The longest script of a host object: longer ones show nothing new, and empty chunks in them stay below the number at
-/// which an adapter lets others run.
+/// Steps in the longest script of a host object. Low enough that empty chunks never make an adapter yield.
 const LONGEST: usize = 48;
 
-/// The bytes that are not used yet; what is missing is 0.
+/// The bytes that are not decoded yet; missing ones are 0.
 #[derive(Debug)]
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    /// All of `bytes`.
+    /// An input of all `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -33,7 +33,7 @@ impl<'a> Input<'a> {
         *first
     }
 
-    /// A number of bytes, and then as many.
+    /// A length, and then that many bytes.
     pub fn part(&mut self) -> &'a [u8] {
         let len = usize::from(self.byte()) % LONGEST;
         let (part, rest) = self.0.split_at(len.min(self.0.len()));
@@ -41,7 +41,7 @@ impl<'a> Input<'a> {
         part
     }
 
-    /// What is left are the operations of the guest.
+    /// The script of the guest: the rest of the bytes.
     pub fn ops(self) -> Vec<Op> {
         Op::decode(self.0)
     }
@@ -51,14 +51,14 @@ impl<'a> Input<'a> {
 #[derive(Clone, Debug)]
 pub struct Host {
     steps: Vec<Step>,
-    /// It fails somewhere.
+    /// Whether one of them fails.
     pub fails: bool,
-    /// How often it is held, until the script moves it on.
+    /// How many steps wait for the script to release them.
     holds: usize,
 }
 
 impl Host {
-    /// A source of at most 248 bytes, all different, and these bytes.
+    /// A source of at most 248 bytes, all different, and those bytes.
     pub fn source(bytes: &[u8], may_fail: bool) -> (Self, Vec<u8>) {
         let mut items = 0..248_u8;
         let steps = bytes.iter().map(|byte| match byte & 7 {
@@ -92,19 +92,19 @@ impl Host {
     }
 
     fn new(mut steps: Vec<Step>) -> Self {
-        // A failure is the end.
+        // Nothing comes after a failure.
         let fail = steps.iter().position(|step| *step == Step::Fail);
         steps.truncate(fail.map_or(steps.len(), |at| at + 1));
         let holds = steps.iter().filter(|step| **step == Step::Hold).count();
         Self { fails: fail.is_some(), holds, steps }
     }
 
-    /// A fresh script of it.
+    /// A new script of its steps.
     pub fn script(&self) -> Script {
         Script::new(self.steps.clone())
     }
 
-    /// What flushing and closing do: a hold is followed by what it holds back.
+    /// The same for flushing and closing, where each hold needs a step after it.
     pub fn flushes(self) -> Self {
         let done = |step| match step {
             Step::Hold => vec![Step::Hold, Step::Accept(1)],
@@ -118,7 +118,7 @@ impl Host {
     }
 }
 
-/// Lets the script of the guest move the host objects on, unless everything is ready at any time.
+/// Lets the guest's script advance the host objects, unless all of them are always ready.
 pub fn step<X, V>(made: Made<X, V>, hosts: &[(&Host, Control)]) -> Made<X, V> {
     if hosts.iter().all(|(host, _)| host.is_ready()) {
         return made;
@@ -136,7 +136,7 @@ pub fn step<X, V>(made: Made<X, V>, hosts: &[(&Host, Control)]) -> Made<X, V> {
     })
 }
 
-/// Keeps what a completion says, and lets it be driven.
+/// Drives a completion, and reports its end.
 pub fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
@@ -148,7 +148,7 @@ where
     })
 }
 
-/// The same, for ends that mean something else.
+/// The same, with another mapping of ends to reports.
 pub fn completed_as<X, V, S, E>(
     made: Made<X, V>,
     completion: Completion<S, E>,
@@ -159,15 +159,15 @@ where
     E: 'static,
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
-    let said = reports.clone();
+    let log = reports.clone();
     made.drive(async move {
         let end = completion.await.end;
-        said.lock().unwrap().push(report(end));
+        log.lock().unwrap().push(report(end));
     })
     .reports(move || reports.lock().unwrap().clone())
 }
 
-/// Runs one script; what is found is a crash, with all that is needed to understand it without the bytes.
+/// Runs one script. A finding aborts, and is printed so that it can be understood without the bytes.
 pub fn run<D, T, R>(what: &str, host: &impl Debug, check: Check<D, T, R>, ops: &[Op])
 where
     D: Send + 'static,
@@ -176,12 +176,12 @@ where
 {
     if let Err(failure) = check.replay(ops).run() {
         eprintln!("\n{what} over {host:?}\n{failure}\n");
-        // libFuzzer cannot be unwound: a panic would bury this under a second one.
+        // Not a panic: libFuzzer cannot unwind, and would panic a second time.
         std::process::abort();
     }
 }
 
-/// Panics of an adapter are for the kit to name: libFuzzer's hook would abort at once.
+/// Removes libFuzzer's panic hook, which would abort at once: the kit catches and reports an adapter's panics.
 pub fn quiet() {
     drop(std::panic::take_hook());
 }

@@ -29,6 +29,8 @@ pub(crate) trait Cancel: Send + Sync {
 
 /// What a completion needs, whatever the stream is of.
 pub(crate) trait Completing<S, E>: Cancel {
+    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object as soon as it has. Never waits.
+    fn orphan(&self);
     /// Waits for the end of the stream; `true` if the object is to be closed then.
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool>;
     /// Flushes and closes a sink. `cut` ends the wait, and so does a cancel.
@@ -66,6 +68,13 @@ impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
 }
 
 impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
+    fn orphan(&self) {
+        self.orphaned.store(true, Ordering::SeqCst);
+        self.cut(EndReason::Abandoned);
+        // A poll that is under way does it when it unlocks.
+        self.drop_orphan();
+    }
+
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<bool> {
         self.register_completion(cx);
         // Invariant 4: whoever has the lock wakes the completion once the stream has ended.

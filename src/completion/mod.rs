@@ -177,10 +177,9 @@ impl<S, E> Completion<S, E> {
         Piping { stream: self.stream.clone(), ok: false }
     }
 
-    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object. Waits for a poll that is under way.
+    /// Ends the stream as `Abandoned`, unless it has ended, and drops the object.
     fn abandon(&self) {
-        self.stream.cut(EndReason::Abandoned);
-        drop(self.stream.take());
+        self.stream.orphan();
     }
 
     /// A handle that cancels the stream while the completion is awaited elsewhere.

@@ -50,9 +50,11 @@ impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
 impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
     fn configure(&mut self, change: impl FnOnce(&mut StreamState<K::Item, K::Error>)) {
         let slot = self.refilled_slot();
-        if let Some((_, stream)) = &mut locked(&slot.state).object {
+        let mut state = locked(&slot.state);
+        if let Some((_, stream)) = &mut state.object {
             change(stream);
         }
+        slot.unlock(state);
     }
 
     fn until(&mut self, signal: Signal) {

@@ -23,8 +23,8 @@
 //!
 //! # Invariants
 //!
-//! 1. While the stream is open (`end` is `None`) only the stream waits for `state`. `take` is called once `end` is set,
-//!    but for `Completion::abandon`, which waits for a poll that is under way. *Tests:* `tests/streams/reentrancy.rs`
+//! 1. While the stream is open (`end` is `None`) only the stream waits for `state`. `take` is called once `end` is set.
+//!    *Tests:* `tests/streams/reentrancy.rs`
 //!    (`a_canceller_may_hold_a_lock_that_the_poll_waits_for`, `a_source_may_poll_and_cancel_its_own_completion`, and
 //!    `a_source_...` and `a_sink_may_cancel_its_own_stream_wherever_it_is_asked`).
 //! 2. `reason` is set before `cancel_requested`, and neither is reset. So whoever sees the flag finds a reason, and
@@ -34,8 +34,8 @@
 //!    a fence and tries `state`. In any order of the two, the flag is seen or the lock is free. So when the later one
 //!    has returned, the stream has ended with the requested reason. *Tests:* `tests/streams/lost_cancels.rs`,
 //!    `tests/streams/races.rs`.
-//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end` wakes it after the
-//!    unlock. So after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end.
+//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end`, or has the lock while it is
+//!    set, wakes it after the unlock. So after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end.
 //!    *Tests:* `tests/streams/cancelled_polls.rs`, `whoever_awaits_a_completion_is_woken_by_every_end` in
 //!    `tests/streams/completion.rs`.
 //! 5. A parked operation is registered under `state`, and whoever sets `end` wakes it as well. *Tests:*
@@ -54,6 +54,9 @@
 //! 9. Once the completion and its handles are gone nobody else can reach the slot. The stream then moves the state out
 //!    and polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only
 //!    a hint. *Tests:* `tests/streams/completion_dropped.rs`.
+//! 10. An object that nobody takes out is dropped once the stream has ended, also while the guest keeps its end. `orphaned`
+//!    is set before the cancel is requested, so whoever unlocks, puts the object back or requests the cancel sees it.
+//!    *Tests:* `tests/streams/dropped_drives.rs`.
 //!
 //! # The other locks
 //!
@@ -109,6 +112,8 @@ pub struct Slot<K: Kind<S>, S: Send> {
     pub(super) state: Mutex<SlotState<S, K::Item, K::Error>>,
     /// The stream is to end: invariant 3.
     pub(super) cancel_requested: AtomicBool,
+    /// Nobody takes the object out any more: it is dropped once the stream has ended. Set before `cancel_requested`.
+    pub(super) orphaned: AtomicBool,
     /// Why the stream is to end: invariant 2.
     pub(super) reason: Mutex<Option<EndReason>>,
     wakers: Mutex<Wakers>,
@@ -140,6 +145,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
             signals: Mutex::new(signals),
             state: Mutex::new(SlotState { object: Some((object, stream)), end: None }),
             cancel_requested: AtomicBool::new(false),
+            orphaned: AtomicBool::new(false),
             reason: Mutex::new(None),
             wakers: Mutex::default(),
             store: Mutex::new(None),
@@ -157,6 +163,19 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
+    /// Drops the object of a stream that has ended, if nobody takes it out any more: invariant 10.
+    #[cold]
+    pub(super) fn drop_orphan(&self) {
+        if self.orphaned.load(Ordering::SeqCst)
+            && let Some(mut state) = self.try_lock()
+            && state.end.is_some()
+        {
+            let object = state.object.take();
+            drop(state);
+            drop(object);
+        }
+    }
+
     /// Unlocks, and ends the stream if that was requested meanwhile: invariant 3.
     #[inline]
     pub(super) fn unlock(&self, state: Guard<'_, K, S>) {
@@ -167,12 +186,24 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
+    /// The same for a stream that has ended, or does so now: the completion may have found the lock taken, and waits to be
+    /// woken (invariant 4).
+    #[cold]
+    fn unlock_ended(&self, state: Guard<'_, K, S>) {
+        let ended = state.end.is_some();
+        self.unlock(state);
+        if ended {
+            self.wake();
+        }
+    }
+
     /// Ends the stream as requested. Whoever has the lock instead does it at its unlock.
     #[cold]
     fn cancel_now(&self) {
         if let (Some(reason), Some(state)) = (self.requested_reason(), self.try_lock()) {
             self.finish(state, reason.into(), 0);
         }
+        self.drop_orphan();
     }
 
     /// Wakes the parked operation and the completion. Called without a lock: invariant 8.
@@ -223,7 +254,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         if state.end.is_none() && !self.is_requested() {
             return Some(state);
         }
-        self.unlock(state);
+        self.unlock_ended(state);
         None
     }
 
@@ -252,13 +283,14 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         if let SlotState { end: None, object: Some((object, _)) } = &mut *state {
             act((self.pin)(object));
         }
-        self.unlock(state);
+        self.unlock_ended(state);
     }
 
     /// Ends the stream, unless it has ended: invariants 6 and 7.
     pub(super) fn finish(&self, mut state: Guard<'_, K, S>, end: End<K::Error>, lost: usize) {
         if state.end.is_some() {
-            return drop(state);
+            drop(state);
+            return self.wake();
         }
         let Some(object) = state.object.take() else {
             state.end = Some(end);
@@ -297,5 +329,6 @@ impl<K: Kind<S>, S: Send> Drop for PutBack<'_, K, S> {
         drop(state);
         drop(stale);
         self.slot.wake();
+        self.slot.drop_orphan();
     }
 }

@@ -1,4 +1,4 @@
-//! The checks: what is to be run, and against what.
+//! The checks and their options.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,7 +18,7 @@ pub(super) type Value<T> = <T as Item>::Value;
 type Link<D> = Arc<dyn Fn(&mut LinkerInstance<'_, D>) -> Result<()>>;
 type Give<D, T> = Box<dyn Fn(StoreContextMut<'_, D>, usize) -> Result<T>>;
 
-/// A check of one implementation, made by [`producer`], [`consumer`] and their like.
+/// A check of one implementation: see [`producer`], [`consumer`], [`future_producer`] and [`future_consumer`].
 #[must_use = "nothing is checked until `assert` or `run`"]
 pub struct Check<D: 'static, T: Item, R> {
     pub(super) make: Box<dyn Fn() -> (R, Hooks<Value<T>>)>,
@@ -32,16 +32,16 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) fails: bool,
     pub(super) short: bool,
     pub(super) bound: Option<usize>,
-    /// A script without operations moved all items: what moves less is to blame on its operations.
-    pub(super) whole: Cell<bool>,
-    /// How much a store holds after a guest that had no stream at all.
-    pub(super) nothing: Cell<Option<usize>>,
+    /// The empty script moved all items: a script that moves fewer does so because of its operations.
+    pub(super) empty_script_moves_all: Cell<bool>,
+    /// Entries in the table of a store whose guest had no stream.
+    pub(super) baseline: Cell<Option<usize>>,
 }
 
-/// Checks a [`StreamProducer`] that carries `items`; `make` makes a fresh one for each script.
+/// Checks a [`StreamProducer`] of `items`. `make` makes a new one for each script.
 ///
-/// The stream must come to an end, after all items. The items are best all different, so that it can be told which one is
-/// lost or doubled.
+/// The stream must end after the last item. Use items that are all different, so that a finding can name the one that
+/// was lost or doubled.
 pub fn producer<P>(
     items: Vec<Value<P::Item>>,
     make: impl Fn() -> Made<P> + 'static,
@@ -52,7 +52,7 @@ where
     producer_in(|| (), items, make)
 }
 
-/// Like [`producer`], in a store with the data that `data` makes.
+/// Like [`producer`], in a store with the data that `data` returns.
 pub fn producer_in<D, P>(
     data: impl Fn() -> D + 'static,
     items: Vec<Value<P::Item>>,
@@ -64,14 +64,14 @@ where
 {
     let make = move || {
         let Made { object, hooks } = make();
-        (StreamOut(object), hooks.of_producer())
+        (StreamOut(object), hooks.for_producer())
     };
     Check::new(data, items, make)
 }
 
-/// Checks a [`StreamConsumer`]: the guest writes `items`; `make` makes a fresh one for each script.
+/// Checks a [`StreamConsumer`] to which the guest writes `items`. `make` makes a new one for each script.
 ///
-/// Give it [`Made::received`], or it is not checked what arrives.
+/// What arrives is checked only with [`Made::received`].
 pub fn consumer<C>(
     items: Vec<Value<C::Item>>,
     make: impl Fn() -> Made<C, Value<C::Item>> + 'static,
@@ -82,7 +82,7 @@ where
     consumer_in(|| (), items, make)
 }
 
-/// Like [`consumer`], in a store with the data that `data` makes.
+/// Like [`consumer`], in a store with the data that `data` returns.
 pub fn consumer_in<D, C>(
     data: impl Fn() -> D + 'static,
     items: Vec<Value<C::Item>>,
@@ -109,12 +109,12 @@ where
 {
     let make = move || {
         let Made { object, hooks } = make();
-        (FutureOut(object), hooks.of_producer())
+        (FutureOut(object), hooks.for_producer())
     };
     Check::new(|| (), vec![value], make)
 }
 
-/// Checks a [`FutureConsumer`]: the guest writes `value`.
+/// Checks a [`FutureConsumer`] to which the guest writes `value`.
 pub fn future_consumer<C>(
     value: Value<C::Item>,
     make: impl Fn() -> Made<C, Value<C::Item>> + 'static,
@@ -136,32 +136,33 @@ impl<D, T: Item, R> fmt::Debug for Check<D, T, R> {
 }
 
 impl<D, T: Item, R> Check<D, T, R> {
-    /// The host object fails after the items: they must arrive, the guest must not trap, and the report must say so.
+    /// The host object fails after the items. The items must arrive, the guest must not trap, and the report must be
+    /// [`Failed`](super::Reported::Failed).
     pub fn fails(mut self) -> Self {
         self.fails = true;
         self
     }
 
-    /// An operation may move less than what is ready: for a raw reader, which cannot know whether more is in memory, and
-    /// for batches that are smaller than what is ready.
+    /// An operation may move fewer items than are ready: for a raw reader, which does not know whether more is in
+    /// memory, and for small batches.
     pub fn short(mut self) -> Self {
         self.short = true;
         self
     }
 
-    /// A known deviation: not a failure where it happens, and a failure if it never does.
+    /// Allows a known deviation: it is no failure. If no script shows it, that is a failure.
     pub fn allow(mut self, deviation: Finding) -> Self {
         self.plan.allowed.push(deviation);
         self
     }
 
-    /// Of a consumer: how many items it may accept while its host object does not move on.
+    /// For a consumer: how many items it may accept before its host object first advances.
     pub fn bound(mut self, items: usize) -> Self {
         self.bound = Some(items);
         self
     }
 
-    /// Defines further imports: the resource `item`, where the items are resources.
+    /// Defines more imports, such as the resource `item` if the items are resources.
     pub fn link(
         mut self,
         link: impl Fn(&mut LinkerInstance<'_, D>) -> Result<()> + 'static,
@@ -170,9 +171,9 @@ impl<D, T: Item, R> Check<D, T, R> {
         self
     }
 
-    /// Of a consumer of items that are or hold handles: makes the item of this number, with access to the store. It is
-    /// handed to the guest before the script begins, and the guest writes it as it got it. The items that the check is
-    /// given are then only counted. Streams of scalars the guest makes itself, unless this is given.
+    /// For a consumer of items that are or hold handles: makes the item with this index, with access to the store. The
+    /// guest receives it before the script starts, and writes it unchanged. The items given to the check are then only
+    /// counted. Without this, the guest makes items that are streams of scalars itself.
     pub fn gives(
         mut self,
         give: impl Fn(StoreContextMut<'_, D>, usize) -> Result<T> + 'static,
@@ -181,33 +182,33 @@ impl<D, T: Item, R> Check<D, T, R> {
         self
     }
 
-    /// How many resources are left in the store, once the guest has dropped all that it had, and all that [`Made`] holds
-    /// is dropped: it should be none. Streams and futures are counted without this.
+    /// Counts the resources left in the store after the guest has dropped its handles and the hooks of [`Made`] are
+    /// dropped: there must be none. Streams and futures are counted without this.
     pub fn leftovers(mut self, leftovers: impl Fn(&mut D) -> usize + 'static) -> Self {
         self.leftovers = Some(Box::new(leftovers));
         self
     }
 
-    /// Also checks that no memory is allocated by a length that the guest names. `peak` is the greatest number of bytes
-    /// that were allocated at a time since it was last called; crates such as `peak_alloc` tell it, and set it back.
+    /// Also checks that no memory is allocated by a length that the guest names. `peak` returns the peak of allocated
+    /// bytes since its last call, and resets it; crates such as `peak_alloc` count it.
     pub fn memory(mut self, peak: fn() -> usize) -> Self {
         self.memory = Some(peak);
         self
     }
 
-    /// All scripts of up to so many operations are run; 3 by default. Each further one multiplies their number by 9.
+    /// Runs all scripts of up to this many operations, 3 by default. One more operation makes 9 times as many scripts.
     pub fn depth(mut self, operations: usize) -> Self {
         self.plan.depth = operations;
         self
     }
 
-    /// So many longer scripts are run at random; 200 by default.
+    /// Runs this many longer random scripts, 200 by default.
     pub fn random(mut self, scripts: usize) -> Self {
         self.plan.random = scripts;
         self
     }
 
-    /// The seed of the random scripts, 1 by default: the same seed gives the same scripts.
+    /// The seed of the random scripts, 1 by default. The same seed gives the same scripts.
     pub fn seed(mut self, seed: u64) -> Self {
         self.plan.seed = seed;
         self
@@ -238,12 +239,12 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             fails: false,
             short: false,
             bound: None,
-            whole: Cell::new(false),
-            nothing: Cell::new(None),
+            empty_script_moves_all: Cell::new(false),
+            baseline: Cell::new(None),
         }
     }
 
-    /// How scripts end, besides by dropping the guest's end.
+    /// How scripts end, other than by dropping the guest's end.
     fn endings(&self) -> Vec<Suffix> {
         let suffix = |ops, shorter| Suffix { ops, shorter };
         let (_, hooks) = (self.make)();
@@ -251,13 +252,13 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         if R::SIDE == Side::Reads {
             endings.push(suffix(&[Op::Ask], 2));
         }
-        if hooks.moves.cut.is_some() && matches!(R::SIDE, Side::Reads | Side::Writes) {
+        if hooks.control.cut.is_some() && matches!(R::SIDE, Side::Reads | Side::Writes) {
             endings.push(suffix(&[Op::Cut], 1));
             endings.push(suffix(&[Op::Cut, Op::Cancel], 2));
             endings.push(suffix(&[Op::Cut, Op::Drop], 2));
         }
-        if hooks.outlive_store() {
-            // Without a look at the store it matters little at which point that goes.
+        if hooks.observed_without_store() {
+            // For an implementation that does not watch the store, shorter scripts suffice.
             endings.push(suffix(&[Op::Trap], if hooks.watches_store { 1 } else { 2 }));
             endings.push(suffix(&[Op::DropStore], 2));
         }
@@ -268,7 +269,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
     ///
     /// # Errors
     ///
-    /// The first thing that was found, with the shortest script that shows it.
+    /// The first finding, with the shortest script that shows it.
     pub fn run(mut self) -> Result<Report, Box<Failure>> {
         self.plan.endings = self.endings();
         if self.plan.replay.is_some() {
@@ -285,7 +286,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
     ///
     /// # Panics
     ///
-    /// With the text of the [`Failure`], if something is found.
+    /// If there is a finding, with the text of its [`Failure`].
     #[track_caller]
     pub fn assert(self) -> Report {
         match self.run() {

@@ -1,8 +1,8 @@
-//! What differs between what went in and what came out.
+//! Compares the items that arrived with those that were sent.
 
 use super::Finding;
 
-/// Says how `got` differs from the first of `items`, of which `least` to `most` must be there.
+/// How `got` differs from the first `least` to `most` of `items`.
 pub(super) fn compare<V: PartialEq + std::fmt::Debug>(
     got: &[Option<V>],
     items: &[V],
@@ -13,7 +13,7 @@ pub(super) fn compare<V: PartialEq + std::fmt::Debug>(
         && got.iter().zip(items).all(|(got, item)| got.as_ref() == Some(item));
     let finding = match starts {
         true if got.len() < least => Finding::LostAtEnd,
-        // Each of them once, but the other side was told of fewer.
+        // Each arrived once, but fewer were reported as written.
         true if got.len() > most => Finding::Miscounted,
         true => return None,
         false => {

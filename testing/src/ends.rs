@@ -1,18 +1,18 @@
-//! The ways in which a script ends a stream, other than by dropping the guest's end.
+//! How a script ends a stream, other than by dropping the guest's end.
 
 use std::future::pending;
 
-use super::probe::look;
+use super::probe::lock;
 use super::session::{At, Cut, Gone, Session, Side, Stuck};
 use super::{Finding, Item, Op};
 
-/// So many questions may be answered by "completed" at the end of a stream: who cannot tell says so once, and looks ahead
-/// at the next.
-const QUESTIONS: usize = 8;
+/// Zero-length reads that may complete at the end of a stream. A source that cannot see its end completes one, and
+/// looks ahead at the next.
+const MAX_READINESS_CHECKS: usize = 8;
 
 impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
-    /// The guest reads to the last item, with buffers that are just full then, and asks for readiness until it is told the
-    /// end.
+    /// The guest reads to the last item, with a buffer that the last items fill exactly, and then repeats zero-length
+    /// reads until the stream ends.
     pub(super) async fn ask_for_the_end(&mut self) -> Result<(), Stuck> {
         if self.side != Side::Reads {
             return Ok(());
@@ -26,14 +26,14 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             rounds -= 1;
         }
         if self.got.len() < all {
-            // The rest of the script says why.
+            // The rest of the script finds the cause.
             return Ok(());
         }
-        let mut left = QUESTIONS;
+        let mut left = MAX_READINESS_CHECKS;
         while !self.ended {
             if left == 0 {
-                let detail = format!("{QUESTIONS} in a row, and all items were read");
-                self.log.find(Finding::SpinsAtEnd, detail);
+                let detail = format!("{MAX_READINESS_CHECKS} in a row, and all items were read");
+                self.log.report(Finding::SpinsAtEnd, detail);
                 return Err(Stuck);
             }
             left -= 1;
@@ -43,20 +43,20 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         Ok(())
     }
 
-    /// The first question of several in a row takes nothing.
-    pub(super) fn look_ahead(&mut self, len: u32) {
-        let first = len == 0 && self.side == Side::Reads && self.questions == 1;
+    /// The first zero-length read in a row takes nothing from the host object.
+    pub(super) fn check_look_ahead(&mut self, len: u32) {
+        let first = len == 0 && self.side == Side::Reads && self.readiness_checks == 1;
         let Some(before) = self.taken.filter(|_| first) else { return };
-        let after = self.moves.taken().unwrap_or(before);
+        let after = self.control.taken().unwrap_or(before);
         if after > before {
-            self.log.find(Finding::LookedAhead, format!("{} items", after - before));
+            self.log.report(Finding::LookedAhead, format!("{} items", after - before));
         }
     }
 
     /// The host cuts the stream short.
     pub(super) fn cut_short(&mut self) {
-        let Some(cut) = self.moves.cut.as_mut().filter(|_| self.cut.is_none()) else { return };
-        let seen = look(self.seen);
+        let Some(cut) = self.control.cut.as_mut().filter(|_| self.cut.is_none()) else { return };
+        let seen = lock(self.seen);
         let delivered = self.side == Side::Reads && seen.moved >= self.items.len();
         let ended = seen.ended_by.is_some();
         self.cut = Some(Cut { late: ended || delivered, ended });
@@ -65,16 +65,16 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         cut();
     }
 
-    /// Whether the cut ended the stream. One operation may have been answered before it was noticed.
-    pub(super) fn look_at_cut(&self) {
+    /// Checks that the cut ended the stream. One operation may complete before the implementation sees the cut.
+    pub(super) fn check_cut(&self) {
         if self.completed_since_cut > 1 && self.cut.is_some_and(|cut| !cut.late) {
             let detail = format!("{} operations completed after it", self.completed_since_cut);
-            self.log.find(Finding::CutIgnored, detail);
+            self.log.report(Finding::CutIgnored, detail);
         }
     }
 
     /// The guest traps, or the store is dropped.
-    pub(super) async fn go(&mut self, op: Op) -> Result<(), Stuck> {
+    pub(super) async fn trap_or_drop_store(&mut self, op: Op) -> Result<(), Stuck> {
         let (ended, accepted, cut) = (self.ended, self.accepted, self.cut);
         self.log.at(At::Gone(Gone { ended, accepted, cut }));
         if op == Op::Trap {
@@ -82,7 +82,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             self.guest.trap().await;
         }
         self.log.trace("the store is dropped".to_owned());
-        // When nothing can run any more, all of this is dropped.
+        // The executor stalls here, and drops the store with everything else.
         pending().await
     }
 }

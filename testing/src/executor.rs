@@ -1,4 +1,4 @@
-//! An executor that knows when nothing can run any more: a lost wake-up is found at once, without a clock.
+//! A single-threaded executor that detects when nothing can run: it finds a lost wake-up at once, without a clock.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::channel::oneshot;
 
 thread_local! {
-    /// Who waits until nothing else can run.
+    /// The tasks that wait until nothing else can run.
     static IDLE: RefCell<VecDeque<oneshot::Sender<()>>> = const { RefCell::new(VecDeque::new()) };
 }
 
@@ -28,11 +28,11 @@ impl Wake for Woken {
     }
 }
 
-/// Nothing can run any more, and nothing ever will: somebody waits without a waker.
+/// Nothing can run any more: a future is pending, and nothing will wake it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stalled;
 
-/// What it took to run a future.
+/// How much work it was to run a future.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
     /// How often the future was polled.
@@ -41,9 +41,9 @@ pub struct Effort {
     pub wakes: usize,
 }
 
-/// Runs `future` on this thread, to its end or until nothing can make progress.
+/// Runs `future` on this thread until it completes or nothing can make progress.
 ///
-/// It never blocks and knows no time: a future that waits for another thread or for a timer is reported as stalled.
+/// Never blocks, and has no timers: a future that waits for another thread or a timer is reported as stalled.
 pub fn try_run<F: Future>(future: F) -> (Result<F::Output, Stalled>, Effort) {
     let woken = Arc::new(Woken { woken: AtomicBool::new(true), ..Woken::default() });
     let waker = Waker::from(woken.clone());
@@ -66,7 +66,7 @@ pub fn try_run<F: Future>(future: F) -> (Result<F::Output, Stalled>, Effort) {
     (result, Effort { polls, wakes: woken.wakes.load(Ordering::SeqCst) })
 }
 
-/// Like [`try_run`], for what must not stall.
+/// Like [`try_run`], for a future that must not stall.
 ///
 /// # Panics
 ///
@@ -78,10 +78,10 @@ pub fn run<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Waits, inside of [`run`] or [`try_run`], until nothing else can run.
+/// Waits until nothing else can run, inside [`run`] or [`try_run`].
 pub async fn idle() {
     let (tx, rx) = oneshot::channel();
     IDLE.with_borrow_mut(|idle| idle.push_back(tx));
-    // The executor drops the sender only when it has ended.
+    // The executor drops the sender only when it returns.
     let _ = rx.await;
 }

@@ -1,38 +1,38 @@
-//! Scripts: all short ones, long ones at random, and the shortest that shows what was found.
+//! Runs all short scripts and random long ones, and shrinks a script that shows a finding.
 
 use std::fmt;
 
 use super::{Failure, Finding, Report};
 
-/// One operation of a script. What has no meaning where it stands (to wait while nothing is under way) does nothing.
+/// One step of a script. A step that does not apply, such as a wait without a pending operation, does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The guest starts to read or write so many items; 0 asks for readiness.
+    /// The guest starts to read or write this many items; 0 is a zero-length operation.
     Start(u32),
-    /// The host object moves on by one step. If `Cancel` comes next, it does so just as the guest cancels: nobody sees it
-    /// before the implementation is asked for its answer.
+    /// The host object advances by one step. Before a `Cancel` this is a race: the host object advances after the guest
+    /// has cancelled, right before the implementation answers.
     Step,
-    /// Everything runs until nothing can run any more.
+    /// Runs until nothing can run any more.
     Idle,
-    /// The guest waits for its operation. If nothing can run, the host object moves on, as long as it can.
+    /// The guest waits for its operation. Whenever nothing can run, the host object advances, while it can.
     Wait,
     /// The guest cancels its operation.
     Cancel,
-    /// The guest drops its end. What follows is not run.
+    /// The guest drops its end. The rest of the script is not run.
     Drop,
-    /// The guest reads to the last item, and then asks for readiness until the answer is not "completed".
+    /// The guest reads to the last item, and then repeats zero-length reads until one does not complete.
     Ask,
-    /// The host cuts the stream short, by [`Made::cut`](super::Made::cut).
+    /// The host cuts the stream by [`Made::cut`](super::Made::cut).
     Cut,
-    /// The guest traps. What follows is not run.
+    /// The guest traps. The rest of the script is not run.
     Trap,
-    /// The store is dropped. What follows is not run.
+    /// The store is dropped. The rest of the script is not run.
     DropStore,
 }
 
 impl Op {
-    /// The script that `bytes` stand for, for a fuzzer: each byte is one operation, and no byte is wrong. The operations
-    /// behind [`Drop`](Op::Drop) are not among them.
+    /// Decodes a fuzzer's `bytes` into a script: each byte is one step, and every byte is valid. Never decodes to
+    /// [`Ask`](Op::Ask), [`Cut`](Op::Cut), [`Trap`](Op::Trap) or [`DropStore`](Op::DropStore).
     ///
     /// ```
     /// # use wasmtime_streams_testing::Op;
@@ -40,13 +40,13 @@ impl Op {
     /// ```
     pub fn decode(bytes: &[u8]) -> Vec<Op> {
         let decode = |byte: &u8| match (byte & 7, u32::from(byte >> 3)) {
-            // What follows a `Drop` is not run: it is rare, so that scripts become long.
+            // A `Drop` ends the script, so it is rare.
             (7, 31) => Op::Drop,
             (3, _) => Op::Step,
             (4, _) => Op::Idle,
             (5 | 7, _) => Op::Wait,
             (6, _) => Op::Cancel,
-            // Up to 65,536, which the buffer of every guest holds.
+            // At most 65,536 items, which fit into the buffer of every guest.
             (_, n @ 24..) => Op::Start(1 << (n - 15)),
             (_, n) => Op::Start(n),
         };
@@ -72,7 +72,7 @@ impl fmt::Display for Op {
     }
 }
 
-/// What came of one script.
+/// The result of one script.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) findings: Vec<(Finding, String)>,
@@ -81,14 +81,14 @@ pub(super) struct Outcome {
     pub(super) wakes: usize,
 }
 
-/// What is put behind all scripts that are shorter than the longest by at least `shorter` operations.
+/// Operations appended to all scripts that are at least `shorter` operations shorter than the longest ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Suffix {
     pub(super) ops: &'static [Op],
     pub(super) shorter: usize,
 }
 
-/// How much is tried, and what is known.
+/// Which scripts to run, and which deviations are allowed.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) ops: Vec<Op>,
@@ -109,10 +109,10 @@ impl Plan {
     }
 }
 
-/// The longest random script.
+/// Operations in the longest random script.
 const LONGEST: usize = 24;
 
-/// A small generator of random numbers (SplitMix64): the scripts of a seed must never change.
+/// SplitMix64. A random generator of its own, so that the scripts of a seed never change.
 struct Random(u64);
 
 impl Random {
@@ -125,7 +125,7 @@ impl Random {
     }
 }
 
-/// Runs the plan over `case`.
+/// Runs the scripts of `plan` by `case`.
 pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Report, Failure> {
     let mut explorer = Explorer {
         plan,
@@ -137,7 +137,7 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
         explorer.try_script(script, None)?;
         return Ok(explorer.report);
     }
-    // Shorter ones first: what they show needs no shrinking.
+    // Shortest first: their findings need no shrinking.
     for len in 0..=plan.depth {
         explorer.all(&mut Vec::new(), len, &[])?;
     }
@@ -150,7 +150,7 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
     for number in 0..plan.random {
         let len = plan.depth + 1 + random.below(LONGEST - plan.depth.min(LONGEST));
         let mut script: Vec<_> = (0..len).map(|_| plan.ops[random.below(plan.ops.len())]).collect();
-        // In every second one, somewhere.
+        // Every second script gets an ending, at a random place.
         if number % 2 == 1 && !plan.endings.is_empty() {
             let at = random.below(len);
             let Suffix { ops, .. } = plan.endings[random.below(plan.endings.len())];
@@ -162,7 +162,7 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
         None => Ok(explorer.report),
         Some(allowed) => Err(Failure {
             finding: Finding::DeclaredInVain,
-            detail: format!("{allowed:?} was allowed, and no script shows it any more"),
+            detail: format!("{allowed:?} was allowed, but no script shows it"),
             script: Vec::new(),
             trace: Vec::new(),
             seed: None,
@@ -183,7 +183,7 @@ impl Explorer<'_> {
         if more == 0 && ending.is_empty() {
             return self.try_script(script, None);
         }
-        // Nothing of the rest would be run.
+        // Nothing after a drop is run.
         if script.last() == Some(&Op::Drop) {
             return Ok(());
         }
@@ -226,7 +226,7 @@ impl Explorer<'_> {
         }
     }
 
-    /// Leaves out one operation after another, as long as something is found.
+    /// Removes operations one by one, while the rest still shows a finding.
     fn shrink(
         &mut self,
         mut script: Vec<Op>,

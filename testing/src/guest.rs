@@ -1,4 +1,4 @@
-//! Drives the scripted guest (guest.wat): each method is one operation of the guest's.
+//! Drives the scripted guest (guest.wat): each method is one guest operation.
 
 use std::fmt;
 use std::future::Future;
@@ -17,22 +17,22 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use super::setup::{Command, Reply, Shared, locked};
 use super::{Heap, Item, executor};
 
-/// Where the host's allocations begin in the guest's memory.
+/// Address of the host's allocations in the guest's memory.
 const HEAP: u32 = 0x1_0000;
 
-/// Where the guest's buffer begins in its memory.
+/// Address of the guest's buffer in its memory.
 pub const BUFFER: u32 = 16 << 20;
 
-/// How an operation was answered, and how many items it moved.
+/// The result code of a guest operation, with the number of items it moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// Not yet.
+    /// The operation is pending.
     Blocked,
-    /// There may be more.
+    /// The operation completed; the stream goes on.
     Completed(u32),
-    /// The other end is gone.
+    /// The other end was dropped.
     Dropped(u32),
-    /// The guest cancelled it.
+    /// The guest cancelled the operation.
     Cancelled(u32),
 }
 
@@ -55,7 +55,7 @@ impl Code {
     }
 }
 
-/// A guest under the control of a test; see [`Setup::run`](super::Setup::run).
+/// A guest controlled by a test: see [`Setup::run`](super::Setup::run).
 pub struct Guest<'a, D: 'static, T: 'static> {
     accessor: &'a Accessor<D>,
     commands: Commands,
@@ -85,7 +85,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
 
     async fn command_with(&self, command: Command) -> Reply {
         let (tx, rx) = oneshot::channel();
-        // Where the guest has trapped the call says so, and nobody waits for this any more.
+        // If the guest has trapped its call returns the trap, and this future is dropped.
         if self.commands.unbounded_send((command, tx)).is_err() {
             return std::future::pending().await;
         }
@@ -120,13 +120,13 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command(8, 0, 0, 0).await.0
     }
 
-    /// Lets the guest make a stream: returns its readable end, and the handle of its writable end.
+    /// The guest makes a stream. Returns its readable end, and the handle of its writable end.
     pub async fn stream(&self) -> (StreamReader<T>, u32) {
         let (readable, writable, _) = self.command(7, 0, 0, 0).await;
         (self.give(readable).await, writable)
     }
 
-    /// Lets the guest make a stream, takes its readable end into `consumer`, and returns the handle of its writable end.
+    /// The guest makes a stream, whose readable end is piped into `consumer`. Returns the handle of its writable end.
     ///
     /// # Panics
     ///
@@ -157,32 +157,32 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.code(2, stream, BUFFER, len).await
     }
 
-    /// Cancels the read that is under way, and waits for the answer.
+    /// Cancels the pending read, and waits for its code.
     pub async fn cancel_read(&self, stream: u32) -> Code {
         self.code(3, stream, 0, 0).await
     }
 
-    /// Cancels the write that is under way, and waits for the answer.
+    /// Cancels the pending write, and waits for its code.
     pub async fn cancel_write(&self, stream: u32) -> Code {
         self.code(4, stream, 0, 0).await
     }
 
-    /// Drops a readable end. The guest traps if a read is under way.
+    /// Drops a readable end. The guest traps if a read is pending.
     pub async fn drop_readable(&self, stream: u32) {
         self.command(5, stream, 0, 0).await;
     }
 
-    /// Drops a writable end. The guest traps if a write is under way.
+    /// Drops a writable end. The guest traps if a write is pending.
     pub async fn drop_writable(&self, stream: u32) {
         self.command(6, stream, 0, 0).await;
     }
 
-    /// Waits for the event of the operation that is under way.
+    /// Waits for the pending operation.
     pub async fn wait(&self, waitable: u32) -> Code {
         Code::decode(self.command(10, waitable, 0, 0).await.2)
     }
 
-    /// Lets `wait` go on as far as anything can run; `None` if its operation stays parked.
+    /// Runs `wait` until it completes or nothing can run any more; then `None`: its operation is parked.
     pub async fn parked<W: Future<Output = Code> + Unpin>(&self, wait: &mut W) -> Option<Code> {
         match select(wait, pin!(executor::idle())).await {
             Either::Left((code, _)) => Some(code),
@@ -190,7 +190,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         }
     }
 
-    /// Reads up to `len` items, waiting if need be, and returns their bytes in memory.
+    /// Reads up to `len` items, waits if the read blocks, and returns the bytes of the items in memory.
     pub async fn recv(&self, stream: u32, len: u32) -> (Code, Vec<u8>) {
         let code = match self.read(stream, len).await {
             Code::Blocked => self.wait(stream).await,
@@ -199,7 +199,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         (code, self.dump(BUFFER, code.count() * T::SIZE).await)
     }
 
-    /// Writes items that are `bytes` in memory, waiting if need be.
+    /// Writes items that are `bytes` in memory, and waits if the write blocks.
     pub async fn send(&self, stream: u32, bytes: &[u8]) -> Code {
         self.load(bytes).await;
         match self.write(stream, bytes.len() as u32 / T::SIZE).await {
@@ -208,7 +208,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         }
     }
 
-    /// Writes items that are `bytes` in memory, in as many operations as it takes, and returns how the last one was answered.
+    /// Writes items that are `bytes` in memory, in as many operations as it takes. Returns the code of the last one.
     pub async fn send_all(&self, stream: u32, mut bytes: &[u8]) -> Code {
         loop {
             let code = self.send(stream, bytes).await;
@@ -224,7 +224,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command_with(Command { op: 11, a: BUFFER, b: 0, c: 0, bytes: bytes.to_vec() }).await;
     }
 
-    /// Puts items at the start of the guest's [buffer](BUFFER), and what they own behind them.
+    /// Stores items at the start of the guest's [buffer](BUFFER), and what they own after them.
     pub async fn load_items(&self, items: &[T::Value]) {
         let mut heap = Heap::new(BUFFER + items.len() as u32 * T::SIZE);
         let mut bytes = Vec::new();
@@ -233,7 +233,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.load(&bytes).await;
     }
 
-    /// The first `count` items in the guest's [buffer](BUFFER); `None` for one that is none.
+    /// Loads the first `count` items of the guest's [buffer](BUFFER); `None` for one that is invalid.
     pub async fn items(&self, count: u32) -> Vec<Option<T::Value>> {
         let (top, _, _) = self.command(14, 0, 0, 0).await;
         let heap = Heap::with(HEAP, self.dump(HEAP, top - HEAP).await);
@@ -241,12 +241,12 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         bytes.chunks(T::SIZE as usize).map(|item| T::load(item, &heap)).collect()
     }
 
-    /// Lets the guest forget what the host has allocated in it.
+    /// Frees all that the host has allocated in the guest's memory.
     pub async fn reset_heap(&self) {
         self.command(14, HEAP, 0, 0).await;
     }
 
-    /// The guest's memory.
+    /// A copy of a part of the guest's memory.
     pub async fn dump(&self, at: u32, len: u32) -> Vec<u8> {
         self.command(12, at, len, 0).await;
         mem::take(&mut *locked(&self.shared.dump))
@@ -257,13 +257,13 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command(15, handle, 0, 0).await;
     }
 
-    /// Lets the guest make an [item](Item::MAKE) that is a stream: returns the item, and the handle of its writable end.
+    /// The guest makes an [item](Item::MAKE) that is a stream. Returns the item, and the handle of its writable end.
     pub(super) async fn make_item(&self) -> (u32, u32) {
         let (readable, writable, _) = self.command(16, 0, 0, 0).await;
         (readable, writable)
     }
 
-    /// Starts a write of whatever the guest's [buffer](BUFFER) holds to an item that is a stream.
+    /// Starts a write of one item, whatever the guest's [buffer](BUFFER) holds, to an item that is a stream.
     pub(super) async fn write_item(&self, writable: u32) -> Code {
         self.code(17, writable, BUFFER, 1).await
     }
@@ -273,7 +273,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command(18, writable, 0, 0).await;
     }
 
-    /// Lets the guest trap; never returns.
+    /// The guest traps; never returns.
     pub async fn trap(&self) {
         self.command(13, 0, 0, 0).await;
     }
@@ -294,7 +294,7 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.command(28, 0, 0, 0).await.0
     }
 
-    /// Lets the guest make a future, takes its readable end into `consumer`, and returns the handle of its writable end.
+    /// The guest makes a future, whose readable end is piped into `consumer`. Returns the handle of its writable end.
     ///
     /// # Panics
     ///
@@ -319,22 +319,22 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
         self.code(22, future, BUFFER, 0).await
     }
 
-    /// Cancels the read that is under way, and waits for the answer.
+    /// Cancels the pending read, and waits for its code.
     pub async fn future_cancel_read(&self, future: u32) -> Code {
         self.code(23, future, 0, 0).await
     }
 
-    /// Cancels the write that is under way, and waits for the answer.
+    /// Cancels the pending write, and waits for its code.
     pub async fn future_cancel_write(&self, future: u32) -> Code {
         self.code(24, future, 0, 0).await
     }
 
-    /// Drops a readable end. The guest traps if a read is under way.
+    /// Drops a readable end. The guest traps if a read is pending.
     pub async fn future_drop_readable(&self, future: u32) {
         self.command(25, future, 0, 0).await;
     }
 
-    /// Drops a writable end. The guest traps if nothing was written.
+    /// Drops a writable end. The guest traps if no value was written.
     pub async fn future_drop_writable(&self, future: u32) {
         self.command(26, future, 0, 0).await;
     }

@@ -1,7 +1,7 @@
-;; A guest that does what the host tells it, one operation at a time, and reports what came of it.
+;; Performs the host's commands one by one, and reports the result of each.
 ;;
-;; The words in capitals are replaced before it is compiled. `next` gives the result of the last operation and waits for the
-;; next one: (operation, a, b, c, bytes). The numbers are those that guest.rs sends.
+;; The words in capitals are replaced before it is compiled. `next` passes the result of the last command to the host
+;; and waits for the next one: (operation, a, b, c, bytes). guest.rs sends the operations' numbers.
 (component
   PRELUDE
   (import "next" (func $next async
@@ -17,7 +17,7 @@
 
   (core module $libc
     (memory (export "memory") PAGES)
-    ;; Below 64 KiB: results of built-ins. To 16 MiB: what the host allocates. From there: the script's buffers.
+    ;; Below 64 KiB: results of built-ins. Up to 16 MiB: the host's allocations. Above: the script's buffer.
     (global $top (export "top") (mut i32) (i32.const 0x10000))
     (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32) (result i32)
       (local $at i32)

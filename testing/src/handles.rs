@@ -1,4 +1,4 @@
-//! Items that are or hold handles: how the guest gets some to write, and what must have become of them in the end.
+//! Items that are or hold handles: gives them to the guest, and checks at the end that none is left open.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::role::Role;
 use super::session::{Session, Side, Stuck};
 use super::{Code, Finding, Guest, Item};
 
-/// What the guest has to write.
+/// The items that the guest writes.
 #[derive(Debug, Default)]
 pub(super) struct Handles {
     /// Each item in memory, and the handle in it.
@@ -23,13 +23,13 @@ pub(super) struct Handles {
 }
 
 impl Handles {
-    /// What some of the items are in memory.
+    /// Some of the items as bytes in memory.
     pub(super) fn bytes(&self, range: Range<usize>) -> Vec<u8> {
         self.items[range].iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect()
     }
 }
 
-/// Gives the guest what it is to write.
+/// A producer of the items that the guest writes.
 struct Given<T>(VecDeque<T>);
 
 impl<T> Unpin for Given<T> {}
@@ -52,7 +52,7 @@ impl<D, T: Item> StreamProducer<D> for Given<T> {
 }
 
 impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
-    /// Lets the guest have the handles that it is to write.
+    /// Gives the guest the handles that it writes, or has it make them.
     pub(super) async fn handles(&self, guest: &Guest<'_, D, T>) -> Result<Option<Handles>> {
         if !matches!(R::SIDE, Side::Writes | Side::WritesFuture) {
             return Ok(None);
@@ -84,9 +84,9 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
 }
 
 impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
-    /// The stream is over: the guest drops what it did not write, and looks whether anybody has the other ends of what it
-    /// wrote.
-    pub(super) async fn look_at_handles(&mut self) -> Result<(), Stuck> {
+    /// After the end of the stream: the guest drops the items that it did not write, and checks that a write to those
+    /// that it wrote does not wait forever.
+    pub(super) async fn check_handles(&mut self) -> Result<(), Stuck> {
         let Some(Handles { items, writers }) = self.handles.take() else { return Ok(()) };
         for (_, handle) in items.iter().skip(self.accepted) {
             if let Some(handle) = handle {
@@ -96,10 +96,10 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         for (number, writer) in writers.into_iter().enumerate() {
             if number < self.accepted && self.guest.write_item(writer).await == Code::Blocked {
                 let guest = self.guest;
-                let wait = self.moves.wait_for(Box::pin(guest.wait(writer))).await;
+                let wait = self.control.wait_for(Box::pin(guest.wait(writer))).await;
                 if wait.is_none() {
-                    let detail = format!("who writes to item {number} waits for ever");
-                    self.log.find(Finding::HandleLeft, detail);
+                    let detail = format!("a write to item {number} waits forever");
+                    self.log.report(Finding::HandleLeft, detail);
                     return Err(Stuck);
                 }
             }

@@ -1,10 +1,10 @@
-//! Items that a scripted guest can be made for, and how they lie in its memory.
+//! The item types that the scripted guest supports, and their layout in its memory.
 
 use std::fmt;
 
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, Resource, StreamReader};
 
-/// A part of the guest's memory, with what items own.
+/// The part of the guest's memory that holds what items own.
 #[derive(Debug)]
 pub struct Heap {
     at: u32,
@@ -24,7 +24,7 @@ impl Heap {
         &self.bytes
     }
 
-    /// What lies at the address `at`; `None` if that is not in here.
+    /// The bytes at the address `at`; `None` if they are not in this part.
     pub fn get(&self, at: u32, len: u32) -> Option<&[u8]> {
         let from = at.checked_sub(self.at)? as usize;
         self.bytes.get(from..)?.get(..len as usize)
@@ -40,8 +40,8 @@ impl Heap {
 
 /// Items that a [`Guest`](super::Guest) can read and write.
 ///
-/// Here for bytes, scalars, strings, `tuple<u32, string>`, `result<_, u32>`, resources, and streams and futures of scalars; a
-/// record of your own takes a few lines:
+/// Implemented for integers, strings, `tuple<u32, string>`, `result<_, u32>`, resources, and streams and futures of
+/// `u8` and `u32`. A record of your own takes a few lines:
 ///
 /// ```
 /// use wasmtime::component::{ComponentType, Lift, Lower, Resource};
@@ -72,40 +72,40 @@ impl Heap {
 /// // `wasmtime_streams_testing::producer(rows, || Made::new(..))` checks a `stream<row>` now.
 /// ```
 pub trait Item: ComponentType + Lift + Lower + Send + Sync + 'static {
-    /// What a test compares: the item itself, where it can be cloned and compared.
+    /// What a test compares: the item itself, if it can be cloned and compared.
     type Value: Clone + PartialEq + fmt::Debug + 'static;
 
-    /// The type in the text format of components.
+    /// The type, in the text format of components.
     const TYPE: &'static str;
 
-    /// What has to be declared in the component for [`Item::TYPE`].
+    /// The declarations that [`Item::TYPE`] needs in the component.
     const PRELUDE: &'static str = "";
 
-    /// How many bytes an item has in the guest's memory, besides what it owns on the heap.
+    /// The size of an item in the guest's memory in bytes, without what it owns on the heap.
     const SIZE: u32;
 
-    /// What defines `$item.drop` in the component: it drops a handle, where items are handles.
+    /// Defines `$item.drop` in the component, which drops a handle if the items are handles.
     const DROP: &'static str = r#"
         (core module $no-drop (func (export "drop") (param i32) unreachable))
         (core instance $no-drop (instantiate $no-drop))
         (alias core export $no-drop "drop" (core func $item.drop))"#;
 
-    /// What defines `$item.new`, `$item.write` and `$item.close` in the component, where an item is the readable end of a
-    /// stream that a guest can make: they are `stream.new`, `stream.write` and `stream.drop-writable` of its type. The guest
-    /// then makes what it is to write, and looks in the end whether anybody has the other ends. Items that hold handles
-    /// otherwise come from [`Check::gives`](super::Check::gives).
+    /// Defines `$item.new`, `$item.write` and `$item.close` in the component, if an item is the readable end of a
+    /// stream that a guest can make: they are `stream.new`, `stream.write` and `stream.drop-writable` of its type. The
+    /// guest then makes the items that it writes, and checks at the end that none of them was left open. Other items
+    /// that hold handles come from [`Check::gives`](super::Check::gives).
     const MAKE: Option<&'static str> = None;
 
-    /// The value tells nothing of the item, as a handle does: values are counted, not compared.
+    /// The value does not identify the item, as with a handle: values are counted, not compared.
     const OPAQUE: bool = false;
 
-    /// Appends to `out` what the item is in memory.
+    /// Appends the item's bytes in memory to `out`.
     fn store(value: &Self::Value, heap: &mut Heap, out: &mut Vec<u8>);
 
-    /// Reads an item of [`Item::SIZE`] bytes; `None` if it is none.
+    /// Reads an item of [`Item::SIZE`] bytes; `None` if it is invalid.
     fn load(bytes: &[u8], heap: &Heap) -> Option<Self::Value>;
 
-    /// The handle that an [opaque](Item::OPAQUE) value is.
+    /// The handle of an [opaque](Item::OPAQUE) value.
     fn handle(value: &Self::Value) -> Option<u32> {
         let _ = value;
         None
@@ -150,7 +150,7 @@ impl Item for String {
     }
 }
 
-/// What the future beside a stream carries in many interfaces.
+/// The value of the future beside a stream in many interfaces.
 impl Item for Result<(), u32> {
     type Value = Self;
     const TYPE: &'static str = "(result (error u32))";
@@ -162,7 +162,7 @@ impl Item for Result<(), u32> {
     }
 
     fn load(bytes: &[u8], heap: &Heap) -> Option<Self> {
-        // Behind the byte that tells them apart stands what was there before.
+        // The bytes after the discriminant are padding, with whatever was there before.
         match bytes.split_first()? {
             (0, _) => Some(Ok(())),
             (1, _) => Some(Err(u32::load(bytes.get(4..)?, heap)?)),
@@ -171,7 +171,7 @@ impl Item for Result<(), u32> {
     }
 }
 
-/// As small as a record with something on the heap can be.
+/// A small record that owns heap data.
 impl Item for (u32, String) {
     type Value = Self;
     const TYPE: &'static str = "(tuple u32 string)";
@@ -188,7 +188,7 @@ impl Item for (u32, String) {
     }
 }
 
-/// What all items that are handles have in common.
+/// The part that is the same for all items that are handles.
 macro_rules! handle {
     () => {
         const SIZE: u32 = 4;
@@ -238,8 +238,7 @@ macro_rules! ends {
 
 ends!(u8: "u8", u32: "u32");
 
-/// A handle; its value is its index in the guest's table. The resource is imported as `item`, which the test
-/// [links](super::Setup::link).
+/// A handle; its value is its index in the guest's table. The test [links](super::Setup::link) the resource as `item`.
 impl<R: Send + Sync + 'static> Item for Resource<R> {
     type Value = u32;
     const TYPE: &'static str = "(own $item)";

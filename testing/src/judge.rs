@@ -1,4 +1,4 @@
-//! Runs one script, and judges what comes out of it.
+//! Runs one script, and checks its result.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,16 +9,16 @@ use wasmtime::AsContextMut as _;
 
 use super::check::{Check, Value};
 use super::compare::compare;
+use super::control::HostControl;
 use super::explore::Outcome;
+use super::finish::Ending;
 use super::made::{Hooks, Reported};
-use super::moves::Moves;
-use super::over::Ending;
-use super::probe::{self, SharedSeen, look};
+use super::probe::{self, SharedSeen, lock};
 use super::role::Role;
 use super::session::{At, Entries, Log, Session, Side, Stuck};
 use super::{Finding, Guest, Item, Op, Setup, executor};
 
-/// For one of these answers Wasmtime itself traps the guest.
+/// Findings after which Wasmtime itself traps the guest.
 const TRAPS: [Finding; 5] = [
     Finding::Spins,
     Finding::PendingAfterProducing,
@@ -43,7 +43,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         guest: &'a Guest<'g, D, T>,
         handle: u32,
         (log, seen): (&'a Log, &'a SharedSeen),
-        moves: &'a mut Moves,
+        control: &'a mut HostControl,
     ) -> Session<'a, 'g, D, T> {
         Session {
             guest,
@@ -51,18 +51,18 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             handle,
             log,
             seen,
-            moves,
+            control,
             items: &self.items,
             handles: None,
             got: Vec::new(),
             accepted: 0,
             pending: None,
-            questions: 0,
+            readiness_checks: 0,
             taken: None,
             bound: self.bound,
             cancelled: false,
             cut: None,
-            since_cut: false,
+            began_after_cut: false,
             completed_since_cut: 0,
             ended: false,
             dropped: false,
@@ -71,51 +71,51 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
 
     pub(super) fn script(&self, script: &[Op]) -> Outcome {
         let (log, seen) = (Log::default(), SharedSeen::default());
-        // Of a script that has trapped.
-        drop(probe::disarm());
+        // Left by a script that has trapped.
+        drop(probe::disarm_race());
         let (object, mut hooks) = (self.make)();
-        let mut moves = std::mem::take(&mut hooks.moves);
-        moves.log = log.clone();
-        look(&seen).ready = (moves.step.is_none() && !self.short).then_some(self.items.len());
+        let mut control = std::mem::take(&mut hooks.control);
+        control.log = log.clone();
+        lock(&seen).ready = (control.step.is_none() && !self.short).then_some(self.items.len());
         let left = Arc::new(AtomicUsize::new(0));
         let run = AssertUnwindSafe(|| {
             let ended = self.setup().count(left.clone()).run::<T, _>(async |guest| {
                 let handles = self.handles(guest).await?;
                 let handle = object.open(guest, seen.clone()).await?;
-                let mut session = self.session(guest, handle, (&log, &seen), &mut moves);
+                let mut session = self.session(guest, handle, (&log, &seen), &mut control);
                 session.handles = handles;
-                // What it is stuck in is in the log.
+                // The finding is in the log.
                 if let Ok(()) = self.play(&mut session, script).await {
                     if script.is_empty() {
-                        self.whole.set(session.accepted == self.items.len());
+                        self.empty_script_moves_all.set(session.accepted == self.items.len());
                     }
                     let _ = self.judge(&mut session, &mut hooks).await;
                 }
                 Ok(())
             });
             if let Some(gone) = log.gone() {
-                let ending = self.ending_of_gone(gone, &look(&seen), hooks.watches_store);
-                // What waits for ever is in the log.
-                let _ = executor::try_run(hooks.finish(&mut moves, ending, false));
+                let ending = self.ending_of_gone(gone, &lock(&seen), hooks.watches_store);
+                // The finding is in the log.
+                let _ = executor::try_run(hooks.finish(&mut control, ending, false));
             }
             ended
         });
         let ended = catch_unwind(run);
         let wakes = ended.as_ref().map_or(0, |(_, effort)| effort.wakes);
         let Entries { trace, findings, at } = log.take();
-        let mut seen = look(&seen);
-        // What the probe saw is closest to the cause.
+        let mut seen = lock(&seen);
+        // The probe's findings come first: they are closest to the cause.
         let mut all = std::mem::take(&mut seen.findings);
         all.extend(findings);
         match ended {
             Err(panic) => all.push((self.at(at, Finding::Panicked), panic_text(&*panic))),
             Ok((Ok(Ok(Ok(()))), _)) => {
-                let left = left.load(Ordering::Relaxed).saturating_sub(self.nothing());
+                let left = left.load(Ordering::Relaxed).saturating_sub(self.baseline());
                 if left > 0 && all.is_empty() {
-                    all.push((Finding::HandleLeft, format!("{left} places in the store's table")));
+                    all.push((Finding::HandleLeft, format!("{left} entries in the store's table")));
                 }
             }
-            // That is what was asked for.
+            // The script asked for it.
             Ok(_) if matches!(at, At::Gone(_)) => {}
             Ok((Ok(Ok(Err(error)) | Err(error)), _)) => {
                 let text = error.root_cause().to_string();
@@ -133,20 +133,20 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         Outcome { findings: all, trace, polls: seen.polls, wakes }
     }
 
-    /// How much a store holds after a guest that had no stream at all.
-    fn nothing(&self) -> usize {
-        self.nothing.get().unwrap_or_else(|| {
+    /// Entries in the table of a store whose guest had no stream.
+    fn baseline(&self) -> usize {
+        self.baseline.get().unwrap_or_else(|| {
             let left = Arc::new(AtomicUsize::new(0));
             let run = self.setup().count(left.clone()).run::<T, _>(async |_| ());
-            // Where that fails every script does, and says so.
+            // If this fails, so does every script, with a finding.
             drop(run);
-            let nothing = left.load(Ordering::Relaxed);
-            self.nothing.set(Some(nothing));
-            nothing
+            let baseline = left.load(Ordering::Relaxed);
+            self.baseline.set(Some(baseline));
+            baseline
         })
     }
 
-    /// A zero-length operation must not even fail.
+    /// A failure of a zero-length operation has a finding of its own.
     fn at(&self, at: At, finding: Finding) -> Finding {
         match at {
             At::Operation(0) if Self::READS => Finding::ZeroLengthRead,
@@ -155,17 +155,17 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         }
     }
 
-    /// The script, and then what is left of the stream.
+    /// Runs the script, and then the rest of the stream.
     async fn play(&self, session: &mut Session<'_, '_, D, T>, script: &[Op]) -> Result<(), Stuck> {
         session.run(script).await?;
         let mut rounds = 4 * self.items.len() + 16;
-        let over = |session: &Session<'_, '_, D, T>| {
+        let done = |session: &Session<'_, '_, D, T>| {
             let written = R::SIDE == Side::Writes && session.accepted == self.items.len();
             session.dropped || session.pending.is_none() && (session.ended || written)
         };
-        while !over(session) {
+        while !done(session) {
             if rounds == 0 {
-                session.log.find(Finding::NoEnd, "the guest goes on and on");
+                session.log.report(Finding::NoEnd, "the guest reads or writes without an end");
                 return Err(Stuck);
             }
             rounds -= 1;
@@ -187,10 +187,10 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
                 session.guest.drop_item(handle).await;
             }
         }
-        session.look_at_cut();
+        session.check_cut();
         let failed = self.fails && session.ended && session.cut.is_none();
         let ending = self.ending(session, hooks.reports.is_some());
-        let report = hooks.finish(session.moves, ending, failed).await;
+        let report = hooks.finish(session.control, ending, failed).await;
         let all = self.items.len();
         let differs = |got: &[Option<Value<T>>], least, most| match got.len() {
             _ if !T::OPAQUE => compare(got, &self.items, least, most),
@@ -212,20 +212,20 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         };
         if let Some((finding, detail)) = difference {
             let finding = self.blame(finding, session);
-            session.log.find(finding, detail);
+            session.log.report(finding, detail);
         } else if let Some(finding) = self.closed_early(session) {
             let detail = format!("{} of {all} items were written", session.accepted);
-            session.log.find(finding, detail);
+            session.log.report(finding, detail);
         }
-        // What the test itself has of the host object may hold handles as well; the store's next step closes them.
+        // The test's hooks may hold handles, too; the store closes them when it next runs.
         *hooks = Hooks::default();
-        session.moves.release();
+        session.control.release();
         executor::idle().await;
-        session.look_at_handles().await?;
+        session.check_handles().await?;
         if let Some(leftovers) = &self.leftovers {
             let left = session.guest.with(|mut store| leftovers(store.as_context_mut().data_mut()));
             if left > 0 {
-                session.log.find(Finding::ResourceLeft, format!("{left} of them"));
+                session.log.report(Finding::ResourceLeft, format!("{left} of them"));
             }
         }
         Ok(())

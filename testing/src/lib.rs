@@ -1,9 +1,10 @@
 //! Checks an implementation of Wasmtime's stream and future traits.
 //!
-//! It runs scripts of guest operations against a [`StreamProducer`], [`StreamConsumer`], [`FutureProducer`] or
-//! [`FutureConsumer`], all short ones and many long ones, in a real guest, on an executor that knows when nothing can run any
-//! more. A finding names the rule that is broken, and shows the shortest script that breaks it. The rules are those of the page
-//! `contract` of the crate wasmtime-streams; this package knows Wasmtime only, so it checks what anybody wrote.
+//! Runs scripts of guest operations, all short ones and many long ones, against a [`StreamProducer`],
+//! [`StreamConsumer`], [`FutureProducer`] or [`FutureConsumer`] in a real guest, on an executor that detects when
+//! nothing can run. A finding names the broken rule, and shows the shortest script that breaks it. The rules are on the
+//! page `contract` of the crate wasmtime-streams. This package depends on Wasmtime only, so it checks any
+//! implementation.
 //!
 //! [`StreamProducer`]: wasmtime::component::StreamProducer
 //! [`StreamConsumer`]: wasmtime::component::StreamConsumer
@@ -50,16 +51,16 @@
 //! println!("{report}");
 //! ```
 //!
-//! A host object that is not always ready is moved on by [`Made::step`]; what it received, and what the host was told of
-//! the end, is looked at by the other methods of [`Made`]. Below the checks lie the [`Guest`] that does what it is told,
-//! and the [`executor`], for tests of your own.
+//! [`Made::step`] advances a host object that is not always ready. The other methods of [`Made`] check what the host
+//! object received, and what was reported of the end. For tests of your own there are the scripted [`Guest`] and the
+//! [`executor`].
 //!
 //! # Ends and cuts
 //!
-//! A consumer often hands its data to somebody else: the reader of a channel, of a body, of a pipe. Whoever that is must
-//! be able to tell the end of the data from a stream that was cut short. [`Made::receiver_end`] asks what the receiver can
-//! tell, and [`Made::cut`] cuts the stream as the host would, at every point of a script; the kit also lets the guest trap,
-//! and drops the store.
+//! A consumer often passes its data on to a receiver: the reader of a channel, of a body, of a pipe. The receiver must
+//! be able to distinguish the end of the data from a stream that was cut short. [`Made::receiver_end`] asks what the
+//! receiver sees, and [`Made::cut`] cuts the stream as the host would, at every point of a script. Scripts also let the
+//! guest trap, and drop the store.
 //!
 //! ```
 //! use std::pin::Pin;
@@ -72,7 +73,7 @@
 //! use wasmtime::{Result, StoreContextMut};
 //! use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd};
 //!
-//! /// Sends the bytes that the guest writes, and an error behind them if they are not all.
+//! /// Sends the bytes that the guest writes, and then an error if the stream was cut.
 //! struct Forward {
 //!     tx: Sender<Result<u8, &'static str>>,
 //!     cancelled: Arc<AtomicBool>,
@@ -103,7 +104,7 @@
 //!
 //! impl Drop for Forward {
 //!     fn drop(&mut self) {
-//!         // Without this the receiver sees the sender go away, and takes that for the end of the data.
+//!         // Without this the receiver sees only a dropped sender, which looks like the end of the data.
 //!         if self.cancelled.load(Ordering::Relaxed) {
 //!             let _ = self.tx.send(Err("cancelled"));
 //!         }
@@ -130,18 +131,20 @@
 //! .assert();
 //! ```
 //!
-//! What else can be left behind has a method of its own: [`Made::resolves`] for trailers and other futures beside the
-//! stream, [`Made::places`] for room in a channel, [`Made::watches_store`] for what can tell a trap from an end.
-//! Items that are streams, futures or resources are counted in the store's table without any hook; see [`Check::gives`].
+//! More hooks: [`Made::resolves`] for trailers and other futures beside the stream, [`Made::places`] for room in a
+//! channel, [`Made::watches_store`] for an implementation that can distinguish a trap from an end. Items that are
+//! streams, futures or resources are counted in the store's table without a hook: see [`Check::gives`].
 
 #![forbid(unsafe_code)]
 
 mod blame;
 mod check;
 mod compare;
+mod control;
 mod ends;
 pub mod executor;
 mod explore;
+mod finish;
 mod guest;
 mod handles;
 pub mod inner;
@@ -149,8 +152,6 @@ mod item;
 mod judge;
 mod made;
 mod memory;
-mod moves;
-mod over;
 mod probe;
 mod report;
 mod role;

@@ -1,4 +1,4 @@
-//! Stands between Wasmtime and the implementation, and sees what Wasmtime does not look at.
+//! Stands between Wasmtime and the implementation, and checks what Wasmtime does not.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -13,45 +13,46 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Error, Result, StoreContextMut};
 
 use super::Finding;
-use super::moves::Step;
+use super::control::Step;
 
-/// In which poll a stream ended.
+/// The poll in which a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndedBy {
-    /// In the answer to a cancel, with nothing moved.
+    /// A cancelled operation, with nothing moved.
     Cancel,
-    /// In the answer to an operation on no items.
+    /// A zero-length operation.
     ZeroLength,
-    /// In that to any other.
+    /// Any other operation.
     Other,
 }
 
-/// So many answers of `Pending` in a row are not honest: nothing waits so long without a wake-up of its own making.
+/// `Pending` answers in a row after which an implementation counts as spinning: only one that wakes itself is polled so
+/// often.
 const SPINNING: usize = 1000;
 
-/// What a probe saw.
+/// What a probe has observed.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub(super) findings: Vec<(Finding, String)>,
     pub(super) polls: usize,
     /// Items produced or taken.
     pub(super) moved: usize,
-    /// Items taken in the operation that is under way.
+    /// Items taken in the current operation.
     in_op: usize,
-    /// How many items there are, if all are ready at any time: then each operation must move as many as it can.
+    /// The number of items, if all are always ready: then each operation must move as many as it can.
     pub(super) ready: Option<usize>,
     pub(super) ended_by: Option<EndedBy>,
     /// An error was returned to Wasmtime.
     pub(super) failed: bool,
-    /// Of the last poll, if that was `Pending`.
+    /// The waker of the last poll, if that was `Pending`.
     pub(super) waker: Option<Waker>,
-    /// How many answers in a row were `Pending`.
+    /// `Pending` answers in a row.
     pending: usize,
 }
 
 impl Seen {
-    /// Looks at what holds for every trait. An error, if it would go on for ever.
-    fn answer<R>(
+    /// The checks that are the same for all traits. Fails if the implementation spins.
+    fn check_answer<R>(
         &mut self,
         cx: &Context<'_>,
         answer: &Poll<Result<R>>,
@@ -62,16 +63,16 @@ impl Seen {
         self.pending = if answer.is_pending() { self.pending + 1 } else { 0 };
         self.waker = answer.is_pending().then(|| cx.waker().clone());
         if self.pending > SPINNING {
-            self.find(Finding::Spins, format!("{SPINNING} answers of `Pending` in a row"));
-            return Err(Error::msg("it spins"));
+            self.report(Finding::Spins, format!("`Pending` {SPINNING} times in a row"));
+            return Err(Error::msg("the implementation spins"));
         }
         if answer.is_pending() && finish {
-            self.find(Finding::PendingOnFinish, String::new());
+            self.report(Finding::PendingOnFinish, String::new());
         }
         Ok(())
     }
 
-    fn stream(
+    fn check_stream_answer(
         &mut self,
         answer: &Poll<Result<StreamResult>>,
         finish: bool,
@@ -80,7 +81,7 @@ impl Seen {
     ) {
         match answer {
             Poll::Ready(Ok(StreamResult::Cancelled)) if !finish => {
-                self.find(Finding::CancelledUnasked, String::new());
+                self.report(Finding::CancelledUnasked, String::new());
             }
             Poll::Ready(Ok(StreamResult::Dropped)) => {
                 self.ended_by = Some(match (moved, len) {
@@ -93,15 +94,15 @@ impl Seen {
         }
     }
 
-    fn find(&mut self, finding: Finding, detail: String) {
+    fn report(&mut self, finding: Finding, detail: String) {
         self.findings.push((finding, detail));
     }
 }
 
-/// Shared with the script that runs.
+/// Shared by the probe and the script.
 pub(super) type SharedSeen = Arc<Mutex<Seen>>;
 
-pub(super) fn look(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
+pub(super) fn lock(seen: &SharedSeen) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -111,21 +112,21 @@ struct Race {
 }
 
 thread_local! {
-    /// Here, for it need not be `Send`, as the probe must be. The executor knows only one thread.
+    /// A thread local, since the probe must be `Send` and a step need not be. The executor has one thread.
     static RACE: RefCell<Option<Race>> = const { RefCell::new(None) };
 }
 
-/// Lets `step` move the host object on right before the next answer to a cancel.
-pub(super) fn arm(step: Step) {
+/// Calls `step` right before the implementation is next polled with `finish`.
+pub(super) fn arm_race(step: Step) {
     RACE.set(Some(Race { step, moved: None }));
 }
 
-/// Gives it back, and what it said if it was called.
-pub(super) fn disarm() -> Option<(Step, Option<bool>)> {
+/// Returns the step, and its result if it was called.
+pub(super) fn disarm_race() -> Option<(Step, Option<bool>)> {
     RACE.take().map(|Race { step, moved }| (step, moved))
 }
 
-fn race(finish: bool) {
+fn run_race(finish: bool) {
     RACE.with_borrow_mut(|race| {
         if let Some(Race { step, moved: moved @ None }) = race.as_mut().filter(|_| finish) {
             *moved = Some(step());
@@ -163,7 +164,7 @@ where
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let this = self.project();
-        race(finish);
+        run_race(finish);
         let wanted = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
         let answer =
             this.inner.poll_produce(cx, store.as_context_mut(), destination.reborrow(), finish);
@@ -172,37 +173,44 @@ where
         let produced = (wanted - left) + buffer.remaining().len();
         destination.set_buffer(buffer);
 
-        let mut seen = look(this.seen);
+        let mut seen = lock(this.seen);
         seen.moved += produced;
         if wanted == 0 && produced > 0 {
-            seen.find(Finding::TookOnZeroLength, format!("{produced} items were taken"));
+            seen.report(Finding::TookOnZeroLength, format!("{produced} items"));
         } else if produced > wanted {
-            seen.find(Finding::Overfilled, format!("{produced} items for {wanted}"));
+            seen.report(Finding::Overfilled, format!("{produced} items, {wanted} asked for"));
         }
         match answer {
             Poll::Pending if produced > 0 => {
-                seen.find(Finding::PendingAfterProducing, format!("{produced} items"));
+                seen.report(Finding::PendingAfterProducing, format!("{produced} items"));
             }
             Poll::Ready(Ok(StreamResult::Cancelled)) if produced > 0 => {
-                seen.find(Finding::LostOnCancel, format!("`Cancelled` with {produced} items"));
+                seen.report(Finding::LostOnCancel, format!("`Cancelled` with {produced} items"));
             }
             Poll::Ready(Ok(StreamResult::Completed)) if wanted > 0 && produced == 0 => {
-                seen.find(Finding::CompletedWithNothing, format!("{wanted} items were asked for"));
+                seen.report(
+                    Finding::CompletedWithNothing,
+                    format!("{wanted} items were asked for"),
+                );
             }
             Poll::Ready(Ok(StreamResult::Completed)) if !finish => {
                 let ready = seen.ready.map(|all| (all + produced).saturating_sub(seen.moved));
                 if let Some(ready) = ready.filter(|ready| produced < wanted.min(*ready)) {
-                    let detail = format!("{produced} items for {wanted}, and {ready} were ready");
-                    seen.find(Finding::PartlyFilled, detail);
+                    let detail =
+                        format!("{produced} items of {wanted} asked for, and {ready} were ready");
+                    seen.report(Finding::PartlyFilled, detail);
                 }
             }
             Poll::Ready(Ok(StreamResult::Dropped)) if produced > wanted => {
-                seen.find(Finding::LateEnd, format!("with {produced} items for {wanted}"));
+                seen.report(
+                    Finding::LateEnd,
+                    format!("`Dropped` with {produced} items, {wanted} asked for"),
+                );
             }
             _ => {}
         }
-        seen.stream(&answer, finish, wanted, produced);
-        seen.answer(cx, &answer, finish)?;
+        seen.check_stream_answer(&answer, finish, wanted, produced);
+        seen.check_answer(cx, &answer, finish)?;
         answer
     }
 }
@@ -222,12 +230,12 @@ where
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let this = self.project();
-        race(finish);
+        run_race(finish);
         let before = source.remaining(store.as_context_mut());
         let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
 
-        let mut seen = look(this.seen);
+        let mut seen = lock(this.seen);
         let offered = before + seen.in_op;
         seen.in_op += before - left;
         seen.moved += before - left;
@@ -237,18 +245,18 @@ where
         }
         match answer {
             Poll::Ready(Ok(StreamResult::Completed)) if offered > 0 && taken == 0 => {
-                seen.find(Finding::CompletedWithNothing, format!("{offered} items were offered"));
+                seen.report(Finding::CompletedWithNothing, format!("{offered} items were offered"));
             }
             Poll::Ready(Ok(StreamResult::Completed))
                 if !finish && left > 0 && seen.ready.is_some() =>
             {
-                let detail = format!("{taken} of {offered} items, and there was room for all");
-                seen.find(Finding::PartlyFilled, detail);
+                let detail = format!("{taken} of {offered} items, with room for all");
+                seen.report(Finding::PartlyFilled, detail);
             }
             _ => {}
         }
-        seen.stream(&answer, finish, offered, taken);
-        seen.answer(cx, &answer, finish)?;
+        seen.check_stream_answer(&answer, finish, offered, taken);
+        seen.check_answer(cx, &answer, finish)?;
         answer
     }
 }
@@ -263,13 +271,13 @@ impl<D, P: FutureProducer<D>> FutureProducer<D> for Probe<P> {
         finish: bool,
     ) -> Poll<Result<Option<Self::Item>>> {
         let this = self.project();
-        race(finish);
+        run_race(finish);
         let answer = this.inner.poll_produce(cx, store, finish);
-        let mut seen = look(this.seen);
+        let mut seen = lock(this.seen);
         if !finish && matches!(answer, Poll::Ready(Ok(None))) {
-            seen.find(Finding::CancelledUnasked, String::new());
+            seen.report(Finding::CancelledUnasked, String::new());
         }
-        seen.answer(cx, &answer, finish)?;
+        seen.check_answer(cx, &answer, finish)?;
         answer
     }
 }
@@ -285,15 +293,15 @@ impl<D: 'static, C: FutureConsumer<D, Item: 'static>> FutureConsumer<D> for Prob
         finish: bool,
     ) -> Poll<Result<()>> {
         let this = self.project();
-        race(finish);
+        run_race(finish);
         let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
-        let mut seen = look(this.seen);
+        let mut seen = lock(this.seen);
         seen.moved = usize::from(left == 0);
         if !finish && left > 0 && matches!(answer, Poll::Ready(Ok(()))) {
-            seen.find(Finding::CompletedWithNothing, "the value was not taken".to_owned());
+            seen.report(Finding::CompletedWithNothing, "the value was not taken".to_owned());
         }
-        seen.answer(cx, &answer, finish)?;
+        seen.check_answer(cx, &answer, finish)?;
         answer
     }
 }

@@ -1,4 +1,4 @@
-//! What the kit finds, and how it says it.
+//! The findings, and how they are printed.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::Op;
 
 macro_rules! findings {
     ($($(#[doc = $doc:literal])+ $name:ident => $rule:literal,)*) => {
-        /// One way to break the contract.
+        /// A way to break the contract.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Finding {
@@ -14,7 +14,7 @@ macro_rules! findings {
         }
 
         impl Finding {
-            /// The rule of the contract that is broken, by its name.
+            /// The name of the broken rule.
             pub fn rule(self) -> &'static str {
                 match self { $(Finding::$name => $rule,)* }
             }
@@ -29,88 +29,88 @@ macro_rules! findings {
 findings! {
     /// An operation moved fewer items than were ready.
     PartlyFilled => "Fill each operation",
-    /// Nobody wakes an operation that waits: its waker was not registered, or an old one was kept.
+    /// A pending operation was never woken: its waker was not registered, or an old one was kept.
     LostWakeup => "Register the current waker",
-    /// An operation that waits wakes itself over and over.
+    /// A pending operation wakes itself over and over without making progress.
     Spins => "Register the current waker",
-    /// The answer was `Pending` although something had been produced.
+    /// A poll produced items and returned `Pending`.
     PendingAfterProducing => "Register the current waker",
-    /// The answer to a cancel was `Pending`: the guest's cancel blocks.
+    /// A cancelled operation returned `Pending`: the guest's cancel blocks.
     PendingOnFinish => "Cancellation keeps the stream",
-    /// The answer was `Cancelled` although the guest had not cancelled.
+    /// An operation returned `Cancelled` although the guest had not cancelled it.
     CancelledUnasked => "Cancellation keeps the stream",
     /// A cancel ended the stream.
     EndedOnCancel => "Cancellation keeps the stream",
-    /// What had been taken from the host object when the guest cancelled is lost.
+    /// Items taken from the host object were lost when the guest cancelled.
     LostOnCancel => "Cancellation keeps the stream",
-    /// An operation that asked for something completed with nothing.
+    /// An operation that asked for items completed without any.
     CompletedWithNothing => "No empty completions",
-    /// An empty chunk was sent on.
+    /// An empty chunk was forwarded.
     EmptyChunk => "Zero-length writes",
-    /// A zero-length read took something.
+    /// A zero-length read produced items.
     TookOnZeroLength => "Zero-length reads",
-    /// A zero-length read trapped, panicked, never came back or ended the stream.
+    /// A zero-length read trapped, panicked, never completed or ended the stream.
     ZeroLengthRead => "Zero-length reads",
-    /// At the end of the stream zero-length reads complete, over and over: a guest that waits for the end spins.
+    /// Zero-length reads complete over and over at the end of the stream: a guest that waits for the end spins.
     SpinsAtEnd => "Zero-length reads",
-    /// A zero-length read that was the first in a row took something from the host object.
+    /// The first zero-length read in a row took items from the host object.
     LookedAhead => "Zero-length reads",
-    /// A zero-length write trapped, panicked, never came back or ended the stream.
+    /// A zero-length write trapped, panicked, never completed or ended the stream.
     ZeroLengthWrite => "Zero-length writes",
-    /// The end came later than the last items although it was told with them.
+    /// The end arrived later than the last items although it was reported with them.
     LateEnd => "The end goes with the last items",
-    /// The last items were lost at the end.
+    /// The last items were lost at the end of the stream.
     LostAtEnd => "The end goes with the last items",
     /// The stream did not end.
     NoEnd => "The end goes with the last items",
-    /// An error came before the items that preceded it.
+    /// An error arrived before the items that preceded it.
     ErrorOvertook => "Items before the error",
     /// An error of the host object trapped the guest.
     ErrorTrapped => "Items before the error",
-    /// An error of the host object was reported to nobody.
+    /// An error of the host object was not reported.
     ErrorLost => "Items before the error",
-    /// More was produced than the operation asked for: it is held where neither side can reach it.
+    /// A poll produced more items than the guest asked for: Wasmtime holds the rest, out of reach of both sides.
     Overfilled => "Bounded memory",
     /// Memory was allocated by a length that the guest named.
     GuestSizedMemory => "Bounded memory",
-    /// More was accepted than the bound allows, while nothing left the host object.
+    /// More items were accepted than the bound allows before the host object first advanced.
     Outran => "Backpressure",
-    /// A resource is left in the store's table.
+    /// A resource was left in the store's table.
     ResourceLeft => "Resources are created on delivery",
-    /// A stream or future is left in the store, and nobody can close it any more: who writes to it waits for ever.
+    /// A stream or future was left open in the store: a write to it waits forever.
     HandleLeft => "Resources are created on delivery",
-    /// Room in a channel, or a place in the queue for it, is kept after the end of the stream.
+    /// Reserved room in a channel, or a place in its queue, was kept after the end of the stream.
     PlaceKept => "Backpressure",
-    /// What the guest was told to have written is not what arrived.
+    /// The number of items that arrived is not the number that the guest was told it had written.
     Miscounted => "Exact partial writes",
-    /// An item was lost on the way.
+    /// An item was lost.
     Lost => "Exactly once, in order",
     /// An item arrived twice.
     Doubled => "Exactly once, in order",
-    /// Items arrived in another order.
+    /// Items arrived out of order.
     Reordered => "Exactly once, in order",
     /// An item arrived changed.
     Changed => "Exactly once, in order",
-    /// At the end of the stream the host object was not flushed and shut down.
+    /// The host object was not flushed and shut down at the end of the stream.
     NotClosed => "The completion closes the sink",
-    /// Nobody was told how the stream ended.
+    /// The end of the stream was not reported.
     EndNotReported => "Completion",
-    /// It was told twice how the stream ended.
+    /// The end of the stream was reported twice.
     EndReportedTwice => "Completion",
     /// A cut by the host did not end the stream.
     CutIgnored => "Completion",
-    /// What was cut short looks complete.
+    /// A stream that was cut short looks complete.
     CutLooksComplete => "Truncated is never complete",
-    /// What is complete looks cut short.
+    /// A complete stream looks cut short.
     EndLooksCut => "Truncated is never complete",
-    /// After the end of the stream its receiver, or a future beside it, stays open: it waits for ever.
+    /// The stream's receiver, or a future beside the stream, waits forever after the end of the stream.
     StaysOpen => "Truncated is never complete",
     /// The guest trapped.
     Trapped => "No traps, no panics",
     /// The implementation panicked.
     Panicked => "No traps, no panics",
-    /// A deviation that was declared did not happen.
-    DeclaredInVain => "(none: a deviation that is allowed must be there)",
+    /// An allowed deviation did not occur.
+    DeclaredInVain => "(none: an allowed deviation must occur)",
 }
 
 impl fmt::Display for Finding {
@@ -119,18 +119,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was broken, by which script, and how it went.
+/// A finding, with the script that shows it.
 #[derive(Debug)]
 pub struct Failure {
-    /// What was found.
+    /// The finding.
     pub finding: Finding,
-    /// The particulars: items, counts, messages.
+    /// Details: items, counts, messages.
     pub detail: String,
-    /// The shortest script that was found to show it.
+    /// The shortest script that shows it.
     pub script: Vec<Op>,
-    /// Each operation, and what came of it.
+    /// Each operation, with its result.
     pub trace: Vec<String>,
-    /// The seed of the random script that it was shrunk from, if it was one.
+    /// The seed, if the script was shrunk from a random one.
     pub seed: Option<u64>,
 }
 
@@ -146,7 +146,7 @@ impl fmt::Display for Failure {
             writeln!(f, "    {}. {line}", number + 1)?;
         }
         if self.script.is_empty() {
-            writeln!(f, "(with no script at all: the guest only reads or writes to the end)")?;
+            writeln!(f, "(the empty script: the guest only reads or writes to the end)")?;
         }
         let script: Vec<_> = self.script.iter().map(|op| format!("Op::{op:?}")).collect();
         writeln!(f, "to run this script alone: .replay(&[{}])", script.join(", "))?;
@@ -159,16 +159,16 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What was run without a finding.
+/// How much was run, without a finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many scripts were run.
+    /// The number of scripts.
     pub scripts: usize,
-    /// How many operations they had.
+    /// The number of operations in them.
     pub operations: usize,
     /// How often the implementation was polled.
     pub polls: usize,
-    /// How often somebody was woken, the scripts themselves included.
+    /// How often a task was woken, including the scripts themselves.
     pub wakes: usize,
     /// The seed of the random scripts.
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! The four traits of Wasmtime's that can be checked.
+//! The four Wasmtime traits that can be checked.
 
 use std::future::Future;
 
@@ -9,7 +9,7 @@ use super::probe::{Probe, SharedSeen};
 use super::session::Side;
 use super::{Guest, Item};
 
-/// What is checked, and which end of it the guest gets. Implemented by the kit alone.
+/// What is checked, and which of its ends the guest has. Sealed.
 pub trait Role<D: 'static, T: Item>: sealed::Open<D, T> {}
 
 impl<D: 'static, T: Item, R: sealed::Open<D, T>> Role<D, T> for R {}
@@ -17,7 +17,7 @@ impl<D: 'static, T: Item, R: sealed::Open<D, T>> Role<D, T> for R {}
 mod sealed {
     use super::*;
 
-    #[allow(unreachable_pub, missing_docs)] // sealed: nothing of it can be named outside
+    #[allow(unreachable_pub, missing_docs)] // sealed: cannot be named outside
     pub trait Open<D: 'static, T: Item>: Sized + 'static {
         const SIDE: Side;
 

@@ -1,4 +1,4 @@
-//! One script against one stream.
+//! Runs one script against one stream or future.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -6,42 +6,42 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Waker;
 
+use super::control::HostControl;
 use super::executor;
 use super::handles::Handles;
-use super::moves::Moves;
-use super::probe::{self, SharedSeen, look};
+use super::probe::{self, SharedSeen, lock};
 use super::{Code, Finding, Guest, Item, Op};
 
-/// Where a script stands, for what comes out of a trap, a panic or a stall.
+/// Where a script is, to name the finding after a trap, a panic or a stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Elsewhere,
     Operation(u32),
     Cancel,
-    /// The guest is to trap, or the store to be dropped.
+    /// The script lets the guest trap, or drops the store.
     Gone(Gone),
 }
 
-/// What was known when the store went.
+/// The state when the store was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gone {
-    /// The guest had been told the end.
+    /// The guest had seen the end of the stream.
     pub(super) ended: bool,
-    /// How much the guest knew to be written.
+    /// Items that the guest knew to be written.
     pub(super) accepted: usize,
     pub(super) cut: Option<Cut>,
 }
 
-/// What was known when the host cut the stream.
+/// The state when the host cut the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    /// The implementation had told its end, or delivered its last item.
+    /// The implementation had reported its end, or delivered its last item.
     pub(super) late: bool,
-    /// It had told its end.
+    /// The implementation had reported its end.
     pub(super) ended: bool,
 }
 
-/// What outlives a script that traps or panics.
+/// The trace and findings, which outlive a script that traps or panics.
 #[derive(Clone, Default)]
 pub(super) struct Log(Rc<RefCell<Entries>>);
 
@@ -62,11 +62,11 @@ impl Log {
         self.0.borrow_mut().trace.push(line);
     }
 
-    pub(super) fn find(&self, finding: Finding, detail: impl Into<String>) {
+    pub(super) fn report(&self, finding: Finding, detail: impl Into<String>) {
         self.0.borrow_mut().findings.push((finding, detail.into()));
     }
 
-    /// What was known when the store went, if it did.
+    /// The state when the store was dropped, if the script dropped it.
     pub(super) fn gone(&self) -> Option<Gone> {
         match self.0.borrow().at {
             At::Gone(gone) => Some(gone),
@@ -83,11 +83,11 @@ impl Log {
     }
 }
 
-/// The script cannot go on; why is in the log.
+/// The script cannot go on; the finding is in the log.
 #[derive(Debug)]
 pub(super) struct Stuck;
 
-/// Which end the guest has.
+/// The guest's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Reads,
@@ -116,27 +116,27 @@ pub(super) struct Session<'a, 'g, D: 'static, T: Item> {
     pub(super) handle: u32,
     pub(super) log: &'a Log,
     pub(super) seen: &'a SharedSeen,
-    pub(super) moves: &'a mut Moves,
-    /// What is to be written.
+    pub(super) control: &'a mut HostControl,
+    /// The items to write.
     pub(super) items: &'a [T::Value],
-    /// The same, if it holds handles.
+    /// The same, if the items hold handles.
     pub(super) handles: Option<Handles>,
-    /// What was read.
+    /// The items that were read.
     pub(super) got: Vec<Option<T::Value>>,
-    /// How much was written.
+    /// How many items were written.
     pub(super) accepted: usize,
     pub(super) pending: Option<u32>,
-    /// So many questions for readiness were asked in a row.
-    pub(super) questions: usize,
-    /// What had left the host object when the operation began.
+    /// Zero-length operations in a row.
+    pub(super) readiness_checks: usize,
+    /// Items that had been taken from the host object when the operation began.
     pub(super) taken: Option<usize>,
-    /// How much may be accepted while the host object does not move on.
+    /// How many items may be accepted before the host object first advances.
     pub(super) bound: Option<usize>,
     pub(super) cancelled: bool,
     pub(super) cut: Option<Cut>,
-    /// The operation that is under way began after the cut.
-    pub(super) since_cut: bool,
-    /// How many of those completed.
+    /// The current operation began after the cut.
+    pub(super) began_after_cut: bool,
+    /// How many operations completed that began after the cut.
     pub(super) completed_since_cut: usize,
     pub(super) ended: bool,
     pub(super) dropped: bool,
@@ -147,18 +147,18 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         for (at, op) in script.iter().enumerate() {
             match *op {
                 Op::Start(n) => self.start(n).await,
-                // What arrives just when the guest cancels is seen by nobody before the answer.
+                // See `Op::Step`: a race with the cancel.
                 Op::Step if self.pending.is_some() && script.get(at + 1) == Some(&Op::Cancel) => {
-                    self.race().await?;
+                    self.race_cancel().await?;
                 }
-                Op::Step => drop(self.moves.step()),
+                Op::Step => drop(self.control.step()),
                 Op::Idle => executor::idle().await,
                 Op::Wait => self.wait().await?,
                 Op::Cancel => self.cancel().await?,
                 Op::Drop => return self.drop_end().await,
                 Op::Ask => self.ask_for_the_end().await?,
                 Op::Cut => self.cut_short(),
-                Op::Trap | Op::DropStore => return self.go(*op).await,
+                Op::Trap | Op::DropStore => return self.trap_or_drop_store(*op).await,
             }
         }
         Ok(())
@@ -168,7 +168,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         if self.pending.is_some() || self.ended || self.dropped {
             return;
         }
-        // A future has one value, and cannot be asked for readiness.
+        // A future has one value, and no zero-length operations.
         let mut len = if self.side.future() { wanted.min(1) } else { wanted };
         if len == 0 && self.side.future() {
             return;
@@ -187,10 +187,10 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         }
         if self.cut.is_some() {
             executor::idle().await;
-            self.since_cut = true;
+            self.began_after_cut = true;
         }
-        self.questions = if len == 0 { self.questions + 1 } else { 0 };
-        self.taken = self.moves.taken();
+        self.readiness_checks = if len == 0 { self.readiness_checks + 1 } else { 0 };
+        self.taken = self.control.taken();
         self.log.at(At::Operation(len));
         let code = match self.side {
             Side::Reads => self.guest.read(self.handle, len).await,
@@ -198,10 +198,10 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             Side::ReadsFuture => self.guest.future_read(self.handle).await,
             Side::WritesFuture => self.guest.future_write(self.handle).await,
         };
-        self.settle(&format!("the guest starts to {} {len}", self.side.verb()), len, code).await;
+        self.record(&format!("the guest starts to {} {len}", self.side.verb()), len, code).await;
     }
 
-    /// Starts an operation on whatever the guest's buffer holds.
+    /// Starts an operation, with whatever the guest's buffer holds.
     pub(super) async fn start_any(&mut self, len: u32) {
         let code = match self.side.writes() {
             false => self.guest.read(self.handle, len).await,
@@ -216,35 +216,35 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         let (guest, handle) = (self.guest, self.handle);
         let mut wait: Pin<Box<dyn Future<Output = Code>>> = Box::pin(guest.wait(handle));
         let code = match self.cut {
-            // To cut is enough: the host object need not move on.
+            // The cut alone must end the operation, without the host object.
             Some(_) => guest.parked(&mut wait).await,
-            None => self.moves.wait_for(&mut wait).await,
+            None => self.control.wait_for(&mut wait).await,
         };
         if let Some(code) = code {
-            self.settle("the guest waits", len, code).await;
+            self.record("the guest waits", len, code).await;
             return Ok(());
         }
         self.log.trace("the guest waits: nothing can run any more".to_owned());
         if self.cut.is_some() {
-            self.log.find(Finding::CutIgnored, "the operation stays parked");
+            self.log.report(Finding::CutIgnored, "the operation stays parked");
             return Err(Stuck);
         }
-        // Would it have come back, had it been woken?
-        let waker = look(self.seen).waker.take();
+        // If it completes once it is woken, its wake-up was lost.
+        let waker = lock(self.seen).waker.take();
         waker.into_iter().for_each(Waker::wake);
-        let ready = self.moves.wait_for(&mut wait).await.is_some();
+        let ready = self.control.wait_for(&mut wait).await.is_some();
         let all = self.got.len() == self.items.len();
         let (finding, detail) = match (len, self.side.writes()) {
-            (0, false) => (Finding::ZeroLengthRead, "it never comes back"),
-            (0, true) => (Finding::ZeroLengthWrite, "it never comes back"),
+            (0, false) => (Finding::ZeroLengthRead, "it never completes"),
+            (0, true) => (Finding::ZeroLengthWrite, "it never completes"),
             (_, false) if !ready && all => (Finding::NoEnd, "all items are read"),
             (_, false) if !ready && self.cancelled => {
-                (Finding::LostOnCancel, "after the cancel nothing comes any more")
+                (Finding::LostOnCancel, "no item arrives after the cancel")
             }
             _ if ready => (Finding::LostWakeup, "when it is polled again it completes"),
             _ => (Finding::LostWakeup, "the operation is parked, and nothing will wake it"),
         };
-        self.log.find(finding, detail);
+        self.log.report(finding, detail);
         Err(Stuck)
     }
 
@@ -261,30 +261,30 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 Side::WritesFuture => guest.future_cancel_write(handle).await,
             }
         });
-        match self.moves.wait_for(cancel).await {
+        match self.control.wait_for(cancel).await {
             Some(code) => {
-                self.settle("the guest cancels", len, code).await;
+                self.record("the guest cancels", len, code).await;
                 Ok(())
             }
             None => {
-                self.log.find(Finding::PendingOnFinish, "the guest's cancel never returns");
+                self.log.report(Finding::PendingOnFinish, "the guest's cancel never returns");
                 Err(Stuck)
             }
         }
     }
 
-    /// The guest cancels, and the host object moves on before the implementation is asked for an answer.
-    async fn race(&mut self) -> Result<(), Stuck> {
-        let Some(step) = self.moves.step.take() else { return self.cancel().await };
-        self.log.trace("the host object is about to move on".to_owned());
-        probe::arm(step);
+    /// The guest cancels, and the host object advances right before the implementation answers.
+    async fn race_cancel(&mut self) -> Result<(), Stuck> {
+        let Some(step) = self.control.step.take() else { return self.cancel().await };
+        self.log.trace("the host object is about to advance".to_owned());
+        probe::arm_race(step);
         let result = self.cancel().await;
-        let (step, moved) = probe::disarm().unzip();
-        self.moves.step = step;
+        let (step, moved) = probe::disarm_race().unzip();
+        self.control.step = step;
         match moved.flatten() {
-            Some(moved) => self.moves.steps += usize::from(moved),
-            // It was not asked.
-            None => drop(self.moves.step()),
+            Some(moved) => self.control.steps += usize::from(moved),
+            // The implementation was not polled.
+            None => drop(self.control.step()),
         }
         result
     }
@@ -292,7 +292,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
     pub(super) async fn drop_end(&mut self) -> Result<(), Stuck> {
         self.cancel().await?;
         self.log.at(At::Elsewhere);
-        // To drop the writable end of a future before its value is written is a trap.
+        // A guest traps if it drops the writable end of a future before it has written the value.
         let unwritten = self.side == Side::WritesFuture && !self.ended;
         if unwritten || std::mem::replace(&mut self.dropped, true) {
             return Ok(());
@@ -307,7 +307,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
         Ok(())
     }
 
-    async fn settle(&mut self, what: &str, len: u32, code: Code) {
+    async fn record(&mut self, what: &str, len: u32, code: Code) {
         let line = self.log.0.borrow().trace.len();
         self.log.trace(format!("{what}: {code:?}"));
         self.pending = (code == Code::Blocked).then_some(len);
@@ -321,18 +321,19 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             (count, self.ended) = (1, true);
         }
         if code == Code::Completed(0) && count < len {
-            self.log.find(Finding::CompletedWithNothing, format!("{len} items were asked for"));
+            self.log.report(Finding::CompletedWithNothing, format!("{len} items were asked for"));
         }
-        if self.since_cut && len > 0 && matches!(code, Code::Completed(_)) {
+        if self.began_after_cut && len > 0 && matches!(code, Code::Completed(_)) {
             self.completed_since_cut += 1;
         }
-        self.look_ahead(len);
+        self.check_look_ahead(len);
         if self.side.writes() {
             self.accepted += count as usize;
-            if let Some(bound) = self.bound.filter(|n| self.moves.steps == 0 && self.accepted > *n)
+            if let Some(bound) =
+                self.bound.filter(|n| self.control.steps == 0 && self.accepted > *n)
             {
-                let detail = format!("{} items, and the bound is {bound}", self.accepted);
-                self.log.find(Finding::Outran, detail);
+                let detail = format!("{} items, with a bound of {bound}", self.accepted);
+                self.log.report(Finding::Outran, detail);
             }
         } else if count > 0 {
             let items = self.guest.items(count).await;

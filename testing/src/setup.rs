@@ -21,14 +21,14 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 type Components = HashMap<(TypeId, u32), Component>;
 static COMPONENTS: LazyLock<Mutex<Components>> = LazyLock::new(Mutex::default);
 
-/// How many pages of memory a guest has, unless it is given more: its buffer is 16 MiB.
+/// The default size of a guest's memory in pages, which gives it a buffer of 16 MiB.
 const PAGES: u32 = 512;
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For items that the guest cannot make.
+/// Replaces [`Item::MAKE`] for items that the guest cannot make.
 const NO_MAKE: &str = r#"
     (core module $no-make
         (func (export "new") (result i64) unreachable)
@@ -55,7 +55,7 @@ fn component<T: Item>(pages: u32) -> Result<Component> {
     Ok(component)
 }
 
-/// One operation of the guest's: see guest.wat.
+/// One guest operation: see guest.wat.
 #[derive(Default)]
 pub(super) struct Command {
     pub(super) op: u32,
@@ -68,7 +68,7 @@ pub(super) struct Command {
 pub(super) type Reply = (u32, u32, u32);
 type Queue = mpsc::UnboundedReceiver<(Command, oneshot::Sender<Reply>)>;
 
-/// What passes between a test and its guest beside the commands.
+/// State shared by a test and its guest's imports.
 pub(super) struct Shared<T: 'static> {
     commands: lock::Mutex<Queue>,
     reply: Mutex<Option<oneshot::Sender<Reply>>>,
@@ -91,13 +91,13 @@ fn define<D: Send + 'static, T: Item>(
         let shared = next.clone();
         Box::pin(async move {
             if let Some(waiting) = locked(&shared.reply).take() {
-                // A script that no longer waits for it is at its end.
+                // Fails if the script has ended.
                 let _ = waiting.send(reply);
             }
             let next = shared.commands.lock().await.next().await;
             let (command, reply) = next.unzip();
             *locked(&shared.reply) = reply;
-            // A script that has ended tells the guest to return.
+            // After the end of the script: the default command, 0, makes the guest return.
             let Command { op, a, b, c, bytes } = command.unwrap_or_default();
             Ok(((op, a, b, c, bytes),))
         })
@@ -122,10 +122,10 @@ fn define<D: Send + 'static, T: Item>(
     })
 }
 
-/// A hook that defines further imports.
+/// A hook that defines more imports.
 type Link<D> = Arc<dyn Fn(&mut LinkerInstance<'_, D>) -> Result<()>>;
 
-/// What a guest is started with.
+/// The configuration of a guest.
 pub struct Setup<D: 'static> {
     data: D,
     pages: u32,
@@ -145,13 +145,13 @@ impl<D: Send + 'static> Setup<D> {
         Self { data, pages: PAGES, link: None, left: None }
     }
 
-    /// Gives the guest's buffer `bytes` bytes; it has 16 MiB otherwise. Memory that is never touched costs nothing.
+    /// Sets the size of the guest's buffer, by default 16 MiB. Untouched memory costs nothing.
     pub fn buffer(mut self, bytes: u32) -> Self {
         self.pages = (BUFFER + bytes).div_ceil(1 << 16);
         self
     }
 
-    /// Defines further imports: the resource `item`, where the items are resources.
+    /// Defines more imports, such as the resource `item` if the items are resources.
     pub fn link(
         mut self,
         link: impl Fn(&mut LinkerInstance<'_, D>) -> Result<()> + 'static,
@@ -160,14 +160,14 @@ impl<D: Send + 'static> Setup<D> {
         self
     }
 
-    /// Counts in `left` what the store still holds when the guest has returned: streams, futures, and what belongs to the
-    /// guest itself.
+    /// Stores in `left` the number of entries in the store's table after the guest has returned: streams, futures, and
+    /// the guest's own.
     pub(super) fn count(mut self, left: Arc<AtomicUsize>) -> Self {
         self.left = Some(left);
         self
     }
 
-    /// Runs `script` against a fresh guest on this thread.
+    /// Runs `script` against a new guest on this thread.
     ///
     /// # Errors
     ///
@@ -179,8 +179,8 @@ impl<D: Send + 'static> Setup<D> {
         executor::try_run(self.drive(script))
     }
 
-    /// The same as a future, for an executor of your choice: with real sockets, files and timers. What belongs to the kit's
-    /// own executor, [`idle`](executor::idle) and [`Guest::parked`], has no end there.
+    /// Like [`run`](Self::run), as a future for any executor, so with real sockets, files and timers. Outside the kit's
+    /// own executor, [`idle`](executor::idle) and [`Guest::parked`] never return.
     ///
     /// # Errors
     ///
@@ -215,7 +215,7 @@ impl<D: Send + 'static> Setup<D> {
                     output
                 };
                 let call = async { run.call_concurrent(accessor, ()).await };
-                // The script ends first, or else the guest has trapped.
+                // The script ends first, unless the guest traps.
                 match select(pin!(call), pin!(script)).await {
                     Either::Left((Err(trap), _)) => Err(trap),
                     Either::Left((Ok(()), script)) => Ok(script.await),

@@ -1,8 +1,8 @@
-//! The contract kit over every adapter of the crate, over wrong implementations, and over Wasmtime's own.
-#![allow(unreachable_pub)] // the support is written as a library would be
+//! The contract kit, run over every adapter, over wrong implementations, and over Wasmtime's own producers.
+#![allow(unreachable_pub)] // shared with other targets
 
 #[path = "../support/script.rs"]
-#[allow(dead_code)] // the other test target uses all of it
+#[allow(dead_code)] // `streams` uses all of it
 mod script;
 
 mod adapters;

@@ -1,4 +1,4 @@
-//! Correct implementations that differ from each other: the kit accuses none of them.
+//! Correct implementations that differ from each other. The kit finds nothing wrong with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use crate::wrong::{
     ITEMS, Peer, batch, closing, fed, full as channel, items, narrow, nothing, ready as full,
     roomy, take, wrong_consumer, wrong_producer,
 };
-use crate::wrong_beside::{Beside, sends, with_trailers};
+use crate::wrong_beside::{BesideMistake, sends, with_trailers};
 use crate::wrong_cuts::{Mistake, narrow_hand_over, roomy_hand_over, watching_hand_over};
 use crate::wrong_handles::{Batch, files, futures, gives, nested};
 
 wrong_producer! {
-    /// Takes batches; zero-length reads complete at once, and so do cancels. Only at the second question in a row it looks
-    /// ahead by an item.
+    /// Takes batches. Zero-length reads and cancels complete at once. The second zero-length read in a row looks ahead
+    /// by one item.
     struct Batches { rx: Rx<u32>, asked: bool, next: Option<u32>, taken: Arc<AtomicUsize> }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -55,8 +55,8 @@ fn batches(rx: Rx<u32>) -> Made<Batches> {
 }
 
 wrong_producer! {
-    /// Waits on zero-length reads, holds the next item itself, delivers on a cancel what came just then, and tells the end
-    /// with the last items if it can.
+    /// Waits on zero-length reads and holds the next item itself. Completes a cancel with items that have just arrived,
+    /// and ends with the last items if it can.
     struct Peeks { rx: Rx<u32>, next: Option<u32>, woken: bool }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -89,7 +89,7 @@ wrong_producer! {
 }
 
 #[test]
-fn producers_that_answer_zero_length_reads_and_cancels_in_different_ways() {
+fn producers_may_answer_zero_length_reads_and_cancels_differently() {
     let none = || Arc::new(AtomicUsize::new(0));
     let fed_batches = move |rx| Batches { rx, asked: false, next: None, taken: none() };
     producer(items(), fed(fed_batches)).assert();
@@ -100,15 +100,15 @@ fn producers_that_answer_zero_length_reads_and_cancels_in_different_ways() {
 }
 
 #[test]
-fn a_deviation_that_no_longer_happens_is_said() {
+fn an_allowed_deviation_that_does_not_happen_is_reported() {
     let check = producer(items(), || batches(channel(ITEMS))).allow(Finding::Overfilled);
-    let failure = check.run().expect_err("it does not happen");
+    let failure = check.run().expect_err("nothing was found");
     assert_eq!(failure.finding, Finding::DeclaredInVain, "\n{failure}\n");
     assert!(failure.detail.contains("Overfilled"), "{failure}");
 }
 
 wrong_consumer! {
-    /// Takes only what there is room for; a zero-length write waits for room.
+    /// Takes only what there is room for. A zero-length write waits for room.
     struct WaitsForRoom { peer: Peer }
     |this, cx, store, source, finish| {
         let room = match this.peer.poll_room(cx) {
@@ -130,7 +130,7 @@ impl Drop for WaitsForRoom {
 }
 
 wrong_consumer! {
-    /// Takes what is written, and holds the write until there was room; what is left over on a cancel counts as written.
+    /// Takes everything, and holds the write until there is room. What is left on a cancel counts as written.
     struct TakesFirst { peer: Peer, taken: Vec<u32> }
     |this, cx, store, source, finish| {
         if this.taken.is_empty() {
@@ -146,7 +146,7 @@ wrong_consumer! {
 }
 
 wrong_consumer! {
-    /// Takes three items; the end comes with the last of them, or with the next write.
+    /// Takes three items, and ends with the last one or at the next write.
     struct TakesThree { peer: Peer, left: usize, late: bool }
     |this, _, store, source, _| {
         if this.left == 0 {
@@ -162,7 +162,7 @@ wrong_consumer! {
 }
 
 #[test]
-fn consumers_that_wait_at_different_places() {
+fn consumers_may_wait_before_or_after_taking() {
     consumer(items(), narrow(|peer| WaitsForRoom { peer })).assert();
     consumer(items(), closing(|peer| WaitsForRoom { peer })).assert();
     consumer(items(), narrow(|peer| TakesFirst { peer, taken: Vec::new() })).assert();
@@ -170,42 +170,42 @@ fn consumers_that_wait_at_different_places() {
 }
 
 #[test]
-fn a_consumer_that_ends_early() {
+fn a_consumer_may_end_early() {
     let three = |late| roomy(move |peer| TakesThree { peer, left: 3, late });
     consumer(items(), three(false)).assert();
     consumer(items(), three(true)).short().assert();
 }
 
 #[test]
-fn hand_overs_that_tell_the_end_from_a_cut() {
+fn hand_overs_that_distinguish_the_end_from_a_cut_are_accepted() {
     narrow_hand_over(Mistake::Nothing).assert();
     roomy_hand_over(Mistake::Nothing, usize::MAX).assert();
     roomy_hand_over(Mistake::Nothing, 3).short().assert();
     roomy_hand_over(Mistake::Nothing, 7).assert();
     let report = watching_hand_over(Mistake::Nothing).assert();
-    // It is cut at every point.
+    // The kit cuts it at every point.
     let plain = consumer(items(), narrow(|peer| WaitsForRoom { peer })).assert();
-    assert!(report.scripts > plain.scripts + 100, "{report}, and without being cut {plain}");
+    assert!(report.scripts > plain.scripts + 100, "{report}; without cuts: {plain}");
 }
 
-/// Without a value in the store's data a trap is no different from an end.
+/// Without a value in the store's data a trap cannot be told from an end.
 #[test]
-fn a_trap_that_nobody_watches_for_may_look_like_the_end() {
+fn a_trap_may_look_like_the_end_if_the_store_is_not_watched() {
     narrow_hand_over(Mistake::TrapLooksComplete).assert();
 }
 
 #[test]
-fn futures_beside_a_stream_that_resolve_however_it_ends() {
-    with_trailers(Beside::AllIsWell).assert();
+fn futures_beside_a_stream_that_resolve_at_every_end_are_accepted() {
+    with_trailers(BesideMistake::NoMistake).assert();
 }
 
 #[test]
-fn a_sender_that_gives_its_place_back() {
+fn a_sender_that_frees_its_place_is_accepted() {
     sends(true).assert();
 }
 
 #[test]
-fn items_that_are_handles_and_that_somebody_closes() {
+fn handles_that_are_closed_are_accepted() {
     nested(Batch::Closed).assert();
     nested(Batch::Piped).assert();
     nested(Batch::RefusedAndClosed).assert();

@@ -1,5 +1,5 @@
-//! Wasmtime's own producers, with what they are known to do otherwise. That for `Bytes` does the same as that for `Vec`;
-//! it is behind a feature of Wasmtime's that these tests do not enable.
+//! Wasmtime's own producers, with their known deviations. The one for `Bytes` behaves as the one for `Vec`, and needs a
+//! feature of Wasmtime that these tests do not enable.
 
 use futures::FutureExt as _;
 use futures::channel::oneshot;
@@ -8,7 +8,7 @@ use wasmtime_streams_testing::{Check, Finding, Made, StreamOut, future_producer,
 
 use crate::wrong::items;
 
-/// They hand over everything in the first answer, also to a zero-length read, together with an end that Wasmtime forgets.
+/// Its first answer hands over everything, even to a zero-length read, with an end that Wasmtime forgets.
 fn hands_over_everything<P>(make: fn(Vec<u32>) -> P) -> Check<(), u32, StreamOut<P>>
 where
     P: StreamProducer<(), Item = u32, Buffer = VecBuffer<u32>>,
@@ -19,7 +19,7 @@ where
 const KNOWN: [Finding; 3] = [Finding::TookOnZeroLength, Finding::Overfilled, Finding::LateEnd];
 
 #[test]
-fn a_vec_and_a_slice_do_what_is_declared() {
+fn a_vec_and_a_slice_have_exactly_the_known_deviations() {
     let vec = KNOWN.into_iter().fold(hands_over_everything(|items| items), Check::allow);
     vec.assert();
     let slice = KNOWN.into_iter().fold(hands_over_everything(Vec::into_boxed_slice), Check::allow);
@@ -27,11 +27,11 @@ fn a_vec_and_a_slice_do_what_is_declared() {
 }
 
 #[test]
-fn each_deviation_has_to_be_declared() {
+fn a_deviation_that_is_not_allowed_is_found() {
     for missing in KNOWN {
         let declared = KNOWN.into_iter().filter(|known| *known != missing);
         let check = declared.fold(hands_over_everything(|items| items), Check::allow);
-        let failure = check.run().expect_err("it happens all the same");
+        let failure = check.run().expect_err("nothing was found");
         assert_eq!(failure.finding, missing, "\n{failure}\n");
     }
 }
@@ -40,7 +40,7 @@ fn each_deviation_has_to_be_declared() {
 fn empty_streams_keep_every_rule() {
     producer(Vec::new(), || Made::new(std::iter::empty::<u32>())).assert();
     producer(Vec::new(), || Made::new(futures::stream::empty::<u32>())).assert();
-    // There is nothing to be handed over too early.
+    // There is nothing to hand over too early.
     producer(Vec::new(), || Made::new(Vec::<u32>::new())).assert();
 }
 

@@ -1,4 +1,4 @@
-//! What the wrong implementations have in common: their host objects, and the verdict.
+//! What the tests of wrong implementations share: host objects, macros, and the assertion.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,9 @@ pub fn items() -> Vec<u32> {
     ITEMS.to_vec()
 }
 
-/// The kit finds this, and names this rule for it.
+/// Asserts that the kit finds `finding`, and names `rule` for it.
 #[track_caller]
-pub fn accused<D, T, R>(check: Check<D, T, R>, finding: Finding, rule: &str)
+pub fn assert_found<D, T, R>(check: Check<D, T, R>, finding: Finding, rule: &str)
 where
     D: Send + 'static,
     T: Item,
@@ -31,19 +31,19 @@ where
     assert!(failure.to_string().starts_with(&format!("broken rule: {rule}\n")), "{failure}");
 }
 
-/// A channel that holds everything from the start.
+/// A channel that is filled before the first read.
 pub fn full<V>(items: impl IntoIterator<Item = V>) -> UnboundedReceiver<V> {
     let (tx, rx) = unbounded_channel();
     items.into_iter().for_each(|item| assert!(tx.send(item).is_ok()));
     rx
 }
 
-/// A producer that reads from a channel to which everything is sent before it is read.
+/// A producer that reads from a channel that is filled before the first read.
 pub fn ready<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P> {
     move || Made::new(make(full(ITEMS)))
 }
 
-/// A producer that reads from a channel to which two items are sent at a time.
+/// A producer that reads from a channel that gets two items a step.
 pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P> {
     move || {
         let (tx, rx) = unbounded_channel();
@@ -53,7 +53,7 @@ pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P
             match part.is_empty() {
                 true => tx.take().is_some(),
                 false => {
-                    // Nobody receives any more.
+                    // The receiver may be gone.
                     let _ = part.into_iter().try_for_each(|item| tx.as_ref().unwrap().send(item));
                     true
                 }
@@ -62,12 +62,12 @@ pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P
     }
 }
 
-/// What the host is told of the end.
+/// How the host was told that the stream ended.
 #[derive(Clone, Debug, Default)]
 pub struct Reports(Arc<Mutex<Vec<Reported>>>);
 
 impl Reports {
-    pub fn say(&self, reported: Reported) {
+    pub fn push(&self, reported: Reported) {
         self.0.lock().unwrap().push(reported);
     }
 
@@ -85,7 +85,7 @@ struct State<V> {
     closed: bool,
 }
 
-/// What consumers write to: it has room for some items, and gets more when it is moved on.
+/// The receiver behind a consumer. It has room for some items, and gets more with each step.
 #[derive(Debug)]
 pub struct Peer<V = u32>(Arc<Mutex<State<V>>>);
 
@@ -101,7 +101,7 @@ impl<V> Peer<V> {
         Self(Arc::new(Mutex::new(State { room, waker: None, received, empty_chunks, closed })))
     }
 
-    /// Registers the waker if there is no room.
+    /// Registers the waker where there is no room.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let mut state = self.0.lock().unwrap();
         if state.room == 0 {
@@ -146,7 +146,7 @@ pub fn roomy<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() ->
     }
 }
 
-/// A consumer whose peer gets room for two more items at a time.
+/// A consumer whose peer gets room for two more items a step.
 pub fn narrow<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -> Made<C, V> {
     move || {
         let peer = Peer::new(0);
@@ -162,7 +162,7 @@ pub fn narrow<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -
     }
 }
 
-/// A consumer that has to close its peer.
+/// A consumer that must close its peer.
 pub fn closing<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() -> Made<C, V> {
     move || {
         let peer = Peer::new(usize::MAX);
@@ -173,7 +173,7 @@ pub fn closing<C, V: Clone + 'static>(make: impl Fn(Peer<V>) -> C) -> impl Fn() 
     }
 }
 
-/// Takes what has come, up to what the guest wants; `None` at the end.
+/// Takes what has arrived, up to `most` items; `None` at the end.
 pub fn batch(
     rx: &mut UnboundedReceiver<u32>,
     wanted: usize,
@@ -202,7 +202,7 @@ pub fn take<D: 'static>(
     Ok(items)
 }
 
-/// The answer when nothing has come: right in all of these but those that say otherwise.
+/// The answer where nothing has arrived. It is correct; the implementations whose mistake it is write their own.
 macro_rules! nothing {
     ($finish:expr) => {
         match $finish {
@@ -212,7 +212,7 @@ macro_rules! nothing {
     };
 }
 
-/// A struct, and its `poll_produce`: the rest of the trait is the same for all.
+/// A struct and its `poll_produce`. The rest of the trait is the same for all.
 macro_rules! wrong_producer {
     (
         $(#[$doc:meta])* struct $name:ident { $($field:ident: $ty:ty),* $(,)? }
@@ -225,7 +225,7 @@ macro_rules! wrong_producer {
             type Item = u32;
             type Buffer = wasmtime::component::VecBuffer<u32>;
 
-            #[allow(unused_mut)] // what one of them changes another does not
+            #[allow(unused_mut)] // not every body changes all of them
             fn poll_produce<'a>(
                 self: std::pin::Pin<&mut Self>,
                 $cx: &mut std::task::Context<'_>,
@@ -240,7 +240,7 @@ macro_rules! wrong_producer {
     };
 }
 
-/// A struct, and its `poll_consume`.
+/// A struct and its `poll_consume`.
 macro_rules! wrong_consumer {
     (
         $(#[$doc:meta])* struct $name:ident { $($field:ident: $ty:ty),* $(,)? }
@@ -252,7 +252,7 @@ macro_rules! wrong_consumer {
         impl<D: 'static> wasmtime::component::StreamConsumer<D> for $name {
             type Item = u32;
 
-            #[allow(unused_mut)] // what one of them changes another does not
+            #[allow(unused_mut)] // not every body changes all of them
             fn poll_consume(
                 self: std::pin::Pin<&mut Self>,
                 $cx: &mut std::task::Context<'_>,
@@ -271,7 +271,7 @@ pub(crate) use {nothing, wrong_consumer, wrong_producer};
 #[global_allocator]
 static ALLOCATOR: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
 
-/// The greatest number of bytes that were allocated at a time since the last call.
+/// The peak of allocated bytes since the last call.
 pub fn peak() -> usize {
     let peak = ALLOCATOR.peak_usage();
     ALLOCATOR.reset_peak_usage();

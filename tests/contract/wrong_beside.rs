@@ -1,5 +1,4 @@
-//! What stands beside a stream, as it is written in a hurry: futures that stay open after its end, and places in a channel
-//! that are kept.
+//! Common mistakes beside a stream: futures that stay open after its end, and channel places that stay occupied.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -18,26 +17,26 @@ use wasmtime_streams_testing::{
     Check, Finding, Made, ReceiverEnd, StreamIn, StreamOut, consumer, producer,
 };
 
-use crate::wrong::{accused, items, take};
+use crate::wrong::{assert_found, items, take};
 
 const RULE: &str = "Truncated is never complete";
 
-/// A body with trailers beside it, and with a future that tells the guest how it ended.
+/// A body with trailers, and with a future that gives the guest its result.
 pub struct WithTrailers {
     items: Vec<u32>,
     cancelled: Arc<Mutex<bool>>,
     trailers: Slot<()>,
     result: Slot<Result<(), &'static str>>,
-    mistake: Beside,
+    mistake: BesideMistake,
 }
 
-/// The sender of a future. The completion has it too, for the host to look at.
+/// The sender of a future. The completion has it too, so that the host can reach it.
 type Slot<T> = Arc<Mutex<Option<oneshot::Sender<T>>>>;
 
-/// What happens to the futures beside it.
+/// What goes wrong with the futures.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Beside {
-    AllIsWell,
+pub enum BesideMistake {
+    NoMistake,
     TrailersStayOpen,
     ResultStaysOpen,
     CancelIsOk,
@@ -56,8 +55,9 @@ impl<D: 'static> StreamProducer<D> for WithTrailers {
     ) -> Poll<Result<StreamResult>> {
         let this = self.get_mut();
         if *this.cancelled.lock().unwrap() {
-            let result = if this.mistake == Beside::CancelIsOk { Ok(()) } else { Err("cancelled") };
-            if this.mistake != Beside::ResultStaysOpen {
+            let result =
+                if this.mistake == BesideMistake::CancelIsOk { Ok(()) } else { Err("cancelled") };
+            if this.mistake != BesideMistake::ResultStaysOpen {
                 this.end(result);
             }
             return Poll::Ready(Ok(Dropped));
@@ -74,7 +74,7 @@ impl<D: 'static> StreamProducer<D> for WithTrailers {
 
 impl WithTrailers {
     fn end(&self, result: Result<(), &'static str>) {
-        // Nobody may want to know.
+        // The receivers may be gone.
         let result = self.result.lock().unwrap().take().map(|tx| tx.send(result));
         let trailers = self.trailers.lock().unwrap().take().map(|tx| tx.send(()));
         let _ = (result, trailers);
@@ -84,16 +84,16 @@ impl WithTrailers {
 impl Drop for WithTrailers {
     fn drop(&mut self) {
         match self.mistake {
-            // They were to be sent at the end of the data; their sender is still there.
-            Beside::TrailersStayOpen => {}
-            Beside::ResultStaysOpen => drop(self.trailers.lock().unwrap().take()),
+            // Trailers are sent at the end of the data only, so their sender stays open.
+            BesideMistake::TrailersStayOpen => {}
+            BesideMistake::ResultStaysOpen => drop(self.trailers.lock().unwrap().take()),
             _ => self.end(Err("abandoned")),
         }
     }
 }
 
-/// The host keeps what the completion has resolved to.
-pub fn with_trailers(mistake: Beside) -> Check<(), u32, StreamOut<WithTrailers>> {
+/// The host keeps the result of the completion.
+pub fn with_trailers(mistake: BesideMistake) -> Check<(), u32, StreamOut<WithTrailers>> {
     producer(items(), move || {
         let ((tx, trailers), (result_tx, mut result)) = (oneshot::channel(), oneshot::channel());
         let (tx, result_tx) =
@@ -125,20 +125,20 @@ pub fn with_trailers(mistake: Beside) -> Check<(), u32, StreamOut<WithTrailers>>
 
 #[test]
 fn trailers_stay_open_when_the_guest_drops_its_end() {
-    accused(with_trailers(Beside::TrailersStayOpen), Finding::StaysOpen, RULE);
+    assert_found(with_trailers(BesideMistake::TrailersStayOpen), Finding::StaysOpen, RULE);
 }
 
 #[test]
 fn the_future_beside_a_stream_stays_open_after_a_cancel() {
-    accused(with_trailers(Beside::ResultStaysOpen), Finding::StaysOpen, RULE);
+    assert_found(with_trailers(BesideMistake::ResultStaysOpen), Finding::StaysOpen, RULE);
 }
 
 #[test]
 fn the_future_beside_a_stream_says_ok_after_a_cancel() {
-    accused(with_trailers(Beside::CancelIsOk), Finding::CutLooksComplete, RULE);
+    assert_found(with_trailers(BesideMistake::CancelIsOk), Finding::CutLooksComplete, RULE);
 }
 
-/// Sends to a channel of one. Its completion has the sender too.
+/// Sends to a channel with one place. Its completion has the sender too.
 pub struct Sends {
     sender: Arc<Mutex<PollSender<u32>>>,
     cancelled: Arc<Mutex<(bool, Option<Waker>)>>,
@@ -199,7 +199,7 @@ impl Drop for Sends {
     }
 }
 
-/// A channel's receiver, and what it has received.
+/// A channel's receiver, and what it received.
 struct Receiver {
     rx: mpsc::Receiver<u32>,
     got: Vec<u32>,
@@ -213,7 +213,7 @@ impl Receiver {
     }
 }
 
-/// The host keeps what the completion has resolved to, and so the sender.
+/// The host keeps the result of the completion, and with it the sender.
 pub fn sends(gives_back: bool) -> Check<(), u32, StreamIn<Sends>> {
     consumer(items(), move || {
         let (tx, rx) = mpsc::channel::<u32>(1);
@@ -236,7 +236,7 @@ pub fn sends(gives_back: bool) -> Check<(), u32, StreamIn<Sends>> {
             })
             .places(move || {
                 let _ = &kept;
-                // What was sent is no place that is held.
+                // A sent item occupies no place of the sender.
                 while places.borrow_mut().receive() {}
                 tx.max_capacity() - tx.capacity()
             })
@@ -244,6 +244,6 @@ pub fn sends(gives_back: bool) -> Check<(), u32, StreamIn<Sends>> {
 }
 
 #[test]
-fn a_place_in_a_channel_is_kept_after_the_end() {
-    accused(sends(false), Finding::PlaceKept, "Backpressure");
+fn a_channel_place_stays_occupied_after_the_end() {
+    assert_found(sends(false), Finding::PlaceKept, "Backpressure");
 }

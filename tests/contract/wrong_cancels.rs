@@ -1,4 +1,4 @@
-//! Producers and consumers as they are written in a hurry, each with one mistake in how it answers a cancel.
+//! Common mistakes in how producers and consumers answer a cancel.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams_testing::{Finding, consumer, producer};
 
 use crate::wrong::{
-    Peer, accused, batch, fed, items, narrow, nothing, take, wrong_consumer, wrong_producer,
+    Peer, assert_found, batch, fed, items, narrow, nothing, take, wrong_consumer, wrong_producer,
 };
 
 wrong_producer! {
@@ -27,15 +27,15 @@ wrong_producer! {
 }
 
 #[test]
-fn finish_is_ignored_while_nothing_is_there() {
+fn finish_is_ignored_while_nothing_is_ready() {
     let check = producer(items(), fed(|rx| IgnoresFinish { rx }));
-    accused(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
+    assert_found(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 #[test]
-fn a_cancel_that_blocks_can_be_declared() {
+fn a_cancel_that_blocks_can_be_allowed() {
     let check = producer(items(), fed(|rx| IgnoresFinish { rx }));
-    // It spins at its end as well.
+    // It also spins at its end.
     check.allow(Finding::PendingOnFinish).allow(Finding::SpinsAtEnd).assert();
 }
 
@@ -43,7 +43,7 @@ fn a_cancel_that_blocks_can_be_declared() {
 fn the_script_of_a_failure_can_be_run_alone() {
     let check = || producer(items(), fed(|rx| TakesOnCancel { rx }));
     let failure = check().run().expect_err("it is wrong");
-    let alone = check().replay(&failure.script).run().expect_err("it is still wrong");
+    let alone = check().replay(&failure.script).run().expect_err("nothing was found");
     assert_eq!((alone.finding, alone.trace), (failure.finding, failure.trace));
 }
 
@@ -66,11 +66,11 @@ wrong_producer! {
 #[test]
 fn finish_is_read_as_the_end_of_the_stream() {
     let check = producer(items(), fed(|rx| FinishIsTheEnd { rx }));
-    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
+    assert_found(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
-    /// Answers the cancel well, and stops the source behind it.
+    /// Answers the cancel correctly, but stops the source behind it.
     struct FinishStopsTheSource { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
@@ -92,11 +92,11 @@ wrong_producer! {
 #[test]
 fn finish_stops_the_source() {
     let check = producer(items(), fed(|rx| FinishStopsTheSource { rx }));
-    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
+    assert_found(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
-    /// Polls as always, and looks at the flag only then.
+    /// Polls as always, and checks the flag afterwards.
     struct TakesOnCancel { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         let answer = batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx);
@@ -116,7 +116,7 @@ wrong_producer! {
 #[test]
 fn a_cancel_takes_items_that_nobody_gets() {
     let check = producer(items(), fed(|rx| TakesOnCancel { rx }));
-    accused(check, Finding::LostOnCancel, "Cancellation keeps the stream");
+    assert_found(check, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
@@ -138,11 +138,11 @@ wrong_producer! {
 #[test]
 fn a_cancel_is_answered_by_cancelled_and_items() {
     let check = producer(items(), fed(|rx| SaysCancelledWithItems { rx }));
-    accused(check, Finding::LostOnCancel, "Cancellation keeps the stream");
+    assert_found(check, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 wrong_producer! {
-    /// Says `Cancelled` for "nothing yet".
+    /// Answers `Cancelled` for "nothing yet".
     struct CancelsItself { rx: Rx<u32> }
     |this, cx, store, dst, _| {
         match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
@@ -159,11 +159,11 @@ wrong_producer! {
 #[test]
 fn cancelled_without_a_cancel() {
     let check = producer(items(), fed(|rx| CancelsItself { rx }));
-    accused(check, Finding::CancelledUnasked, "Cancellation keeps the stream");
+    assert_found(check, Finding::CancelledUnasked, "Cancellation keeps the stream");
 }
 
 wrong_consumer! {
-    /// Takes what is written, waits for room, and lets it go when the write is cancelled.
+    /// Takes what is written, waits for room, and drops it when the write is cancelled.
     struct DropsOnCancel { peer: Peer, taken: Vec<u32> }
     |this, cx, store, source, finish| {
         this.taken.extend(take(store, &mut source, 64)?);
@@ -184,10 +184,10 @@ wrong_consumer! {
 #[test]
 fn a_cancel_loses_what_was_taken() {
     let check = consumer(items(), narrow(|peer| DropsOnCancel { peer, taken: Vec::new() }));
-    accused(check, Finding::Miscounted, "Exact partial writes");
+    assert_found(check, Finding::Miscounted, "Exact partial writes");
 }
 
-/// Sends at once, and marks it as read only once the peer has got room again.
+/// Sends at once, and marks the item as read only once its peer has room again.
 struct CountsLate {
     peer: Peer<u8>,
     sent: usize,
@@ -227,7 +227,7 @@ impl<D: 'static> StreamConsumer<D> for CountsLate {
 fn what_a_cancelled_write_sent_is_written_again() {
     let bytes = (1..=7).collect();
     let check = consumer(bytes, narrow(|peer| CountsLate { peer, sent: 0 }));
-    accused(check, Finding::Miscounted, "Exact partial writes");
+    assert_found(check, Finding::Miscounted, "Exact partial writes");
 }
 
 wrong_consumer! {
@@ -242,7 +242,7 @@ wrong_consumer! {
 #[test]
 fn finish_is_ignored_while_there_is_no_room() {
     let check = consumer(items(), narrow(|peer| WaitsForRoom { peer }));
-    accused(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
+    assert_found(check, Finding::PendingOnFinish, "Cancellation keeps the stream");
 }
 
 wrong_consumer! {
@@ -260,5 +260,5 @@ wrong_consumer! {
 #[test]
 fn finish_is_read_as_the_end_by_a_consumer() {
     let check = consumer(items(), narrow(|peer| ClosesOnFinish { peer }));
-    accused(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
+    assert_found(check, Finding::EndedOnCancel, "Cancellation keeps the stream");
 }

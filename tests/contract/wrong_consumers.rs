@@ -1,4 +1,4 @@
-//! Consumers as they are written in a hurry, each with one mistake.
+//! Common mistakes of consumers, one in each.
 
 use std::collections::VecDeque;
 use std::task::Poll;
@@ -7,11 +7,11 @@ use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
 use wasmtime_streams_testing::{Finding, Made, Reported, consumer};
 
 use crate::wrong::{
-    Peer, Reports, accused, closing, items, narrow, peak, roomy, take, wrong_consumer,
+    Peer, Reports, assert_found, closing, items, narrow, peak, roomy, take, wrong_consumer,
 };
 
 wrong_consumer! {
-    /// Never closes its peer: who reads from that waits for ever.
+    /// Never closes its peer, whose reader then waits for ever.
     struct NeverCloses { peer: Peer }
     |this, _, store, source, _| {
         this.peer.send(take(store, &mut source, 64)?);
@@ -22,11 +22,11 @@ wrong_consumer! {
 #[test]
 fn nothing_is_shut_down_at_the_end() {
     let check = consumer(items(), closing(|peer| NeverCloses { peer }));
-    accused(check, Finding::NotClosed, "The completion closes the sink");
+    assert_found(check, Finding::NotClosed, "The completion closes the sink");
 }
 
 wrong_consumer! {
-    /// Sends only full buffers.
+    /// Sends full buffers only.
     struct NeverFlushes { peer: Peer, buffer: Vec<u32> }
     |this, _, store, source, _| {
         this.buffer.extend(take(store, &mut source, 64)?);
@@ -40,11 +40,11 @@ wrong_consumer! {
 #[test]
 fn nothing_is_flushed_at_the_end() {
     let check = consumer(items(), roomy(|peer| NeverFlushes { peer, buffer: Vec::new() }));
-    accused(check, Finding::NotClosed, "The completion closes the sink");
+    assert_found(check, Finding::NotClosed, "The completion closes the sink");
 }
 
 wrong_consumer! {
-    /// Completes when it has no room, for the guest to try again.
+    /// Completes with nothing when there is no room, so that the guest tries again.
     struct TryAgain { peer: Peer }
     |this, cx, store, source, _| {
         if let Poll::Ready(room) = this.peer.poll_room(cx) {
@@ -57,7 +57,7 @@ wrong_consumer! {
 #[test]
 fn a_write_completes_with_nothing() {
     let check = consumer(items(), narrow(|peer| TryAgain { peer }));
-    accused(check, Finding::CompletedWithNothing, "No empty completions");
+    assert_found(check, Finding::CompletedWithNothing, "No empty completions");
 }
 
 wrong_consumer! {
@@ -77,7 +77,7 @@ wrong_consumer! {
 #[test]
 fn pending_without_a_waker() {
     let check = consumer(items(), narrow(|peer| NoWaker { peer }));
-    accused(check, Finding::LostWakeup, "Register the current waker");
+    assert_found(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_consumer! {
@@ -91,11 +91,11 @@ wrong_consumer! {
 #[test]
 fn one_item_a_poll() {
     let check = consumer(items(), roomy(|peer| OneAtATime { peer }));
-    accused(check, Finding::PartlyFilled, "Fill each operation");
+    assert_found(check, Finding::PartlyFilled, "Fill each operation");
 }
 
 wrong_consumer! {
-    /// Keeps what there is no room for, and sends it again with the next write.
+    /// Keeps what there was no room for, and sends it again with the next write.
     struct SendsTheRestAgain { peer: Peer, rest: Vec<u32> }
     |this, _, store, source, _| {
         let mut items = std::mem::take(&mut this.rest);
@@ -109,11 +109,11 @@ wrong_consumer! {
 #[test]
 fn an_item_is_doubled() {
     let check = consumer(items(), roomy(|peer| SendsTheRestAgain { peer, rest: Vec::new() }));
-    accused(check, Finding::Doubled, "Exactly once, in order");
+    assert_found(check, Finding::Doubled, "Exactly once, in order");
 }
 
 wrong_consumer! {
-    /// Puts what there is no room for at the wrong end of its queue.
+    /// Puts what there was no room for at the wrong end of its queue.
     struct Stack { peer: Peer, queue: VecDeque<u32> }
     |this, _, store, source, _| {
         this.queue.extend(take(store, &mut source, 64)?);
@@ -127,11 +127,11 @@ wrong_consumer! {
 #[test]
 fn items_are_reordered() {
     let check = consumer(items(), roomy(|peer| Stack { peer, queue: VecDeque::new() }));
-    accused(check, Finding::Reordered, "Exactly once, in order");
+    assert_found(check, Finding::Reordered, "Exactly once, in order");
 }
 
 wrong_consumer! {
-    /// A queue between the guest and its peer, as long as the guest likes.
+    /// Queues everything that the guest writes.
     struct UnboundedQueue { peer: Peer, queue: VecDeque<u32> }
     |this, cx, store, source, _| {
         this.queue.extend(take(store, &mut source, 64)?);
@@ -145,11 +145,11 @@ wrong_consumer! {
 #[test]
 fn a_queue_has_no_bound() {
     let make = narrow(|peer| UnboundedQueue { peer, queue: VecDeque::new() });
-    accused(consumer(items(), make).bound(2), Finding::Outran, "Backpressure");
+    assert_found(consumer(items(), make).bound(2), Finding::Outran, "Backpressure");
 }
 
 wrong_consumer! {
-    /// Makes room for all that is written.
+    /// Allocates room for everything that is written.
     struct GuestSized { peer: Peer }
     |this, _, store, source, _| {
         let items = take(store, &mut source, usize::MAX)?;
@@ -163,11 +163,11 @@ wrong_consumer! {
 #[test]
 fn a_buffer_is_allocated_by_the_guests_length() {
     let check = consumer(items(), roomy(|peer| GuestSized { peer })).memory(peak);
-    accused(check, Finding::GuestSizedMemory, "Bounded memory");
+    assert_found(check, Finding::GuestSizedMemory, "Bounded memory");
 }
 
 wrong_consumer! {
-    /// Sends to a peer that goes away after two writes: its error is returned, or else forgotten.
+    /// Sends to a peer that goes away after two writes. It returns the error, or swallows it.
     struct PeerGoesAway { peer: Peer, writes: usize, traps: bool, reports: Reports }
     |this, _, store, source, _| {
         let items = take(store, &mut source, 64)?;
@@ -176,7 +176,7 @@ wrong_consumer! {
             0..=2 => this.peer.send(items),
             _ if this.traps => return Poll::Ready(Err(wasmtime::Error::msg("peer went away"))),
             _ => {
-                this.reports.say(Reported::Ended);
+                this.reports.push(Reported::Ended);
                 return Poll::Ready(Ok(Dropped));
             }
         }
@@ -185,19 +185,19 @@ wrong_consumer! {
 }
 
 fn going_away(traps: bool, reports: Reports) -> Made<PeerGoesAway, u32> {
-    let said = reports.clone();
+    let pushed = reports.clone();
     let peer = Peer::new(usize::MAX);
-    Made::new(PeerGoesAway { peer, writes: 0, traps, reports }).reports(move || said.all())
+    Made::new(PeerGoesAway { peer, writes: 0, traps, reports }).reports(move || pushed.all())
 }
 
 #[test]
 fn an_error_traps_the_guest() {
     let check = consumer(items(), || going_away(true, Reports::default()));
-    accused(check.fails(), Finding::ErrorTrapped, "Items before the error");
+    assert_found(check.fails(), Finding::ErrorTrapped, "Items before the error");
 }
 
 #[test]
 fn an_error_is_lost() {
     let check = consumer(items(), || going_away(false, Reports::default()));
-    accused(check.fails(), Finding::ErrorLost, "Items before the error");
+    assert_found(check.fails(), Finding::ErrorLost, "Items before the error");
 }

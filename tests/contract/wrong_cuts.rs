@@ -1,5 +1,5 @@
-//! Consumers that hand what the guest writes to a receiver, as they are written in a hurry: each with one mistake in what
-//! the receiver can tell of the end. `Nothing` is the right one.
+//! Common mistakes of consumers that hand the data to a receiver: each shows it the wrong end. `Mistake::Nothing` is
+//! correct.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use wasmtime_streams_testing::{
     Check, Finding, Made, ReceiverEnd, Reported, StreamIn, consumer, consumer_in,
 };
 
-use crate::wrong::{ITEMS, accused, items, take};
+use crate::wrong::{ITEMS, assert_found, items, take};
 
 const RULE: &str = "Truncated is never complete";
 
-/// What the receiver of a hand-over is shown wrongly.
+/// What the receiver of a hand-over sees wrongly.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mistake {
     Nothing,
@@ -43,23 +43,23 @@ struct State {
     waker: Option<Waker>,
 }
 
-/// What the consumer, its receiver and the host share.
+/// The state that the consumer, its receiver and the host share.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<State>>);
 
 impl Shared {
-    fn look<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         f(&mut self.0.lock().unwrap())
     }
 
     fn wake(&self) {
-        let waker = self.look(|state| state.waker.take());
+        let waker = self.with(|state| state.waker.take());
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// The first end counts.
+    /// Sets the end; only the first one counts.
     fn end(&self, end: ReceiverEnd, reported: Reported) {
-        self.look(|state| {
+        self.with(|state| {
             if state.end.is_none() {
                 state.end = Some(end);
                 state.reports.push(reported);
@@ -68,10 +68,10 @@ impl Shared {
     }
 }
 
-/// Hands over what it takes. Its drop is the end of the data, unless the host has cancelled it before.
+/// Hands over what it takes. Its drop is the end of the data, unless the host cancelled it before.
 pub struct HandsOver {
     shared: Shared,
-    /// Is upgraded as long as the store is there.
+    /// Can be upgraded while the store exists.
     store: Option<Weak<()>>,
     left: usize,
     mistake: Mistake,
@@ -84,7 +84,7 @@ impl HandsOver {
             _ => Reported::Cut,
         };
         match self.mistake {
-            CancelShowsNothing => self.shared.look(|state| state.reports.push(reported)),
+            CancelShowsNothing => self.shared.with(|state| state.reports.push(reported)),
             CancelLooksComplete => self.shared.end(ReceiverEnd::Complete, reported),
             _ => self.shared.end(ReceiverEnd::Cut, reported),
         }
@@ -102,7 +102,7 @@ impl<D: 'static> StreamConsumer<D> for HandsOver {
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
         let this = self.get_mut();
-        let (room, cancelled) = this.shared.look(|state| (state.room, state.cancelled));
+        let (room, cancelled) = this.shared.with(|state| (state.room, state.cancelled));
         if cancelled && this.mistake != CancelIsIgnored {
             return Poll::Ready(Ok(Dropped));
         }
@@ -115,7 +115,7 @@ impl<D: 'static> StreamConsumer<D> for HandsOver {
             return Poll::Ready(Ok(Dropped));
         }
         if room == 0 && !finish {
-            this.shared.look(|state| state.waker = Some(cx.waker().clone()));
+            this.shared.with(|state| state.waker = Some(cx.waker().clone()));
             return Poll::Pending;
         }
         if room == 0 {
@@ -123,7 +123,7 @@ impl<D: 'static> StreamConsumer<D> for HandsOver {
         }
         let items = take(store, &mut source, room.min(this.left))?;
         this.left -= items.len();
-        this.shared.look(|state| {
+        this.shared.with(|state| {
             state.room = state.room.saturating_sub(items.len());
             state.received.extend(items);
         });
@@ -134,7 +134,7 @@ impl<D: 'static> StreamConsumer<D> for HandsOver {
 impl Drop for HandsOver {
     fn drop(&mut self) {
         let cancelled =
-            self.shared.look(|state| state.cancelled) && self.mistake != CancelIsIgnored;
+            self.shared.with(|state| state.cancelled) && self.mistake != CancelIsIgnored;
         let gone = self.store.as_ref().is_some_and(|store| store.upgrade().is_none());
         if cancelled || gone && self.mistake != TrapLooksComplete {
             self.cut();
@@ -153,14 +153,14 @@ fn hands_over(
     store: Option<Weak<()>>,
 ) -> Made<HandsOver, u32> {
     let shared = Shared::default();
-    shared.look(|state| state.room = room);
+    shared.with(|state| state.room = room);
     let [received, receiver, reports, cut, step] = std::array::from_fn(|_| shared.clone());
     let made = Made::new(HandsOver { shared, store, left: limit, mistake })
-        .received(move || received.look(|state| state.received.clone()))
-        .receiver_end(move || receiver.look(|state| state.end.unwrap_or(ReceiverEnd::Open)))
-        .reports(move || reports.look(|state| state.reports.clone()))
+        .received(move || received.with(|state| state.received.clone()))
+        .receiver_end(move || receiver.with(|state| state.end.unwrap_or(ReceiverEnd::Open)))
+        .reports(move || reports.with(|state| state.reports.clone()))
         .cut(move || {
-            cut.look(|state| state.cancelled = true);
+            cut.with(|state| state.cancelled = true);
             if mistake != CancelWakesNobody {
                 cut.wake();
             }
@@ -172,13 +172,13 @@ fn hands_over(
     made.step(move || {
         let more = steps > 0;
         steps -= usize::from(more);
-        step.look(|state| state.room += 2);
+        step.with(|state| state.room += 2);
         step.wake();
         more
     })
 }
 
-/// A receiver that gets room for two items at a time.
+/// A receiver that gets room for two items a step.
 pub fn narrow_hand_over(mistake: Mistake) -> Check<(), u32, StreamIn<HandsOver>> {
     consumer(items(), move || hands_over(mistake, usize::MAX, 0, None))
 }
@@ -188,9 +188,9 @@ pub fn roomy_hand_over(mistake: Mistake, limit: usize) -> Check<(), u32, StreamI
     consumer(items(), move || hands_over(mistake, limit, usize::MAX, None))
 }
 
-/// A hand-over that watches the store: the value in its data is dropped with it.
+/// A hand-over that watches the store by a value in its data, which is dropped with it.
 pub fn watching_hand_over(mistake: Mistake) -> Check<Option<Arc<()>>, u32, StreamIn<HandsOver>> {
-    // The kit makes the consumer first, and the data of its store then.
+    // The kit makes the consumer before the data of its store.
     let made = Rc::new(RefCell::new(None));
     let data = made.clone();
     consumer_in(
@@ -207,42 +207,42 @@ pub fn watching_hand_over(mistake: Mistake) -> Check<Option<Arc<()>>, u32, Strea
 
 #[test]
 fn a_cancel_is_shown_as_the_end() {
-    accused(narrow_hand_over(CancelLooksComplete), Finding::CutLooksComplete, RULE);
-    accused(roomy_hand_over(CancelLooksComplete, usize::MAX), Finding::CutLooksComplete, RULE);
+    assert_found(narrow_hand_over(CancelLooksComplete), Finding::CutLooksComplete, RULE);
+    assert_found(roomy_hand_over(CancelLooksComplete, usize::MAX), Finding::CutLooksComplete, RULE);
 }
 
 #[test]
 fn a_cancel_is_reported_as_the_end() {
-    accused(narrow_hand_over(CancelIsReportedAsTheEnd), Finding::CutLooksComplete, RULE);
+    assert_found(narrow_hand_over(CancelIsReportedAsTheEnd), Finding::CutLooksComplete, RULE);
 }
 
 #[test]
 fn an_end_in_order_is_shown_as_a_cut() {
-    accused(narrow_hand_over(EndLooksCut), Finding::EndLooksCut, RULE);
+    assert_found(narrow_hand_over(EndLooksCut), Finding::EndLooksCut, RULE);
 }
 
 #[test]
 fn a_limit_is_shown_as_the_end() {
-    accused(roomy_hand_over(LimitLooksComplete, 3).short(), Finding::CutLooksComplete, RULE);
+    assert_found(roomy_hand_over(LimitLooksComplete, 3).short(), Finding::CutLooksComplete, RULE);
 }
 
 #[test]
 fn a_trap_is_shown_as_the_end_although_the_store_is_watched() {
-    accused(watching_hand_over(TrapLooksComplete), Finding::CutLooksComplete, RULE);
+    assert_found(watching_hand_over(TrapLooksComplete), Finding::CutLooksComplete, RULE);
 }
 
 #[test]
 fn a_receiver_waits_for_ever_after_a_cancel() {
-    accused(narrow_hand_over(CancelShowsNothing), Finding::StaysOpen, RULE);
+    assert_found(narrow_hand_over(CancelShowsNothing), Finding::StaysOpen, RULE);
 }
 
 #[test]
 fn a_cancel_is_ignored() {
-    accused(narrow_hand_over(CancelIsIgnored), Finding::CutIgnored, "Completion");
-    accused(roomy_hand_over(CancelIsIgnored, usize::MAX), Finding::CutIgnored, "Completion");
+    assert_found(narrow_hand_over(CancelIsIgnored), Finding::CutIgnored, "Completion");
+    assert_found(roomy_hand_over(CancelIsIgnored, usize::MAX), Finding::CutIgnored, "Completion");
 }
 
 #[test]
 fn a_cancel_wakes_nobody() {
-    accused(narrow_hand_over(CancelWakesNobody), Finding::CutIgnored, "Completion");
+    assert_found(narrow_hand_over(CancelWakesNobody), Finding::CutIgnored, "Completion");
 }

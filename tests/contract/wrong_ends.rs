@@ -1,4 +1,4 @@
-//! Producers as they are written in a hurry, each with one mistake in what it delivers and how it ends.
+//! Common mistakes of producers in what they deliver and how they end, one in each.
 
 use std::task::Poll;
 
@@ -8,10 +8,10 @@ use wasmtime::component::{Destination, Resource, ResourceTable, ResourceType, Ve
 use wasmtime::error::Context as _;
 use wasmtime_streams_testing::{Finding, Made, Reported, producer, producer_in};
 
-use crate::wrong::{ITEMS, Reports, accused, full, items, peak, ready, wrong_producer};
+use crate::wrong::{ITEMS, Reports, assert_found, full, items, peak, ready, wrong_producer};
 
 wrong_producer! {
-    /// Takes the newest first.
+    /// Takes the newest item first.
     struct Stack { items: Vec<u32> }
     |this, _, store, dst, _| {
         let wanted = dst.remaining(store).unwrap_or(64).min(this.items.len());
@@ -24,11 +24,11 @@ wrong_producer! {
 #[test]
 fn items_are_reordered() {
     let check = producer(items(), || Made::new(Stack { items: items() }));
-    accused(check, Finding::Reordered, "Exactly once, in order");
+    assert_found(check, Finding::Reordered, "Exactly once, in order");
 }
 
 wrong_producer! {
-    /// Forgets to skip the last item that it gave.
+    /// Does not skip the last item that it gave.
     struct OffByOne { at: usize }
     |this, _, store, dst, _| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -42,11 +42,11 @@ wrong_producer! {
 #[test]
 fn an_item_is_doubled() {
     let check = producer(items(), || Made::new(OffByOne { at: 0 }));
-    accused(check, Finding::Doubled, "Exactly once, in order");
+    assert_found(check, Finding::Doubled, "Exactly once, in order");
 }
 
 wrong_producer! {
-    /// Fills a batch, and lets it go when the channel ends before it is full.
+    /// Fills a batch, and drops it when the channel ends before it is full.
     struct FullBatches { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -68,11 +68,11 @@ wrong_producer! {
 #[test]
 fn the_last_items_are_lost_at_the_end() {
     let check = producer(items(), ready(|rx| FullBatches { rx }));
-    accused(check, Finding::LostAtEnd, "The end goes with the last items");
+    assert_found(check, Finding::LostAtEnd, "The end goes with the last items");
 }
 
 wrong_producer! {
-    /// Never says that it is over.
+    /// Never ends.
     struct Endless { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         match this.rx.poll_recv(cx) {
@@ -90,12 +90,12 @@ wrong_producer! {
 #[test]
 fn the_end_never_comes() {
     let check = producer(items(), ready(|rx| Endless { rx })).short();
-    accused(check, Finding::NoEnd, "The end goes with the last items");
+    assert_found(check, Finding::NoEnd, "The end goes with the last items");
 }
 
 type Results = Rx<Result<u32, String>>;
 
-/// The items, and then an error.
+/// All items, and then an error.
 fn failing() -> Results {
     full(ITEMS.into_iter().map(Ok).chain([Err("the disk is gone".to_owned())]))
 }
@@ -115,7 +115,7 @@ wrong_producer! {
                 Poll::Ready(Ok(Completed))
             }
             Err(_) => {
-                this.reports.say(Reported::Failed);
+                this.reports.push(Reported::Failed);
                 Poll::Ready(Ok(Dropped))
             }
         }
@@ -127,7 +127,7 @@ fn an_error_overtakes_the_items_before_it() {
     let check = producer(items(), || {
         Made::new(CollectsResults { rx: failing(), reports: Reports::default() })
     });
-    accused(check.fails(), Finding::ErrorOvertook, "Items before the error");
+    assert_found(check.fails(), Finding::ErrorOvertook, "Items before the error");
 }
 
 /// One item, or the error.
@@ -145,7 +145,7 @@ fn one(
 }
 
 wrong_producer! {
-    /// Returns its error to Wasmtime.
+    /// Returns the error of its source to Wasmtime.
     struct ErrorToWasmtime { rx: Results }
     |this, _, store, dst, _| {
         Poll::Ready(match dst.remaining(store) {
@@ -158,11 +158,11 @@ wrong_producer! {
 #[test]
 fn an_error_traps_the_guest() {
     let check = producer(items(), || Made::new(ErrorToWasmtime { rx: failing() }));
-    accused(check.fails().short(), Finding::ErrorTrapped, "Items before the error");
+    assert_found(check.fails().short(), Finding::ErrorTrapped, "Items before the error");
 }
 
 wrong_producer! {
-    /// Prints its error, and ends as if all was well.
+    /// Prints its error, and ends in order.
     struct PrintsErrors { rx: Results, reports: Reports }
     |this, _, store, dst, _| {
         if dst.remaining(store) == Some(0) {
@@ -170,7 +170,7 @@ wrong_producer! {
         }
         Poll::Ready(Ok(one(&mut this.rx, &mut dst).unwrap_or_else(|error| {
             println!("error: {error}");
-            this.reports.say(Reported::Ended);
+            this.reports.push(Reported::Ended);
             Dropped
         })))
     }
@@ -183,16 +183,16 @@ fn an_error_is_lost() {
         let made = Made::new(PrintsErrors { rx: failing(), reports: reports.clone() });
         made.reports(move || reports.all())
     });
-    accused(check.fails().short(), Finding::ErrorLost, "Items before the error");
+    assert_found(check.fails().short(), Finding::ErrorLost, "Items before the error");
 }
 
 wrong_producer! {
-    /// Reports its end when it is asked for items that it has not.
+    /// Reports its end only when it is asked for items and has none.
     struct ReportsWhenAsked { items: Vec<u32>, reports: Reports }
     |this, _, store, dst, _| {
         let wanted = dst.remaining(store).unwrap_or(64);
         if this.items.is_empty() && wanted > 0 {
-            this.reports.say(Reported::Ended);
+            this.reports.push(Reported::Ended);
             return Poll::Ready(Ok(Dropped));
         }
         let to = wanted.min(this.items.len());
@@ -202,13 +202,13 @@ wrong_producer! {
 }
 
 #[test]
-fn nobody_hears_that_the_guest_went_away() {
+fn the_end_is_not_reported_when_the_guest_leaves() {
     let check = producer(items(), || {
         let reports = Reports::default();
         let made = Made::new(ReportsWhenAsked { items: items(), reports: reports.clone() });
         made.reports(move || reports.all())
     });
-    accused(check, Finding::EndNotReported, "Completion");
+    assert_found(check, Finding::EndNotReported, "Completion");
 }
 
 #[test]
@@ -217,17 +217,17 @@ fn a_completion_never_resolves() {
         let made = Made::new(ReportsWhenAsked { items: items(), reports: Reports::default() });
         made.drive(std::future::pending())
     });
-    accused(check, Finding::EndNotReported, "Completion");
+    assert_found(check, Finding::EndNotReported, "Completion");
 }
 
 wrong_producer! {
-    /// Reports its end, and again when it is dropped.
+    /// Reports its end, and reports it again in its drop.
     struct ReportsInDrop { items: Vec<u32>, reports: Reports }
     |this, _, store, dst, _| {
         let to = dst.remaining(store).unwrap_or(64).min(this.items.len());
         dst.set_buffer(this.items.drain(..to).collect::<Vec<_>>().into());
         if this.items.is_empty() {
-            this.reports.say(Reported::Ended);
+            this.reports.push(Reported::Ended);
             return Poll::Ready(Ok(Dropped));
         }
         Poll::Ready(Ok(Completed))
@@ -236,7 +236,7 @@ wrong_producer! {
 
 impl Drop for ReportsInDrop {
     fn drop(&mut self) {
-        self.reports.say(Reported::Ended);
+        self.reports.push(Reported::Ended);
     }
 }
 
@@ -247,11 +247,11 @@ fn the_end_is_reported_twice() {
         let made = Made::new(ReportsInDrop { items: items(), reports: reports.clone() });
         made.reports(move || reports.all())
     });
-    accused(check, Finding::EndReportedTwice, "Completion");
+    assert_found(check, Finding::EndReportedTwice, "Completion");
 }
 
 wrong_producer! {
-    /// Makes room for what the guest may take.
+    /// Allocates room for everything that the guest may take.
     struct GuestSized { rx: Rx<u32> }
     |this, _, store, dst, _| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -267,13 +267,13 @@ wrong_producer! {
 #[test]
 fn a_buffer_is_allocated_by_the_guests_length() {
     let check = producer(items(), ready(|rx| GuestSized { rx })).memory(peak);
-    accused(check, Finding::GuestSizedMemory, "Bounded memory");
+    assert_found(check, Finding::GuestSizedMemory, "Bounded memory");
 }
 
 #[derive(Debug)]
 struct File;
 
-/// Makes resources of all files when it is first asked, or those that a zero-length read announces.
+/// Makes the resources of all files at the first read, or on a zero-length read the next one.
 struct Ahead {
     files: usize,
     all: bool,
@@ -314,7 +314,7 @@ fn resources_of(all: bool) {
             })
         })
         .leftovers(|table| usize::from(!table.is_empty()));
-    accused(check, Finding::ResourceLeft, "Resources are created on delivery");
+    assert_found(check, Finding::ResourceLeft, "Resources are created on delivery");
 }
 
 #[test]

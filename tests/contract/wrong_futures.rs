@@ -1,4 +1,4 @@
-//! Producers and consumers of futures as they are written in a hurry, each with one mistake.
+//! Common mistakes of producers and consumers of futures, one in each.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,7 +8,7 @@ use wasmtime::component::{FutureConsumer, FutureProducer, Source};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams_testing::{Finding, Made, future_consumer, future_producer};
 
-use crate::wrong::{Peer, accused, narrow};
+use crate::wrong::{Peer, assert_found, narrow};
 
 /// How a cancel goes wrong.
 #[derive(Clone, Copy, PartialEq)]
@@ -52,36 +52,44 @@ impl<D> FutureProducer<D> for Producer {
 }
 
 #[track_caller]
-fn producer_accused(mistake: Mistake, finding: Finding, rule: &str) {
+fn assert_found_in_producer(mistake: Mistake, finding: Finding, rule: &str) {
     let check = future_producer(7, move || {
         let (tx, rx) = unbounded_channel();
         let mut left = 1;
         Made::new(Producer { rx, mistake }).step(move || {
-            // The sender stays.
+            // The sender stays open.
             left > 0 && tx.send(7).is_ok() && std::mem::take(&mut left) > 0
         })
     });
-    accused(check, finding, rule);
+    assert_found(check, finding, rule);
 }
 
 #[test]
 fn finish_is_ignored_by_a_producer() {
-    producer_accused(IgnoresFinish, Finding::PendingOnFinish, "Cancellation keeps the stream");
+    assert_found_in_producer(
+        IgnoresFinish,
+        Finding::PendingOnFinish,
+        "Cancellation keeps the stream",
+    );
 }
 
 #[test]
 fn a_producer_registers_no_waker() {
-    producer_accused(NoWaker, Finding::LostWakeup, "Register the current waker");
+    assert_found_in_producer(NoWaker, Finding::LostWakeup, "Register the current waker");
 }
 
 #[test]
 fn a_cancelled_read_loses_the_value() {
-    producer_accused(LosesOnCancel, Finding::LostOnCancel, "Cancellation keeps the stream");
+    assert_found_in_producer(LosesOnCancel, Finding::LostOnCancel, "Cancellation keeps the stream");
 }
 
 #[test]
 fn a_producer_has_no_value_although_nobody_cancelled() {
-    producer_accused(CancelsItself, Finding::CancelledUnasked, "Cancellation keeps the stream");
+    assert_found_in_producer(
+        CancelsItself,
+        Finding::CancelledUnasked,
+        "Cancellation keeps the stream",
+    );
 }
 
 struct Consumer {
@@ -107,7 +115,7 @@ where
         match mistake {
             TakesNothing => return Poll::Ready(Ok(())),
             NoWaker if peer.room() == 0 && !finish => return Poll::Pending,
-            // It takes the value first, and waits for room then.
+            // Takes the value before it waits for room.
             LosesOnCancel if taken.is_none() => source.read(store, taken)?,
             LosesOnCancel => {}
             _ if finish && *mistake != IgnoresFinish => return Poll::Ready(Ok(())),
@@ -126,27 +134,31 @@ where
 }
 
 #[track_caller]
-fn consumer_accused(mistake: Mistake, finding: Finding, rule: &str) {
+fn assert_found_in_consumer(mistake: Mistake, finding: Finding, rule: &str) {
     let check = future_consumer(7, narrow(move |peer| Consumer { peer, mistake, taken: None }));
-    accused(check, finding, rule);
+    assert_found(check, finding, rule);
 }
 
 #[test]
 fn finish_is_ignored_by_a_consumer() {
-    consumer_accused(IgnoresFinish, Finding::PendingOnFinish, "Cancellation keeps the stream");
+    assert_found_in_consumer(
+        IgnoresFinish,
+        Finding::PendingOnFinish,
+        "Cancellation keeps the stream",
+    );
 }
 
 #[test]
 fn a_consumer_registers_no_waker() {
-    consumer_accused(NoWaker, Finding::LostWakeup, "Register the current waker");
+    assert_found_in_consumer(NoWaker, Finding::LostWakeup, "Register the current waker");
 }
 
 #[test]
 fn a_cancelled_write_loses_the_value() {
-    consumer_accused(LosesOnCancel, Finding::Miscounted, "Exact partial writes");
+    assert_found_in_consumer(LosesOnCancel, Finding::Miscounted, "Exact partial writes");
 }
 
 #[test]
 fn a_consumer_completes_without_the_value() {
-    consumer_accused(TakesNothing, Finding::CompletedWithNothing, "No empty completions");
+    assert_found_in_consumer(TakesNothing, Finding::CompletedWithNothing, "No empty completions");
 }

@@ -1,5 +1,4 @@
-//! Producers and consumers of items that are handles, as they are written in a hurry: each leaves some of them raw, where
-//! nobody can close them any more.
+//! Common mistakes with items that are handles: each leaves some of them raw, where nobody can close them any more.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -16,29 +15,29 @@ use wasmtime_streams_testing::{
     Check, Finding, Item, Made, StreamIn, StreamOut, consumer, consumer_in, producer,
 };
 
-use crate::wrong::accused;
+use crate::wrong::assert_found;
 
 const RULE: &str = "Resources are created on delivery";
 
-/// What becomes of a batch.
+/// What happens to a batch.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Batch {
-    /// Each is closed in the poll that takes it.
+    /// Each handle is closed in the poll that takes it.
     Closed,
-    /// Each is read by the host.
+    /// The host reads each stream.
     Piped,
-    /// They are kept as they are, and dropped with the consumer.
+    /// The handles are kept raw, and dropped with the consumer.
     KeptRaw,
-    /// The third one is refused, and the rest of its batch closed.
+    /// The third handle is refused, and the rest of its batch closed.
     RefusedAndClosed,
-    /// The third one is refused, and the rest of its batch dropped.
+    /// The third handle is refused, and the rest of its batch dropped.
     RefusedAndDropped,
-    /// They are handed on one in a poll; what is left when the stream is cut short is dropped.
+    /// One handle a poll is handed on. What is left when the stream is cut is dropped.
     HandedOnSlowly,
 }
 use Batch::*;
 
-/// Reads all that is written, and forgets it.
+/// Reads everything, and discards it.
 struct Drain;
 
 impl<D: 'static> StreamConsumer<D> for Drain {
@@ -57,7 +56,7 @@ impl<D: 'static> StreamConsumer<D> for Drain {
     }
 }
 
-/// What the host does to a consumer.
+/// How the host controls a consumer.
 #[derive(Default)]
 struct Host {
     cancelled: bool,
@@ -75,7 +74,7 @@ fn change(host: &Shared, f: impl FnOnce(&mut Host)) {
     waker.into_iter().for_each(Waker::wake);
 }
 
-/// Takes streams.
+/// A consumer of streams.
 pub struct Nested {
     batch: Batch,
     raw: VecDeque<StreamReader<u32>>,
@@ -128,7 +127,7 @@ impl<D: 'static> StreamConsumer<D> for Nested {
     }
 }
 
-/// Five streams, whose writable ends the guest has.
+/// Five streams. The guest has their writable ends.
 pub fn nested(batch: Batch) -> Check<(), StreamReader<u32>, StreamIn<Nested>> {
     consumer(vec![0; 5], move || {
         let host = Shared::default();
@@ -149,20 +148,20 @@ pub fn nested(batch: Batch) -> Check<(), StreamReader<u32>, StreamIn<Nested>> {
 
 #[test]
 fn streams_are_kept_raw_until_the_consumer_is_dropped() {
-    accused(nested(KeptRaw), Finding::HandleLeft, RULE);
+    assert_found(nested(KeptRaw), Finding::HandleLeft, RULE);
 }
 
 #[test]
 fn the_rest_of_a_batch_is_dropped_when_one_is_refused() {
-    accused(nested(RefusedAndDropped), Finding::HandleLeft, RULE);
+    assert_found(nested(RefusedAndDropped), Finding::HandleLeft, RULE);
 }
 
 #[test]
 fn the_rest_of_a_batch_is_dropped_when_the_host_cancels() {
-    accused(nested(HandedOnSlowly), Finding::HandleLeft, RULE);
+    assert_found(nested(HandedOnSlowly), Finding::HandleLeft, RULE);
 }
 
-/// Takes items that the host has made, and drops them or not.
+/// Takes items that the host made, and closes or drops them.
 pub struct Takes<T> {
     kept: Vec<T>,
     close: fn(&mut T, StoreContextMut<'_, ResourceTable>) -> Result<()>,
@@ -191,7 +190,7 @@ impl<T: Item> StreamConsumer<ResourceTable> for Takes<T> {
     }
 }
 
-/// Futures, which the host has made for the guest to pass on.
+/// Futures that the host made, which the guest passes on.
 pub fn futures(
     closes: bool,
 ) -> Check<ResourceTable, FutureReader<u32>, StreamIn<Takes<FutureReader<u32>>>> {
@@ -211,7 +210,7 @@ pub fn futures(
 #[derive(Debug)]
 pub struct File;
 
-/// Resources, which the host has made for the guest to pass on.
+/// Resources that the host made, which the guest passes on.
 pub fn files(
     deletes: bool,
 ) -> Check<ResourceTable, Resource<File>, StreamIn<Takes<Resource<File>>>> {
@@ -239,15 +238,15 @@ pub fn files(
 
 #[test]
 fn futures_are_kept_raw() {
-    accused(futures(false), Finding::HandleLeft, RULE);
+    assert_found(futures(false), Finding::HandleLeft, RULE);
 }
 
 #[test]
 fn resources_are_kept_raw() {
-    accused(files(false), Finding::ResourceLeft, RULE);
+    assert_found(files(false), Finding::ResourceLeft, RULE);
 }
 
-/// Never gives anything.
+/// Never produces anything.
 struct Silent;
 
 impl<D: 'static> StreamProducer<D> for Silent {
@@ -265,7 +264,7 @@ impl<D: 'static> StreamProducer<D> for Silent {
     }
 }
 
-/// Gives streams, which it makes when they are read, or all of them when it is first asked.
+/// Gives streams. Makes each when it is read, or all of them at the first read.
 pub struct Gives {
     left: usize,
     ahead: bool,
@@ -301,5 +300,5 @@ pub fn gives(ahead: bool) -> Check<(), StreamReader<u32>, StreamOut<Gives>> {
 
 #[test]
 fn streams_are_made_ahead_of_the_guest() {
-    accused(gives(true), Finding::HandleLeft, RULE);
+    assert_found(gives(true), Finding::HandleLeft, RULE);
 }

@@ -1,4 +1,4 @@
-//! Producers as they are written in a hurry, each with one mistake in how it answers.
+//! Common mistakes in how producers answer, one in each.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -7,10 +7,10 @@ use tokio::sync::mpsc::UnboundedReceiver as Rx;
 use wasmtime::component::StreamResult::{Completed, Dropped};
 use wasmtime_streams_testing::{Finding, Made, producer};
 
-use crate::wrong::{ITEMS, accused, batch, fed, full, items, nothing, ready, wrong_producer};
+use crate::wrong::{ITEMS, assert_found, batch, fed, full, items, nothing, ready, wrong_producer};
 
 wrong_producer! {
-    /// Gives the one item that the channel gave.
+    /// Gives one item a poll.
     struct OneAtATime { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         if dst.remaining(store) == Some(0) {
@@ -30,11 +30,11 @@ wrong_producer! {
 #[test]
 fn one_item_a_poll() {
     let check = producer(items(), ready(|rx| OneAtATime { rx }));
-    accused(check, Finding::PartlyFilled, "Fill each operation");
+    assert_found(check, Finding::PartlyFilled, "Fill each operation");
 }
 
 wrong_producer! {
-    /// Hands over each chunk as it comes.
+    /// Hands over each chunk as it arrives.
     struct ForwardsChunks { rx: Rx<Vec<u32>> }
     |this, cx, store, dst, finish| {
         if dst.remaining(store) == Some(0) {
@@ -55,14 +55,14 @@ wrong_producer! {
 fn an_empty_chunk_completes_with_nothing() {
     let chunks = || full([vec![1, 2, 3], vec![], vec![4, 5, 6], vec![7]]);
     let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() })).short();
-    accused(check, Finding::CompletedWithNothing, "No empty completions");
+    assert_found(check, Finding::CompletedWithNothing, "No empty completions");
 }
 
 #[test]
 fn a_chunk_is_handed_over_whole() {
     let chunks = || full([ITEMS.to_vec()]);
     let check = producer(items(), move || Made::new(ForwardsChunks { rx: chunks() }));
-    accused(check, Finding::Overfilled, "Bounded memory");
+    assert_found(check, Finding::Overfilled, "Bounded memory");
 }
 
 wrong_producer! {
@@ -85,7 +85,7 @@ wrong_producer! {
 #[test]
 fn pending_without_a_waker() {
     let check = producer(items(), fed(|rx| NoWaker { rx }));
-    accused(check, Finding::LostWakeup, "Register the current waker");
+    assert_found(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_producer! {
@@ -109,9 +109,9 @@ wrong_producer! {
 }
 
 #[test]
-fn pending_that_wakes_itself_all_the_time() {
+fn pending_that_always_wakes_itself() {
     let check = producer(items(), fed(|rx| WakesItself { rx }));
-    accused(check, Finding::Spins, "Register the current waker");
+    assert_found(check, Finding::Spins, "Register the current waker");
 }
 
 #[derive(Default)]
@@ -156,11 +156,11 @@ fn a_waker_that_is_kept_from_an_earlier_poll() {
             more
         })
     });
-    accused(check, Finding::LostWakeup, "Register the current waker");
+    assert_found(check, Finding::LostWakeup, "Register the current waker");
 }
 
 wrong_producer! {
-    /// Hands over what it has, and waits for the rest of what is wanted.
+    /// Hands over what it has, and waits for the rest.
     struct WaitsForTheRest { rx: Rx<u32>, given: usize }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -180,5 +180,5 @@ wrong_producer! {
 #[test]
 fn pending_after_producing() {
     let check = producer(items(), fed(|rx| WaitsForTheRest { rx, given: 0 }));
-    accused(check, Finding::PendingAfterProducing, "Register the current waker");
+    assert_found(check, Finding::PendingAfterProducing, "Register the current waker");
 }

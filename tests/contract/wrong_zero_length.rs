@@ -1,4 +1,4 @@
-//! Producers and consumers as they are written in a hurry, each with one mistake about zero-length operations.
+//! Common mistakes with zero-length operations, one in each producer or consumer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,12 @@ use wasmtime::component::StreamResult::{Cancelled, Completed, Dropped};
 use wasmtime_streams_testing::{Finding, Made, consumer, producer};
 
 use crate::wrong::{
-    ITEMS, Peer, accused, batch, fed, full, items, nothing, ready, roomy, take, wrong_consumer,
-    wrong_producer,
+    ITEMS, Peer, assert_found, batch, fed, full, items, nothing, ready, roomy, take,
+    wrong_consumer, wrong_producer,
 };
 
 wrong_producer! {
-    /// Never asks how much is wanted.
+    /// Ignores how much is wanted.
     struct ForgetsZeroLength { rx: Rx<u32> }
     |this, cx, _, dst, finish| {
         match this.rx.poll_recv(cx) {
@@ -31,11 +31,11 @@ wrong_producer! {
 #[test]
 fn a_zero_length_read_takes_an_item() {
     let check = producer(items(), fed(|rx| ForgetsZeroLength { rx }));
-    accused(check, Finding::TookOnZeroLength, "Zero-length reads");
+    assert_found(check, Finding::TookOnZeroLength, "Zero-length reads");
 }
 
 wrong_producer! {
-    /// Takes "nothing was read" for the end, as one does with readers.
+    /// Takes "nothing was read" for the end, as with readers.
     struct EmptyIsTheEnd { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
@@ -52,11 +52,11 @@ wrong_producer! {
 #[test]
 fn a_zero_length_read_is_taken_for_the_end() {
     let check = producer(items(), fed(|rx| EmptyIsTheEnd { rx }));
-    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+    assert_found(check, Finding::ZeroLengthRead, "Zero-length reads");
 }
 
 wrong_producer! {
-    /// Waits for the guest to have room, which a zero-length read never has.
+    /// Waits until the guest has room, which it never has in a zero-length read.
     struct WaitsForRoom { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         match dst.remaining(store) {
@@ -74,13 +74,13 @@ wrong_producer! {
 }
 
 #[test]
-fn a_zero_length_read_never_comes_back() {
+fn a_zero_length_read_hangs() {
     let check = producer(items(), fed(|rx| WaitsForRoom { rx }));
-    accused(check, Finding::ZeroLengthRead, "Zero-length reads");
+    assert_found(check, Finding::ZeroLengthRead, "Zero-length reads");
 }
 
 wrong_producer! {
-    /// Says that it is ready, whenever it is asked.
+    /// Always answers that it is ready.
     struct AlwaysReady { rx: Rx<u32> }
     |this, cx, store, dst, finish| {
         match batch(&mut this.rx, dst.remaining(store).unwrap_or(64), cx) {
@@ -95,21 +95,21 @@ wrong_producer! {
 }
 
 #[test]
-fn a_guest_that_asks_until_it_is_told_the_end_spins() {
+fn a_guest_that_asks_until_the_end_spins() {
     let check = producer(items(), ready(|rx| AlwaysReady { rx }));
-    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+    assert_found(check, Finding::SpinsAtEnd, "Zero-length reads");
     let check = producer(items(), fed(|rx| AlwaysReady { rx }));
-    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+    assert_found(check, Finding::SpinsAtEnd, "Zero-length reads");
 }
 
 #[test]
 fn a_guest_that_asks_an_empty_stream_spins() {
     let check = producer(Vec::new(), || Made::new(AlwaysReady { rx: full([]) }));
-    accused(check, Finding::SpinsAtEnd, "Zero-length reads");
+    assert_found(check, Finding::SpinsAtEnd, "Zero-length reads");
 }
 
 wrong_producer! {
-    /// Looks ahead by an item whenever it is asked.
+    /// Looks ahead by one item on every zero-length read.
     struct TakesAhead { rx: Rx<u32>, next: Option<u32>, taken: Arc<AtomicUsize> }
     |this, cx, store, dst, finish| {
         let wanted = dst.remaining(store).unwrap_or(64);
@@ -130,13 +130,13 @@ wrong_producer! {
 }
 
 #[test]
-fn the_first_question_takes_an_item_ahead() {
+fn the_first_zero_length_read_looks_ahead() {
     let check = producer(items(), || {
         let taken = Arc::new(AtomicUsize::new(0));
         let made = Made::new(TakesAhead { rx: full(ITEMS), next: None, taken: taken.clone() });
         made.taken(move || taken.load(Ordering::Relaxed))
     });
-    accused(check, Finding::LookedAhead, "Zero-length reads");
+    assert_found(check, Finding::LookedAhead, "Zero-length reads");
 }
 
 wrong_consumer! {
@@ -153,7 +153,7 @@ wrong_consumer! {
 #[test]
 fn a_zero_length_write_panics() {
     let check = consumer(items(), || Made::new(FirstOfNothing { peer: Peer::new(64) }));
-    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+    assert_found(check, Finding::ZeroLengthWrite, "Zero-length writes");
 }
 
 wrong_consumer! {
@@ -171,7 +171,7 @@ wrong_consumer! {
 #[test]
 fn a_zero_length_write_traps() {
     let check = consumer(items(), roomy(|peer| RefusesNothing { peer }));
-    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+    assert_found(check, Finding::ZeroLengthWrite, "Zero-length writes");
 }
 
 wrong_consumer! {
@@ -190,7 +190,7 @@ wrong_consumer! {
 #[test]
 fn a_zero_length_write_hangs() {
     let check = consumer(items(), roomy(|peer| WaitsForItems { peer }));
-    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+    assert_found(check, Finding::ZeroLengthWrite, "Zero-length writes");
 }
 
 wrong_consumer! {
@@ -208,7 +208,7 @@ wrong_consumer! {
 #[test]
 fn a_zero_length_write_is_taken_for_the_end() {
     let check = consumer(items(), roomy(|peer| NothingIsTheEnd { peer }));
-    accused(check, Finding::ZeroLengthWrite, "Zero-length writes");
+    assert_found(check, Finding::ZeroLengthWrite, "Zero-length writes");
 }
 
 wrong_consumer! {
@@ -222,5 +222,5 @@ wrong_consumer! {
 #[test]
 fn a_zero_length_write_sends_an_empty_chunk() {
     let check = consumer(items(), roomy(|peer| SendsWhatCame { peer }));
-    accused(check, Finding::EmptyChunk, "Zero-length writes");
+    assert_found(check, Finding::EmptyChunk, "Zero-length writes");
 }

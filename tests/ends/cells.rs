@@ -1,4 +1,4 @@
-//! The cells of a row: each end that there can be, whatever the host does with a completion, with an operation under way and
+//! The cells of a row: each end, for everything that the host can do with a completion, with an operation under way and
 //! without.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use crate::adapters::{Can, Leaves, Row};
 use crate::host::Host;
 use crate::live::{Live, Stuck, World};
 use crate::made::GIVEN;
-use crate::table::{Answer, Ending, Kind, Moved, Resolves, SINKS, SOURCES, Told};
+use crate::table::{Answer, Ending, Kind, Moved, Reported, Resolves, SINKS, SOURCES};
 
 /// What the host does with the completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub enum Completes {
     Without,
     /// It is dropped as soon as the guest has the stream.
     Dropped,
-    /// It is kept, and awaited when all is over.
+    /// It is kept, and awaited once everything is over.
     Kept,
     Awaited,
-    /// An executor has it, and drops the object after that.
+    /// An executor awaits it, and drops the object then.
     Driven,
 }
 
@@ -45,7 +45,7 @@ pub struct Cell {
     pub row: &'static Row,
     pub ending: &'static Ending,
     pub completes: Completes,
-    /// An operation is under way.
+    /// Whether an operation is under way.
     pub parked: bool,
 }
 
@@ -66,14 +66,14 @@ impl Cell {
         self.row.can.contains(&can)
     }
 
-    fn told(&self) -> Told {
+    fn reported(&self) -> Reported {
         if self.has_completion() { self.ending.with } else { self.ending.without }
     }
 
     fn applies(&self) -> bool {
         let source = self.is_source();
         let stored = self.can(Can::StandInAStore);
-        if self.told() == Told::None
+        if self.reported() == Reported::None
             || (self.has_completion() && stored)
             || (self.parked && !self.can(Can::Wait))
         {
@@ -83,35 +83,35 @@ impl Cell {
             Kind::DataEnds | Kind::LateCancel if source => !self.can(Can::GoOnForEver),
             Kind::DataEnds | Kind::GuestLeaves | Kind::GuestTraps | Kind::StoreGoes => true,
             Kind::ObjectFails => self.can(Can::Fail),
-            // What buffers has called its step before it waits.
+            // A sink that buffers has called its step before the operation waits.
             Kind::StepFails => self.can(Can::Step) && !(self.parked && self.can(Can::Buffer)),
             Kind::OtherSideLeaves => self.row.leaves != Leaves::Nobody,
             Kind::Abort if source => self.can(Can::BeAborted),
             Kind::DriveDropped => self.completes == Completes::Driven,
-            // No operation is under way any more, or none was.
+            // No operation is under way.
             Kind::Abort | Kind::LateCancel => !self.parked && !stored,
             _ => !stored,
         }
     }
 
     pub fn reason(&self) -> EndReason {
-        match self.told() {
-            Told::Is(reason) => reason,
-            Told::Given => GIVEN,
-            Told::ByAdapter | Told::None => match self.row.leaves {
+        match self.reported() {
+            Reported::Is(reason) => reason,
+            Reported::Given => GIVEN,
+            Reported::ByAdapter | Reported::None => match self.row.leaves {
                 Leaves::Is(reason) => reason,
                 Leaves::Unnoticed | Leaves::Nobody => Finished,
             },
         }
     }
 
-    /// Whether somebody awaits the completion in the end.
+    /// Whether the completion is awaited at last.
     pub fn resolves(&self) -> bool {
         let dropped = self.kind() == Kind::DriveDropped;
         !dropped && !matches!(self.completes, Completes::Without | Completes::Dropped)
     }
 
-    /// Whether somebody awaits it all the time.
+    /// Whether the completion is awaited from the beginning.
     pub fn is_awaited(&self) -> bool {
         self.resolves() && self.completes != Completes::Kept
     }
@@ -121,17 +121,17 @@ impl Cell {
         self.resolves() && !self.is_source() && matches!(self.reason(), Finished | LimitReached)
     }
 
-    /// Nothing has ended by it.
+    /// Whether the stream goes on.
     pub fn is_unnoticed(&self) -> bool {
         self.kind() == Kind::OtherSideLeaves && self.row.leaves == Leaves::Unnoticed
     }
 
-    /// How many items a sink that buffers has taken of the operation that waits.
+    /// How many items a buffering sink has taken of the waiting operation.
     pub fn taken(&self) -> u32 {
         u32::from(self.can(Can::Buffer))
     }
 
-    /// How the operation is answered that sees the end, if the guest still has one.
+    /// The answer to the operation that sees the end, if the guest still has its end.
     pub fn code(&self) -> Option<Code> {
         let count = |moved| match moved {
             Moved::Nothing => 0,
@@ -155,23 +155,23 @@ impl Debug for Cell {
     }
 }
 
-/// What was tried, and what was not as the tables say.
+/// How many cells were run, and how they differ from the tables.
 #[derive(Default)]
 pub struct Report {
     cells: usize,
-    complaints: Vec<String>,
+    mismatches: Vec<String>,
 }
 
 impl Report {
     pub fn compare<T: PartialEq + Debug>(&mut self, cell: &Cell, what: &str, seen: T, expected: T) {
         if seen != expected {
-            let complaint = format!("{cell:?}: {what}: {seen:?}, expected {expected:?}");
-            self.complaints.push(complaint);
+            let mismatch = format!("{cell:?}: {what}: {seen:?}, expected {expected:?}");
+            self.mismatches.push(mismatch);
         }
     }
 }
 
-/// A store that goes away with streams in it.
+/// Runs cells in a store that is dropped with their streams in it.
 fn run_to_the_end_of_a_store(host: &Host, cells: &[Cell], traps: bool, report: &mut Report) {
     let lives = RefCell::new(Vec::new());
     let result = Setup::new(StoreToken::new()).run(async |guest: &World<'_>| {
@@ -188,13 +188,13 @@ fn run_to_the_end_of_a_store(host: &Host, cells: &[Cell], traps: bool, report: &
     let lives = lives.into_inner();
     match result.0 {
         Ok(result) if lives.len() == cells.len() => assert_eq!(result.is_err(), traps),
-        other => report.complaints.push(format!("{:?}: {other:?}", cells.get(lives.len()))),
+        other => report.mismatches.push(format!("{:?}: {other:?}", cells.get(lives.len()))),
     }
     report.cells += lives.len();
     lives.into_iter().for_each(|live| live.outlive(host, report));
 }
 
-/// A store that lives on; another one after a cell that gets stuck.
+/// Runs cells in a store that outlives their streams. After a cell that gets stuck, the rest get a new store.
 fn run_in_a_store(host: &Host, cells: VecDeque<Cell>, report: &mut Report) {
     let (cells, report) = (RefCell::new(cells), RefCell::new(report));
     while !cells.borrow().is_empty() {
@@ -208,18 +208,18 @@ fn run_in_a_store(host: &Host, cells: VecDeque<Cell>, report: &mut Report) {
                 let ran = live.run(guest, host, &mut one).await;
                 let mut all = report.borrow_mut();
                 all.cells += one.cells;
-                all.complaints.extend(one.complaints);
+                all.mismatches.extend(one.mismatches);
                 ran?;
             }
         });
-        let complaint = match result.0 {
+        let mismatch = match result.0 {
             Ok(Ok(Ok(()))) => continue,
             Ok(Ok(Err(Stuck))) | Err(executor::Stalled) => {
                 "an operation is not answered".to_owned()
             }
             Ok(Err(trap)) => format!("{trap:?}"),
         };
-        report.borrow_mut().complaints.push(format!("{:?}: {complaint}", current.get()));
+        report.borrow_mut().mismatches.push(format!("{:?}: {mismatch}", current.get()));
     }
 }
 
@@ -241,14 +241,14 @@ pub fn run(row: &'static Row) {
     }
     let rest = cells.iter().filter(|cell| cell.ending.resolves != Resolves::WithTheStore);
     run_in_a_store(&host, rest.copied().collect(), &mut report);
-    let Report { cells: ran, complaints } = report;
-    // Seen with `--show-output`.
+    let Report { cells: ran, mismatches } = report;
+    // Shown by `--show-output`.
     println!("{}: {ran} cells", row.name);
     assert!(
-        complaints.is_empty(),
+        mismatches.is_empty(),
         "{} of {ran} cells:\n{}",
-        complaints.len(),
-        complaints.join("\n")
+        mismatches.len(),
+        mismatches.join("\n")
     );
     assert_eq!(ran, cells.len());
 }

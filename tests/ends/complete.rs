@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use wasmtime_streams::EndReason::{Finished, LimitReached};
 
-use crate::constructors::{complaints, handoffs, public_constructors};
-use crate::table::{Closing, Ending, Kind, Resolves, Told};
+use crate::constructors::{handoffs, mismatches, public_constructors};
+use crate::table::{Closing, Ending, Kind, Reported, Resolves};
 use crate::{adapters, table, values};
 
-/// What has no row of its own.
+/// Functions without a row of their own.
 const MADE_OF_OTHERS: &[&str] = &[
-    // `from_guest_reader` and `to_guest_writer`.
+    // Made of `from_guest_reader` and `to_guest_writer`.
     "tokio_io_duplex",
     // The same stream in another store, with the same object.
     "relay_splice",
     "relay_splice_items",
-    // `from_guest_value_consumer`, in a store: a test of its own.
+    // `from_guest_value_consumer`, made in a store: `values.rs` has a test of it.
     "from_guest_value",
 ];
 
@@ -30,28 +30,28 @@ fn no_adapter_is_missing_from_the_matrix() {
     let mut constructors = public_constructors();
     constructors.append(&mut handoffs());
     for name in MADE_OF_OTHERS {
-        assert!(constructors.remove(*name), "there is no {name}");
+        assert!(constructors.remove(*name), "no constructor is named {name}");
     }
     let rows: BTreeSet<_> = names().map(str::to_owned).collect();
-    assert_eq!(rows.len(), names().count(), "two rows have one name");
-    let complaints = complaints(&constructors, &rows);
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert_eq!(rows.len(), names().count(), "two rows have the same name");
+    let mismatches = mismatches(&constructors, &rows);
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }
 
 #[test]
 fn every_end_has_a_row_for_each_direction() {
     let kinds = |table: &[Ending]| table.iter().map(|ending| ending.kind).collect::<Vec<_>>();
     assert_eq!(kinds(table::SOURCES), Kind::ALL);
-    // That a guest drops its end is the end of the data.
+    // A guest that drops its end is the end of the data.
     let sinks: Vec<_> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::GuestLeaves).collect();
     assert_eq!(kinds(table::SINKS), sinks);
 }
 
 #[test]
-fn what_the_tables_say_of_an_end_is_of_one_piece() {
-    // Rule "Completion": a sink is closed at the end of the data and at a limit, and at nothing else.
+fn the_tables_do_not_contradict_each_other() {
+    // Rule "Completion": a sink is closed at the end of the data and at a limit, and never otherwise.
     for ending in table::SOURCES.iter().chain(table::SINKS) {
-        let in_order = matches!(ending.with, Told::Is(Finished | LimitReached));
+        let in_order = matches!(ending.with, Reported::Is(Finished | LimitReached));
         let closes = ending.closing != Closing::Source && in_order;
         assert_eq!(ending.closing == Closing::Closed, closes, "{ending:?}");
         let with_the_store = matches!(ending.kind, Kind::GuestTraps | Kind::StoreGoes);

@@ -1,4 +1,4 @@
-//! A runtime whose clock and reactor stand still until a test moves them on, beside the kit's executor.
+//! A runtime whose clock and reactor move only when a test moves them, beside the kit's executor.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use tokio::task::yield_now;
 
-/// How long a deadline or an idle timeout is, by that clock.
+/// The deadline and the idle timeout, by that clock.
 pub const TIME: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Host(pub Rc<Runtime>);
 
 impl Host {
-    /// With one thread for what blocks, so that what was given to it before is done before what is given to it now.
+    /// With one thread for blocking work, so that jobs run in the order in which they were given.
     pub fn new() -> Self {
         let mut builder = Builder::new_current_thread();
         Self(Rc::new(
@@ -33,19 +33,19 @@ impl Host {
         self.0.block_on(yield_now());
     }
 
-    /// Lets a deadline and an idle timeout pass.
+    /// Lets a deadline and an idle timeout expire.
     pub fn pass(&self) {
         self.0.block_on(tokio::time::advance(TIME + Duration::from_millis(1)));
         self.turn();
     }
 }
 
-/// Polls once, for nobody.
+/// Polls once, with a waker that does nothing.
 pub fn now<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Polls a future once, for nobody.
+/// Polls a future once, with a waker that does nothing.
 pub fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     match now(|cx| pin!(future).poll(cx)) {
         Poll::Ready(output) => Some(output),
@@ -53,8 +53,8 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Polls once, for the task that it stands in.
-pub async fn look<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+/// Polls once, with the waker of the current task.
+pub async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     poll_fn(|cx| {
         Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
             Poll::Ready(output) => Some(output),

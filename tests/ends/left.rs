@@ -1,4 +1,4 @@
-//! Who receives what a sink hands on has left, and only then does the guest end its stream in order.
+//! The receiver behind a sink leaves before the guest ends its stream in order.
 
 use wasmtime_streams::EndReason::{Finished, ReceiverDropped};
 use wasmtime_streams::StoreToken;
@@ -6,20 +6,20 @@ use wasmtime_streams_testing::{Setup, executor};
 
 use crate::adapters::{Can, Leaves, SINKS};
 use crate::cells::Completes;
-use crate::host::{Host, look};
+use crate::host::{Host, poll_once};
 use crate::made::Plan;
 use crate::table::Kind;
 
 #[test]
-fn data_that_nobody_has_received_has_not_come_to_its_end() {
-    // Rule "Completion": a result future of the guest's says so.
+fn a_receiver_that_leaves_early_is_the_end_though_the_guest_finishes() {
+    // Rule "Completion": the guest's result future gets this end.
     let host = Host::new();
     let _entered = host.enter();
-    let told = |row: &&crate::adapters::Row| {
+    let has_receiver = |row: &&crate::adapters::Row| {
         row.leaves == Leaves::Is(ReceiverDropped) && !row.can.contains(&Can::StandInAStore)
     };
-    let mut said = Vec::new();
-    for row in SINKS.iter().filter(told) {
+    let mut ends = Vec::new();
+    for row in SINKS.iter().filter(has_receiver) {
         let script = Setup::new(StoreToken::new()).run::<u8, _>(async |guest| {
             let plan = Plan::new(Kind::OtherSideLeaves, Completes::Kept, false);
             let mut open = (row.make)(&host, &plan);
@@ -30,11 +30,11 @@ fn data_that_nobody_has_received_has_not_come_to_its_end() {
             guest.drop_writable(stream).await;
             executor::idle().await;
             let ended = open.seen.unwrap().lock().unwrap().ended.clone();
-            assert_eq!(ended, [Finished], "{}: the guest has ended its stream", row.name);
-            look(given.done.as_mut().unwrap()).await.expect("it has ended").end
+            assert_eq!(ended, [Finished], "{}: `ended` of the sink", row.name);
+            poll_once(given.done.as_mut().unwrap()).await.expect("the completion is pending").end
         });
-        said.push((row.name, script.0.expect("nothing waits for ever").unwrap()));
+        ends.push((row.name, script.0.expect("stalled").unwrap()));
     }
-    assert!(said.len() > 5);
-    assert!(said.iter().all(|(_, end)| *end == ReceiverDropped), "{said:?}");
+    assert!(ends.len() > 5);
+    assert!(ends.iter().all(|(_, end)| *end == ReceiverDropped), "{ends:?}");
 }

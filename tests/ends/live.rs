@@ -1,4 +1,4 @@
-//! A cell whose stream is open: ends it, and looks at what each side is told.
+//! Runs one cell: opens its stream, ends it, and checks what each side sees.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -7,17 +7,17 @@ use wasmtime_streams::{CancelHandle, StoreToken};
 use wasmtime_streams_testing::{Code, Guest, executor};
 
 use crate::cells::{Cell, Completes, Report};
-use crate::host::{Host, look};
+use crate::host::{Host, poll_once};
 use crate::made::{Done, Open, Peer, Plan, Resolved};
 use crate::spy::Spied;
 use crate::table::{Kind, Resolves};
 
 pub type World<'a> = Guest<'a, StoreToken, u8>;
 
-/// So often what runs elsewhere is moved on before somebody is taken to wait for ever.
+/// How often other threads and the reactor are given a turn before a wait counts as endless.
 const STEPS: usize = 20;
 
-/// A guest that waits for ever, or that got another answer than one that begins: nothing more can be asked of it.
+/// An operation waits for ever or got an unexpected answer, so the store is of no more use.
 #[derive(Debug)]
 pub struct Stuck;
 
@@ -33,7 +33,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Gives the stream to the guest, or takes it, and moves a part of the data.
+    /// Gives the stream to the guest, or takes the guest's, and moves some items.
     pub async fn begin(guest: &World<'_>, host: &Host, cell: Cell) -> Result<Self, Stuck> {
         let plan = Plan::new(cell.kind(), cell.completes, cell.parked);
         let Open { give, peer, shape, seen } = (cell.row.make)(host, &plan);
@@ -72,7 +72,7 @@ impl Live {
         Ok(live)
     }
 
-    /// Of the operation that is to see the end.
+    /// The length of the operation that sees the end.
     fn len(&self) -> u32 {
         match (self.cell.is_source(), self.cell.kind()) {
             (true, _) => 4,
@@ -120,7 +120,7 @@ impl Live {
         self.cancel.iter().for_each(CancelHandle::cancel);
     }
 
-    /// Whether it is the guest that ends the stream.
+    /// Whether the guest ends the stream.
     fn guest_ends_it(&self) -> bool {
         match self.cell.kind() {
             Kind::GuestLeaves => true,
@@ -129,7 +129,7 @@ impl Live {
         }
     }
 
-    /// Lets happen what is to end the stream. What it answers is the guest's own cancel.
+    /// Ends the stream. Returns the answer to the guest's own cancel, if it made one.
     async fn end(&mut self, guest: &World<'_>, host: &Host) -> Option<Code> {
         let source = self.cell.is_source();
         let mut cancelled = None;
@@ -158,7 +158,7 @@ impl Live {
             }
             Kind::OtherSideLeaves => self.peer.leave(),
             Kind::Abort if source => self.peer.abort(),
-            // Done by the guest, as it was given, or by the store.
+            // The guest has done it, `give` has done it, or the store does it.
             Kind::DataEnds | Kind::GuestLeaves => {}
             Kind::Abort | Kind::GuestTraps | Kind::StoreGoes => {}
         }
@@ -167,15 +167,15 @@ impl Live {
         cancelled
     }
 
-    /// Waits for the completion, beside the other side.
+    /// Waits for the completion while the other side goes on.
     async fn resolve(&mut self, host: &Host) -> Option<Resolved> {
         let done = self.done.as_mut()?;
         for _ in 0..STEPS {
-            if let Some(resolved) = look(done).await {
+            if let Some(resolved) = poll_once(done).await {
                 self.done = None;
                 return Some(resolved);
             }
-            // What is to be closed may have to be written out before.
+            // A sink may have to write out the rest before it can be closed.
             if self.cell.closes() {
                 self.peer.take();
             }
@@ -186,7 +186,7 @@ impl Live {
         None
     }
 
-    /// Runs the cell in a store that lives on.
+    /// Runs the cell in a store that outlives the stream.
     pub async fn run(
         mut self,
         guest: &World<'_>,
@@ -198,8 +198,8 @@ impl Live {
             && cell.is_awaited()
             && cell.kind() != Kind::Abort
         {
-            let early = look(done).await.map(|resolved| resolved.end);
-            report.compare(&cell, "the completion, before the end", early, None);
+            let early = poll_once(done).await.map(|resolved| resolved.end);
+            report.compare(&cell, "the completion before the end", early, None);
         }
         let cancelled = self.end(guest, host).await;
         let mut resolved = None;
@@ -208,7 +208,7 @@ impl Live {
                 resolved = self.resolve(host).await;
                 report.compare(&cell, "the completion resolves at once", resolved.is_some(), true);
             } else if matches!(cell.kind(), Kind::Cancel | Kind::DriveDropped) {
-                self.look_at_object(false, report);
+                self.check_object(false, report);
             }
         }
         let code = match cell.code() {
@@ -226,30 +226,30 @@ impl Live {
             self.drop_end(guest).await;
         }
         if cell.completes == Completes::Kept {
-            // What is told at once does not wait for it.
-            self.look_at_object(false, report);
-            self.look_at_peer_if_told_at_once(report);
+            // The object and the other side see some ends although the completion is not awaited.
+            self.check_object(false, report);
+            self.check_peer_if_it_sees_the_end_at_once(report);
         }
         if resolved.is_none() {
             resolved = self.resolve(host).await;
         }
-        self.look_at_completion(resolved, report);
+        self.check_completion(resolved, report);
         if !left {
             self.drop_end(guest).await;
         }
         self.peer.step();
-        self.look_at_object(cell.closes(), report);
-        self.look_at_peer(false, report);
+        self.check_object(cell.closes(), report);
+        self.check_peer(false, report);
         Ok(())
     }
 
-    /// Looks at a stream whose store is gone.
+    /// Checks a stream whose store is gone.
     pub fn outlive(mut self, host: &Host, report: &mut Report) {
         let cell = self.cell;
         self.moved += if cell.parked { cell.taken() } else { 0 };
         if cell.completes == Completes::Kept {
-            self.look_at_object(false, report);
-            self.look_at_peer_if_told_at_once(report);
+            self.check_object(false, report);
+            self.check_peer_if_it_sees_the_end_at_once(report);
         }
         let mut resolved = None;
         if let Some(mut done) = self.done.take() {
@@ -262,43 +262,43 @@ impl Live {
                 host.turn();
             }
         }
-        self.look_at_completion(resolved, report);
+        self.check_completion(resolved, report);
         self.peer.step();
-        self.look_at_object(cell.closes(), report);
-        self.look_at_peer(false, report);
+        self.check_object(cell.closes(), report);
+        self.check_peer(false, report);
     }
 
-    /// Looks at what the completion says, and at the other side as long as the host has the object, and then drops it.
-    fn look_at_completion(&mut self, resolved: Option<Resolved>, report: &mut Report) {
+    /// Checks the result of the completion, and the other side while the host has the object. Then drops the object.
+    fn check_completion(&mut self, resolved: Option<Resolved>, report: &mut Report) {
         let cell = self.cell;
         if !cell.resolves() {
             return;
         }
-        let said = resolved.as_ref().map(|resolved| (resolved.end, resolved.moved));
+        let result = resolved.as_ref().map(|resolved| (resolved.end, resolved.moved));
         let expected = Some((cell.reason(), u64::from(self.moved)));
-        report.compare(&cell, "the completion says", said, expected);
-        self.look_at_object(cell.closes(), report);
-        self.look_at_peer(cell.completes != Completes::Driven, report);
+        report.compare(&cell, "the completion", result, expected);
+        self.check_object(cell.closes(), report);
+        self.check_peer(cell.completes != Completes::Driven, report);
         self.done = None;
     }
 
-    /// Looks at what the source or sink was told.
-    fn look_at_object(&self, closed: bool, report: &mut Report) {
+    /// Checks the end that the source or sink got.
+    fn check_object(&self, closed: bool, report: &mut Report) {
         if let Some(seen) = &self.seen {
             let seen = seen.lock().unwrap();
-            report.compare(&self.cell, "`ended` is told", &seen.ended, &vec![self.cell.reason()]);
+            report.compare(&self.cell, "`ended` got", &seen.ended, &vec![self.cell.reason()]);
             report.compare(&self.cell, "the sink is closed", seen.closed, closed);
         }
     }
 
-    fn look_at_peer_if_told_at_once(&mut self, report: &mut Report) {
-        if self.cell.row.tells_at_once() {
-            self.look_at_peer(true, report);
+    fn check_peer_if_it_sees_the_end_at_once(&mut self, report: &mut Report) {
+        if self.cell.row.shows_end_at_once() {
+            self.check_peer(true, report);
         }
     }
 
-    /// Looks at what the other side sees. `kept`: there is the object, wherever.
-    fn look_at_peer(&mut self, kept: bool, report: &mut Report) {
+    /// Checks what the other side sees. `kept`: the object still exists.
+    fn check_peer(&mut self, kept: bool, report: &mut Report) {
         let cell = self.cell;
         let gone = match cell.kind() {
             Kind::OtherSideLeaves => true,
@@ -307,7 +307,7 @@ impl Live {
         };
         let Some(expected) = cell.row.sees(cell.reason(), cell.closes(), kept) else { return };
         let mut last = None;
-        // What comes over the loopback device may take a moment.
+        // What was sent over the loopback device may take a moment.
         for _ in 0..STEPS {
             let Some(sees) = self.peer.sees().filter(|_| !gone) else { break };
             last = Some(sees);
@@ -317,8 +317,8 @@ impl Live {
             self.peer.step();
         }
         if let Some(sees) = last {
-            let when = if kept { "while the object is there" } else { "once it is dropped" };
-            report.compare(&cell, &format!("the other side sees, {when}"), sees, expected);
+            let when = if kept { "while the object is there" } else { "after its drop" };
+            report.compare(&cell, &format!("the other side sees {when}"), sees, expected);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Makes of an adapter what a cell of the matrix needs: the layer that is to end the stream, a completion or none, and a
-//! look at what the adapter is told.
+//! Makes the stream of a cell: an adapter with the layer that ends the stream, with or without a completion, and with a
+//! spy on what the core calls.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -24,16 +24,16 @@ use crate::host::TIME;
 use crate::spy::{Spied, Spy};
 use crate::table::Kind;
 
-/// What `until` and `abort` are given.
+/// The reason given to `until` and `abort`.
 pub const GIVEN: EndReason = EndReason::TimedOut;
 
-/// What is to be tried.
+/// What a cell tries.
 pub struct Plan {
     pub kind: Kind,
     pub completes: Completes,
     pub parked: bool,
     pub token: CancellationToken,
-    /// Fails the step from now on.
+    /// Makes the step fail from now on.
     pub failing: Arc<AtomicBool>,
     until: RefCell<Option<oneshot::Sender<()>>>,
 }
@@ -54,7 +54,7 @@ impl Plan {
         drop(self.until.take());
     }
 
-    /// A step with store access, which fails when it is told to.
+    /// A step with store access, which fails once `failing` is set.
     pub fn step<A, B, F>(
         &self,
         map: F,
@@ -77,25 +77,25 @@ impl Plan {
 pub enum Sees {
     /// Nothing of it.
     Open,
-    /// Of a sink: the end of the data.
+    /// A sink's: the end of the data.
     End,
-    /// Of a sink: that it was cut short, and why.
+    /// A sink's: the stream was cut, and why.
     Cut(EndReason),
-    /// Of a source: that nobody reads any more.
+    /// A source's: nobody reads any more.
     Gone,
 }
 
-/// The other side of a host object. What a row of the tables does not ask for need not be there.
+/// The other side of a host object. A method that no cell of a row calls need not be implemented.
 pub trait Peer {
-    /// Of a source: an item arrives.
+    /// Source: an item arrives.
     fn give(&mut self) {
-        unreachable!("nothing feeds it");
+        unreachable!("it has no feeder");
     }
 
-    /// Of a sink: takes all that is there, and so makes room.
+    /// Sink: takes everything that is there, which makes room.
     fn take(&mut self) {}
 
-    /// Of a source: the data comes to its end.
+    /// Source: the data ends.
     fn finish(&mut self) {
         unreachable!("it has no end");
     }
@@ -105,45 +105,45 @@ pub trait Peer {
         unreachable!("it cannot fail");
     }
 
-    /// The other side goes away, without a word.
+    /// The other side goes away without an error.
     fn leave(&mut self) {
-        unreachable!("there is nobody");
+        unreachable!("it has no other side");
     }
 
-    /// Of a source: the other side says that it goes away in the midst of the data.
+    /// Source: the other side cuts the data.
     fn abort(&mut self) {
-        unreachable!("it cannot say so");
+        unreachable!("it cannot abort");
     }
 
-    /// Moves on what runs on other threads.
+    /// Gives other threads a turn.
     fn step(&mut self) {}
 
-    /// `None` if it has gone away itself.
+    /// `None` if it went away itself.
     fn sees(&mut self) -> Option<Sees>;
 }
 
-/// How a sink takes what the guest writes.
+/// How much of the guest's writes a sink takes.
 #[derive(Clone, Copy)]
 pub struct Shape {
-    /// So many writes of one item complete before one waits, if the plan has one that waits.
+    /// How many writes of one item complete before one waits, if the plan wants one that waits.
     pub room: u32,
     pub flush: Flush,
 }
 
 impl Shape {
     pub const SOURCE: Self = Self { room: 0, flush: Flush::EachOp };
-    /// It takes what it has room for.
+    /// It takes only what it has room for.
     pub const EXACT: Self = Self { room: 2, flush: Flush::EachOp };
-    /// To flush it would wait for the other side.
+    /// A flush would wait for the other side.
     pub const UNFLUSHED: Self = Self { flush: Flush::OnClose, ..Self::EXACT };
 
-    /// How many items pass before the stream is to end.
+    /// How many items move before the end.
     pub fn first(self, parked: bool) -> u32 {
         if parked { self.room } else { 1 }
     }
 }
 
-/// How a stream ended, with the object for as long as the host keeps it.
+/// How a stream ended. The host keeps the object with it.
 pub struct Resolved {
     pub end: EndReason,
     pub moved: u64,
@@ -155,7 +155,7 @@ pub type Done = Pin<Box<dyn Future<Output = Resolved>>>;
 /// A stream that the guest has.
 #[derive(Default)]
 pub struct Given {
-    /// Of a source.
+    /// A source's stream.
     pub reader: Option<StreamReader<u8>>,
     pub done: Option<Done>,
     pub cancel: Option<CancelHandle>,
@@ -163,17 +163,17 @@ pub struct Given {
 
 type Give = dyn FnOnce(StoreContextMut<'_, StoreToken>, Option<StreamReader<u8>>) -> Given;
 
-/// A stream that is ready to be given to the guest, or, of a sink, to be given the guest's.
+/// A stream that can be given to the guest; a sink's waits for the guest's stream.
 pub struct Open {
     pub give: Box<Give>,
     pub peer: Box<dyn Peer>,
     pub shape: Shape,
-    /// Where it can be looked at.
+    /// The spy on the source or sink, if there is one.
     pub seen: Option<Spied>,
 }
 
-/// What the host does with a completion.
-fn settled<S, E>(done: Completion<S, E>, completes: Completes) -> Done
+/// Awaits the completion, or has it driven.
+fn awaited<S, E>(done: Completion<S, E>, completes: Completes) -> Done
 where
     S: Unpin + Send + 'static,
     E: Send + 'static,
@@ -183,9 +183,9 @@ where
     }
     let mut task = None;
     let driven = done.driven_by(|drive| task = Some(drive));
-    task.expect("it was given")
+    task.expect("`driven_by` calls its executor")
         .then(|()| driven)
-        .map(|done| resolved(done.expect("it was driven")))
+        .map(|done| resolved(done.expect("the task has run")))
         .boxed_local()
 }
 
@@ -193,7 +193,7 @@ fn resolved<S: 'static, E: 'static>(done: Completed<S, E>) -> Resolved {
     Resolved { end: done.end.reason(), moved: done.moved, _object: Box::new(done) }
 }
 
-/// Puts the layer around a producer or consumer that is to end the stream.
+/// Puts the layer that ends the stream around a producer or consumer.
 macro_rules! layered {
     ($plan:ident, $object:expr, $limit:expr) => {{
         let object = $object;
@@ -208,7 +208,7 @@ macro_rules! layered {
     }};
 }
 
-/// What gives `$object` to a store, with a completion or without.
+/// A closure that gives `$object` to a store, with or without a completion.
 macro_rules! give {
     ($plan:ident, $object:ident, |$store:ident, $reader:ident| $give:expr) => {{
         let completes = $plan.completes;
@@ -223,7 +223,7 @@ macro_rules! give {
                     let done = done.watch_store($store.as_context().data());
                     let cancel = Some(done.cancel_handle());
                     let reader = $give;
-                    Given { reader, done: Some(settled(done, completes)), cancel }
+                    Given { reader, done: Some(awaited(done, completes)), cancel }
                 })
             }
         };
@@ -231,12 +231,12 @@ macro_rules! give {
     }};
 }
 
-/// What pipes the guest's stream into `$object`, or ends that in its place.
+/// A closure that pipes the guest's stream into `$object`, or aborts `$object` in its place.
 macro_rules! pipe {
     ($plan:ident, $object:ident) => {{
         let aborts = $plan.kind == Kind::Abort;
         give!($plan, $object, |store, reader| {
-            let mut reader = reader.expect("the guest's");
+            let mut reader = reader.expect("a sink gets the guest's stream");
             if aborts {
                 $object.abort(GIVEN);
                 reader.close(&mut store).unwrap();
@@ -260,7 +260,7 @@ where
     Open { give, peer: Box::new(peer), shape: Shape::SOURCE, seen: Some(seen) }
 }
 
-/// `map` makes bytes of the items at their delivery.
+/// `map` makes bytes of the items on delivery.
 pub fn item_source<S>(
     plan: &Plan,
     producer: ItemProducer<S>,
@@ -298,7 +298,7 @@ where
     Open { give: pipe!(plan, consumer), peer: Box::new(peer), shape, seen: Some(seen) }
 }
 
-/// `map` makes the sink's items of bytes as they are received.
+/// `map` makes the sink's items of bytes on receipt.
 pub fn item_sink<S>(
     plan: &Plan,
     consumer: ItemConsumer<S>,
@@ -314,7 +314,7 @@ where
     Open { seen: Some(seen), ..received(plan, consumer, shape, peer) }
 }
 
-/// The same for a consumer whose receiving step is all that it does: there is nothing to look at.
+/// The same for a consumer that has only a receiving step, and no sink for a spy.
 pub fn received<S, V>(
     plan: &Plan,
     consumer: ItemConsumer<S, u8, V>,

@@ -1,9 +1,9 @@
-//! The matrix of ends: every adapter, in both directions, under everything that can end its stream.
+//! The matrix of ends: every adapter, in both directions, with everything that can end its stream.
 //!
-//! `table.rs` says what each end is to the guest and to the host, `adapters.rs` what the other side of each adapter sees of it.
-//! Each row of the latter is a test, which runs all cells: each end that there can be, with a completion and without, with an
-//! operation under way and without. `docs/ends.md` shows the same tables, and is compared with them.
-#![allow(unreachable_pub)] // the support is written as a library would be
+//! `table.rs` has what the guest and the host see of each end, `adapters.rs` what the other side of each adapter sees.
+//! Each row of the latter is a test that runs all cells: every end, with a completion and without, with an operation
+//! under way and without. `page.rs` compares the tables with `docs/ends.md`.
+#![allow(unreachable_pub)] // shared with other targets
 
 mod adapters;
 mod cells;

@@ -1,4 +1,4 @@
-//! The page "How streams end" of the documentation shows the tables of this matrix, and nothing else.
+//! The page "How streams end" shows exactly the tables of this matrix.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,7 @@ fn the_page_shows_what_ends_a_stream() {
     assert_eq!(rows("what ends it", 1), endings(table::SINKS));
 }
 
-/// What the page calls a row: an address, and what tells it apart from others of the same constructor.
+/// What the page calls a row: an address, with a variant where a constructor has several rows.
 fn label(name: &str) -> String {
     let addresses = addresses().into_iter().chain(handoff_addresses());
     let bases = addresses.map(|address| (address.replace("::", "_"), address));
@@ -57,26 +57,26 @@ fn labels(cell: &str) -> Vec<String> {
     cell.split(", ").map(one).collect()
 }
 
-/// By label, what the columns of a table say; what stands in the columns of `prose` has to be there.
+/// The columns `facts` of a table, by label. The columns `prose` only must not be empty.
 fn shown(heading: &str, facts: &[usize], prose: &[usize]) -> BTreeMap<String, Vec<String>> {
     let mut shown = BTreeMap::new();
     for row in rows(heading, 0) {
         for column in prose {
             assert!(row[*column].len() > 3, "{row:?}");
         }
-        let said: Vec<_> = facts.iter().map(|column| row[*column].clone()).collect();
+        let expected: Vec<_> = facts.iter().map(|column| row[*column].clone()).collect();
         for label in labels(&row[0]) {
             assert!(
-                shown.insert(label.clone(), said.clone()).is_none(),
-                "{label} stands there twice"
+                shown.insert(label.clone(), expected.clone()).is_none(),
+                "{label} is listed twice"
             );
         }
     }
     shown
 }
 
-/// By label, what the rows of the matrix say. A row that says what that of its constructor says need not be shown.
-fn said(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
+/// The rows of the matrix, by label. A variant that equals the row of its constructor need not be on the page.
+fn expected(rows: &[Row]) -> BTreeMap<String, Vec<String>> {
     let all: BTreeMap<_, _> = rows.iter().map(|row| (label(row.name), facts(row))).collect();
     let same = |label: &String, facts: &Vec<String>| {
         let base = label.split_once(" (").and_then(|(base, _)| all.get(base));
@@ -113,34 +113,34 @@ fn facts(row: &Row) -> Vec<String> {
         AtEnd::Nothing => "nothing",
         AtEnd::Nobody => "—",
     };
-    let (at_cut, told) = match at_cut {
+    let (at_cut, is_told) = match at_cut {
         AtCut::TellsWhy => ("the cut and its reason, at once", true),
         AtCut::LooksLikeTheEnd => ("the end, once it is dropped", false),
         AtCut::Nothing => ("nothing", false),
         AtCut::Nobody => ("—", true),
     };
-    let instead = if told { "—" } else { "something else" };
+    let instead = if is_told { "—" } else { "something else" };
     vec![at_end.to_owned(), at_cut.to_owned(), leaves, instead.to_owned()]
 }
 
 #[test]
-fn the_page_shows_what_feeds_a_source_sees() {
-    assert_eq!(shown("source", &[2, 3], &[1]), said(adapters::SOURCES));
+fn the_page_shows_what_the_feeder_of_a_source_sees() {
+    assert_eq!(shown("source", &[2, 3], &[1]), expected(adapters::SOURCES));
 }
 
 #[test]
-fn the_page_shows_what_receives_from_a_sink_sees_and_what_to_use_where_that_is_not_enough() {
+fn the_page_shows_what_the_receiver_of_a_sink_sees_and_the_alternatives() {
     let mut shown = shown("sink", &[2, 3, 4, 5], &[1]);
     for instead in shown.values_mut().filter_map(|facts| facts.last_mut()) {
         if instead.len() > 3 {
             *instead = "something else".to_owned();
         }
     }
-    assert_eq!(shown, said(adapters::SINKS));
+    assert_eq!(shown, expected(adapters::SINKS));
 }
 
 #[test]
-fn the_page_shows_what_becomes_of_a_future_without_a_value() {
+fn the_page_shows_how_a_future_without_a_value_ends() {
     let source = |row: &values::Source| (label(row.name), vec![row.lacks.text().to_owned()]);
     let sources: BTreeMap<_, _> = values::SOURCES.iter().map(source).collect();
     assert_eq!(shown("future", &[2], &[1]), sources);
@@ -150,8 +150,8 @@ fn the_page_shows_what_becomes_of_a_future_without_a_value() {
 }
 
 #[test]
-fn the_links_of_the_page_lead_to_what_they_are_named_after() {
-    // rustdoc sees whether they lead somewhere.
+fn the_links_of_the_page_lead_where_their_names_say() {
+    // rustdoc checks that they lead somewhere.
     let page = page();
     let mut links = BTreeSet::new();
     for line in page.lines().filter(|line| line.starts_with("[`")) {

@@ -1,4 +1,4 @@
-//! What `docs/ends.md` advises for TCP, where a socket that is only dropped says that the data is complete.
+//! Checks the advice of `docs/ends.md` for TCP, where a peer takes a dropped socket for the end of the data.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use wasmtime_streams::sockets;
 use wasmtime_streams_testing::Setup;
 
-use crate::host::{Host, look};
+use crate::host::{Host, poll_once};
 use crate::peers::sockets::{settle, tcp};
 
-/// Whether the peer is told of a cut.
+/// Whether the peer sees a reset.
 fn is_reset(host: &Host, mut peer: TcpStream) -> bool {
     settle(host);
     peer.set_nonblocking(false).unwrap();
@@ -23,8 +23,8 @@ fn is_reset(host: &Host, mut peer: TcpStream) -> bool {
 }
 
 #[test]
-fn a_cut_is_told_to_a_tcp_peer_by_a_reset_of_the_socket_that_is_handed_back() {
-    // Rule "Truncated is never complete". The third way is what that is for.
+fn a_host_can_reset_the_tcp_socket_that_a_cut_hands_back() {
+    // Rule "Truncated is never complete". Without the reset, the third case, a cut looks like the end.
     for (cut, resets) in [(false, true), (true, true), (true, false)] {
         let host = Host::new();
         let _entered = host.enter();
@@ -39,13 +39,13 @@ fn a_cut_is_told_to_a_tcp_peer_by_a_reset_of_the_socket_that_is_handed_back() {
                 guest.drop_writable(stream).await;
                 wasmtime_streams_testing::executor::idle().await;
             }
-            let done = look(&mut done).await.expect("it has ended");
+            let done = poll_once(&mut done).await.expect("the completion is pending");
             assert_eq!(done.end.is_finished(), !cut);
             if resets && !done.end.is_finished() {
                 done.inner.get_ref().set_zero_linger().unwrap();
             }
         });
-        script.0.expect("nothing waits for ever").unwrap();
+        script.0.expect("stalled").unwrap();
         assert_eq!(is_reset(&host, peer), cut && resets);
     }
 }

@@ -1,4 +1,4 @@
-//! Hands on everything to a source or sink, and keeps what the core told it.
+//! Wraps a source or sink, and records what the core calls.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use wasmtime_streams::{ByteSink, ByteSource, End, EndReason, ItemSink, ItemSource, Take, Then};
 
-/// What the core told.
+/// What the core has called.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub ended: Vec<EndReason>,

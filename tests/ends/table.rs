@@ -1,4 +1,4 @@
-//! What ends a stream, and what each side is then told. `docs/ends.md` shows these tables; a test compares the two.
+//! What ends a stream, and what each side sees then. `docs/ends.md` shows these tables; `page.rs` compares them.
 
 use wasmtime_streams::EndReason::{
     self, Abandoned, Cancelled, Failed, Finished, LimitReached, PeerDropped, TimedOut,
@@ -47,10 +47,10 @@ impl Kind {
     ];
 }
 
-/// How an operation of the guest's is answered.
+/// How a guest operation is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// There is none: the guest's end is gone.
+    /// Not at all: the guest's end is gone.
     None,
     Dropped(Moved),
     Cancelled(Moved),
@@ -60,41 +60,41 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
     Nothing,
-    /// What the object had taken of it by then: nothing, if it takes only what it has room for.
+    /// What the object has taken by then: nothing, if it takes only what it has room for.
     Taken,
-    /// What was still allowed, or what the step refused.
+    /// What the limit still allowed, or what the step refused.
     Rest,
 }
 
-/// What `ended` of the source or sink is told; with a completion that says the same.
+/// The reason that `ended` of the source or sink gets. A completion resolves to the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Reported {
     Is(EndReason),
     /// The reason that the host gave.
     Given,
-    /// It depends on the adapter: see its row.
+    /// It depends on the adapter, and is in its row.
     ByAdapter,
-    /// It takes a completion.
+    /// This end needs a completion.
     None,
 }
 
-/// When it is told, and a completion resolves that is awaited.
+/// When `ended` is called, and an awaited completion resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolves {
-    /// While no operation is under way, too.
+    /// Also while no operation is under way.
     AtOnce,
     /// With the operation that is under way, or the next one.
     ByOperation,
     WithTheStore,
 }
 
-/// What becomes of a sink that has a completion.
+/// Whether a completion closes its sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// It is a source.
+    /// There is none: it is a source.
     Source,
     Closed,
-    /// It is handed back as it is.
+    /// The completion hands it back without closing it.
     Open,
 }
 
@@ -104,8 +104,8 @@ pub struct Ending {
     pub kind: Kind,
     pub under_way: Answer,
     pub next: Answer,
-    pub without: Told,
-    pub with: Told,
+    pub without: Reported,
+    pub with: Reported,
     pub resolves: Resolves,
     pub closing: Closing,
 }
@@ -114,8 +114,8 @@ const fn ending(
     kind: Kind,
     under_way: Answer,
     next: Answer,
-    without: Told,
-    with: Told,
+    without: Reported,
+    with: Reported,
     resolves: Resolves,
     closing: Closing,
 ) -> Ending {
@@ -126,8 +126,8 @@ use self::Answer::{Cancelled as CancelledWith, Dropped, None as Gone};
 use self::Closing::{Closed, Open, Source};
 use self::Kind::*;
 use self::Moved::{Nothing, Rest, Taken};
+use self::Reported::{ByAdapter, Given, Is, None as Never};
 use self::Resolves::*;
-use self::Told::{ByAdapter, Given, Is, None as Never};
 
 /// A guest reads.
 #[rustfmt::skip]
@@ -172,7 +172,7 @@ pub const SINKS: &[Ending] = &[
     ending(Abort,           Gone,                    Gone,              Given,                Given,            AtOnce,       Open),
 ];
 
-/// The words of the documentation.
+/// The wording of the page.
 impl Ending {
     pub fn cells(&self) -> Vec<String> {
         let source = self.closing == Source;
@@ -232,7 +232,7 @@ impl Answer {
     }
 }
 
-impl Told {
+impl Reported {
     fn text(self) -> String {
         match self {
             Is(reason) => format!("`{reason:?}`"),

@@ -1,4 +1,4 @@
-//! The ends of a `future<T>`: of a value that comes, or does not. Its adapters have no layers and no completion.
+//! The ends of a `future<T>`, with a value and without. Its adapters have neither layers nor a completion.
 
 use std::cell::RefCell;
 
@@ -15,10 +15,10 @@ use self::Lacks::{Gives, Traps};
 
 type World<'a> = Guest<'a, StoreToken, u8>;
 
-/// What a guest sees that reads a future whose value never comes.
+/// What a guest sees that reads a future without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lacks {
-    /// A value of the host's choice.
+    /// A value that the host gives instead.
     Gives,
     Traps,
 }
@@ -32,7 +32,7 @@ impl Lacks {
     }
 }
 
-/// Sends the value; whether somebody waits for it.
+/// Sends the value; `false` if nobody waits for it.
 type Sends = Box<dyn FnOnce() -> bool>;
 type Read = Box<dyn FnOnce(StoreContextMut<'_, StoreToken>) -> FutureReader<u8>>;
 
@@ -65,7 +65,7 @@ fn to_guest_value_producer() -> (Read, Sends) {
     (reads(producer), Box::new(|| sender.send(7).is_ok()))
 }
 
-/// Made in the store itself, so its sender is there later.
+/// Made in the store, so its sender exists only later.
 fn to_guest_value() -> (Read, Sends) {
     let slot = std::rc::Rc::new(RefCell::new(None));
     let late = slot.clone();
@@ -86,11 +86,11 @@ pub const SOURCES: &[Source] = &[
     Source { name: "to_guest_value",          make: to_guest_value,          lacks: Traps },
 ];
 
-/// What has come at the host: nothing yet, the value, or that there will be none.
+/// What the host has got: nothing yet, the value, or that there will be none.
 type Look = Box<dyn FnMut() -> Option<Result<u8, &'static str>>>;
 type Write<'a> = Box<dyn AsyncPipe + 'a>;
 
-/// Takes the readable end of a future that the guest makes.
+/// Pipes a future of the guest.
 trait AsyncPipe {
     fn pipe<'a>(self: Box<Self>, guest: &'a World<'_>) -> futures::future::LocalBoxFuture<'a, u32>;
 }
@@ -179,10 +179,10 @@ pub const SINKS: &[Sink] = &[
 
 /// Runs a guest to its end or its trap, and drops the store.
 fn run(script: impl AsyncFnOnce(&World<'_>)) -> Result<(), Error> {
-    Setup::new(StoreToken::new()).run(script).0.expect("nothing waits for ever")
+    Setup::new(StoreToken::new()).run(script).0.expect("stalled")
 }
 
-/// A guest that reads a future, or has it read.
+/// Gives the guest a future; if `parked`, starts a read.
 async fn begin(guest: &World<'_>, read: Read, parked: bool) -> u32 {
     let reader = guest.with(read);
     let future = guest.take_future(reader).await;
@@ -201,8 +201,8 @@ async fn answer(guest: &World<'_>, future: u32, parked: bool) -> Code {
 }
 
 #[test]
-fn a_guest_gets_the_value_of_a_future_and_what_the_adapter_says_without_one() {
-    // Rule "No traps, no panics": a future must resolve, so what has no value can only trap.
+fn a_guest_gets_the_value_of_a_future_or_what_the_adapter_gives_instead() {
+    // Rule "No traps, no panics": a future must resolve, so without a value the guest can only trap.
     for Source { name, make, lacks } in SOURCES {
         for parked in [false, true] {
             run(async |guest| {
@@ -224,8 +224,8 @@ fn a_guest_gets_the_value_of_a_future_and_what_the_adapter_says_without_one() {
 }
 
 #[test]
-fn what_feeds_a_future_is_told_that_nobody_waits_for_it() {
-    // Rule "Completion": the guest drops its end, traps, or its store goes.
+fn the_sender_of_a_future_sees_that_nobody_waits_for_it() {
+    // Rule "Completion": the guest drops its end, traps, or its store is dropped.
     for Source { name, make, .. } in SOURCES {
         for parked in [false, true] {
             for end in ["guest", "trap", "store"] {
@@ -275,8 +275,9 @@ fn a_step_that_fails_on_a_value_is_a_trap() {
 }
 
 #[test]
-fn the_host_gets_a_guest_s_value_and_is_told_if_there_is_none() {
-    // Rule "Truncated is never complete": a guest cannot drop its end without a value, but it can trap, and its store can go.
+fn the_host_gets_the_value_of_a_guest_or_sees_that_there_is_none() {
+    // Rule "Truncated is never complete": a guest cannot drop its end without a value, but it can trap, and its store
+    // can be dropped.
     for Sink { name, make, lacks } in SINKS {
         for end in ["value", "trap", "store"] {
             let mut kept = None;
@@ -302,7 +303,7 @@ fn the_host_gets_a_guest_s_value_and_is_told_if_there_is_none() {
 }
 
 #[test]
-fn a_receiver_that_leaves_is_nothing_to_the_guest() {
+fn a_guest_does_not_see_that_its_receiver_left() {
     // Rule "No traps, no panics".
     for Sink { name, make, .. } in SINKS {
         run(async |guest| {
@@ -316,7 +317,7 @@ fn a_receiver_that_leaves_is_nothing_to_the_guest() {
 }
 
 #[test]
-fn a_future_that_is_lifted_in_its_store_says_that_there_is_no_value() {
+fn a_value_taken_from_a_store_ends_with_a_cut_when_the_store_is_dropped() {
     // Rule "Truncated is never complete": the same as `from_guest::value_consumer`, in one call.
     let mut store = Store::new(&Engine::default(), ());
     let future =

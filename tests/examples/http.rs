@@ -8,7 +8,7 @@ use crate::example;
 
 static HTTP: LazyLock<PathBuf> = LazyLock::new(|| example::build("http", &["--all-features"]));
 
-/// The server, which is killed at the end of the test.
+/// The server, killed at the end of the test.
 struct Server {
     child: Child,
     address: String,
@@ -29,12 +29,12 @@ impl Server {
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = said.next().unwrap().unwrap();
         let address = line.strip_prefix("listening on ").expect(&line).to_owned();
-        // Whatever it says next is nobody's, but it must not wait for somebody to read it.
+        // Reads on, so that the server never blocks on its stdout.
         std::thread::spawn(move || said.count());
         Self { child, address }
     }
 
-    /// A server whose guest traps at a read that begins with `!`.
+    /// A server whose guest traps on data that begins with `!`.
     fn with_trap(test: &str) -> Self {
         let upper = include_str!("../../examples/guests/upper.wat");
         let read = "(call $transform-buffer (global.get $end))";
@@ -45,7 +45,7 @@ impl Server {
         Self::start(&[file])
     }
 
-    /// Sends the parts of a chunked request, each once the one before has come back, and says what came.
+    /// Sends the parts of a chunked request, each after the answer to the one before. Returns the response.
     fn post(&self, parts: &[&str]) -> String {
         let mut peer = TcpStream::connect(&self.address).unwrap();
         let head =
@@ -57,7 +57,7 @@ impl Server {
             if n + 1 == parts.len() {
                 break;
             }
-            // The part's own data, in upper case, behind the head.
+            // The head, and then the part's data in upper case.
             let data = part.split("\r\n").nth(1).unwrap().to_uppercase();
             while !String::from_utf8_lossy(&came).contains(&data) {
                 let mut bytes = [0; 1024];
@@ -75,8 +75,8 @@ impl Server {
 const END: &str = "0\r\n\r\n";
 
 #[test]
-fn a_response_that_is_complete_ends_in_order() {
-    // Rule "Truncated is never complete": the other way round.
+fn a_complete_response_ends_in_order() {
+    // Rule "Truncated is never complete": a complete one is not truncated either.
     let server = Server::start(&[]);
     let came = server.post(&["3\r\nabc\r\n", "3\r\ndef\r\n0\r\n\r\n"]);
     assert!(came.starts_with("HTTP/1.1 200 OK\r\n"), "{came}");
@@ -86,8 +86,8 @@ fn a_response_that_is_complete_ends_in_order() {
 }
 
 #[test]
-fn an_upload_that_breaks_off_is_no_complete_response() {
-    // Rule "Truncated is never complete": to the guest it is an end, to the client it must not be.
+fn an_upload_that_breaks_off_gets_no_complete_response() {
+    // Rule "Truncated is never complete": the guest sees the end of its input, but the client must see a cut.
     let server = Server::start(&[]);
     let came = server.post(&["3\r\nabc\r\n", "no length\r\n"]);
     assert!(came.starts_with("HTTP/1.1 200 OK\r\n") && came.contains("ABC"), "{came}");

@@ -1,6 +1,6 @@
-//! The examples as processes, with real peers.
+//! Runs examples as processes, with real peers.
 
 #[path = "../support/example.rs"]
-#[allow(unreachable_pub)] // written as a library would be, for more than one test target
+#[allow(unreachable_pub)] // shared with other targets
 mod example;
 mod http;

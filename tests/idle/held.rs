@@ -1,4 +1,4 @@
-//! What a hand-over holds while it is full, in whatever pieces it was filled.
+//! How much memory a full hand-over holds, for writes of any size.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -8,9 +8,9 @@ use wasmtime_streams::{ByteSource as _, ItemSink as _, ItemSource as _, Take, re
 
 use crate::{ALLOCATOR, COUNTED, SHARED};
 
-/// How many bytes are held besides what `empty` holds, once it was filled.
+/// How many bytes a filled hand-over holds more than an empty one.
 fn held<W>(empty: impl Fn() -> W, fill: impl FnOnce(&mut W)) -> usize {
-    // Takes all the memory that hand-overs before have left for the next ones.
+    // Takes all spare memory that earlier hand-overs left for later ones.
     let (mut other, _others) = to_guest::producer(4 * SHARED);
     write(&mut other, &[7; 64 << 10]);
     let mut filled = empty();
@@ -19,12 +19,12 @@ fn held<W>(empty: impl Fn() -> W, fill: impl FnOnce(&mut W)) -> usize {
     ALLOCATOR.current_usage().saturating_sub(before)
 }
 
-/// Writes such pieces until there is no room.
+/// Writes `piece` until there is no room.
 fn write(writer: &mut HostWriter, piece: &[u8]) {
     while writer.poll_write(&mut Context::from_waker(Waker::noop()), piece).is_ready() {}
 }
 
-/// What is held of bytes that are written in such pieces, once the reader has taken `reads` times `part` bytes of them.
+/// How many bytes are held of writes of `piece`, after `reads` reads of `part` bytes.
 fn held_bytes(capacity: usize, piece: &[u8], reads: usize, part: usize) -> usize {
     held(
         || to_guest::producer(capacity),
@@ -41,13 +41,13 @@ fn held_bytes(capacity: usize, piece: &[u8], reads: usize, part: usize) -> usize
 }
 
 #[test]
-fn bytes_that_wait_hold_no_more_than_the_capacity_and_a_chunk() {
-    // The page on the contract, under "Memory": whatever the pieces in which they are written and read.
+fn queued_bytes_use_no_more_memory_than_the_capacity_and_a_chunk() {
+    // docs/contract.md, "Memory": however large the writes and reads are.
     let _counted = COUNTED.lock().unwrap();
     let data = vec![7; 1 << 20];
     for capacity in [1000, 64 << 10, 100_000, 128 << 10, 200_000, 512 << 10] {
         let chunk = (capacity / 2).min(64 << 10);
-        // Memory that is used again is a little longer than its chunk; the rest is the table of the chunks.
+        // Reused memory is a little longer than its chunk. The rest is the queue of chunks itself.
         let most = (capacity + chunk) / 64 * 65 + 1024;
         for piece in [99, 1000, 16_385, 32_769, 40_000, 65_537, 1 << 20] {
             for (reads, part) in [(0, 0), (1, 1), (5, 1), (7, 1000), (9, 16_385), (9, 1 << 17)] {
@@ -61,7 +61,7 @@ fn bytes_that_wait_hold_no_more_than_the_capacity_and_a_chunk() {
     }
 }
 
-/// A guest's write of so many numbers.
+/// A guest's write of this many numbers.
 struct Numbers(usize);
 
 impl Take<u64> for Numbers {
@@ -86,7 +86,7 @@ impl Take<u64> for Numbers {
     }
 }
 
-/// What is held of items that come in such batches, or by single sends, once a reader has taken `reads` times `part` of them.
+/// How many bytes are held of items that come in such batches, after `reads` reads of `part` items.
 fn held_items(capacity: usize, batch: usize, reads: usize, part: usize) -> usize {
     held(
         || relay::item_parts::<u64>(capacity),
@@ -96,7 +96,7 @@ fn held_items(capacity: usize, batch: usize, reads: usize, part: usize) -> usize
                 let mut sink = Pin::new(consumer.get_mut());
                 while sink.as_mut().poll_accept(cx, &mut Numbers(batch)).is_ready() {}
                 if read < reads {
-                    // As a producer does that has just delivered as many.
+                    // As a producer does after it has delivered `part` items.
                     let mut out = Vec::with_capacity(part);
                     let source = Pin::new(producer.get_mut());
                     assert!(source.poll_items(cx, part, &mut out).is_ready());
@@ -107,8 +107,8 @@ fn held_items(capacity: usize, batch: usize, reads: usize, part: usize) -> usize
 }
 
 #[test]
-fn items_that_wait_hold_no_more_than_twice_the_capacity() {
-    // The page on the contract, under "Memory": whatever the batches in which they come and go.
+fn queued_items_use_no_more_memory_than_twice_the_capacity() {
+    // docs/contract.md, "Memory": whatever the batches are.
     let _counted = COUNTED.lock().unwrap();
     for capacity in [2, 5, 64, 1000, 100_000] {
         let most = 2 * capacity * size_of::<u64>() + 1024;

@@ -1,4 +1,4 @@
-//! What a stream keeps in memory while nothing goes through it. It is a program of its own: it counts all that is allocated.
+//! How much memory an idle stream keeps. A test target of its own, as it counts every allocation in the process.
 
 mod held;
 mod pieces;
@@ -18,19 +18,19 @@ use wasmtime_streams::{ByteSink, EndReason};
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// What one test allocates must not be counted by another.
+/// Tests take settle: none may count what another allocates.
 static COUNTED: Mutex<()> = Mutex::new(());
 
 const STREAMS: usize = 200;
 const CAPACITY: usize = 1 << 20;
 
-/// What may be kept of each stream: not a buffer, however small.
+/// What each stream may keep. Even the smallest buffer would exceed it.
 const KEPT: usize = 512;
 
-/// What is kept for all streams of bytes together, whatever their number.
+/// What all streams of bytes may keep together, however many there are.
 const SHARED: usize = 1 << 20;
 
-/// Writes and reads twice so much on each stream, without a wait in between, so that both buffers of each are used; then
+/// Writes and reads `len` bytes twice on each stream without waiting in between, which uses both buffers of each. Then
 /// waits on it once, on both sides.
 async fn bytes(streams: &mut [(HostWriter, GuestReader)], len: usize) -> Result<()> {
     let data = vec![7; len];
@@ -42,7 +42,7 @@ async fn bytes(streams: &mut [(HostWriter, GuestReader)], len: usize) -> Result<
                 written += poll_fn(|cx| writer.poll_write(cx, &data[written..])).await?;
             }
             left += len;
-            turns().await;
+            settle().await;
             while left > keep {
                 let mut buf = vec![0; 1000.min(left - keep)];
                 left -= poll_fn(|cx| reader.poll_read(cx, &mut buf)).await?;
@@ -60,7 +60,7 @@ async fn items(streams: &mut [(HostSink<u64>, GuestItems<u64>)], len: usize) -> 
         for keep in [1, 0] {
             sink.send_batch(vec![7; len]).await.map_err(|unsent| unsent.error)?;
             left += len;
-            turns().await;
+            settle().await;
             while left > keep {
                 items.next_item().await;
                 left -= 1;
@@ -71,8 +71,8 @@ async fn items(streams: &mut [(HostSink<u64>, GuestItems<u64>)], len: usize) -> 
     Ok(())
 }
 
-/// Lets the store do all that it can.
-async fn turns() {
+/// Polls the store until it has nothing more to do.
+async fn settle() {
     let mut left = 100;
     poll_fn(|cx| {
         left -= 1;
@@ -82,24 +82,24 @@ async fn turns() {
     .await;
 }
 
-/// How many bytes of each stream are kept by what `round` does, beyond what it keeps when it is first done.
+/// How many bytes each stream keeps after `round`, beyond what it keeps after the first round.
 async fn kept(mut round: impl AsyncFnMut(usize) -> Result<()>) -> Result<usize> {
-    // The first round makes what each stream needs in Wasmtime's own tables.
+    // The first round fills Wasmtime's own tables.
     round(1).await?;
-    turns().await;
+    settle().await;
     let before = ALLOCATOR.current_usage();
     let mut most = 0;
     for len in [10_000, 100_000] {
         round(len).await?;
-        turns().await;
+        settle().await;
         most = most.max(ALLOCATOR.current_usage().saturating_sub(before + SHARED) / STREAMS);
     }
     Ok(most)
 }
 
 #[test]
-fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
-    // The page on the contract, under "Memory": nothing while it is idle, whatever its capacity.
+fn an_idle_stream_keeps_no_buffer() -> Result<()> {
+    // docs/contract.md, "Memory": nothing while it is idle, whatever its capacity.
     let _counted = COUNTED.lock().unwrap();
     let mut store = Store::new(&Engine::default(), ());
     let (mut byte_streams, mut item_streams) = (Vec::new(), Vec::new());
@@ -115,12 +115,12 @@ fn a_stream_that_waits_keeps_no_buffer() -> Result<()> {
         wasmtime::error::Ok((bytes, items))
     });
     let (bytes, items) = block_on(run)??;
-    assert!(bytes <= KEPT, "{bytes} bytes of each stream of bytes");
-    assert!(items <= KEPT, "{items} bytes of each stream of items");
+    assert!(bytes <= KEPT, "each byte stream keeps {bytes} bytes");
+    assert!(items <= KEPT, "each item stream keeps {items} bytes");
     Ok(())
 }
 
-/// How many bytes are kept once a write has waited for room, all was read, and then `end` happens instead of the write.
+/// How many bytes are kept after a write waited for room, everything was read, and `end` happened instead of the write.
 fn kept_after(end: impl FnOnce(Pin<&mut ToHost<u8>>, &mut Context<'_>)) -> usize {
     let cx = &mut Context::from_waker(Waker::noop());
     let data = vec![7; 64 << 10];
@@ -135,21 +135,21 @@ fn kept_after(end: impl FnOnce(Pin<&mut ToHost<u8>>, &mut Context<'_>)) -> usize
 }
 
 #[test]
-fn a_write_that_does_not_happen_after_all_keeps_no_buffer() {
-    // The page on the contract, under "Memory". The reader leaves its memory to a write that waits.
+fn a_waiting_write_that_is_given_up_keeps_no_buffer() {
+    // docs/contract.md, "Memory". The reader leaves its memory to a write that waits.
     let _counted = COUNTED.lock().unwrap();
     let most = SHARED + KEPT;
     let kept = kept_after(|sink, _| sink.op_cancelled());
-    assert!(kept <= most, "{kept} bytes after the guest has cancelled it");
+    assert!(kept <= most, "{kept} bytes after the guest cancelled the write");
     let kept = kept_after(|sink, cx| assert!(sink.poll_writable(cx).unwrap().is_ready()));
-    assert!(kept <= most, "{kept} bytes after it only asked whether there is room");
+    assert!(kept <= most, "{kept} bytes after the guest only asked whether there is room");
     let kept = kept_after(|sink, _| sink.ended(EndReason::Finished));
-    assert!(kept <= most, "{kept} bytes after the guest has dropped its end");
+    assert!(kept <= most, "{kept} bytes after the guest dropped its end");
 }
 
 #[test]
-fn the_memory_of_a_hand_over_that_is_dropped_serves_the_next_one() {
-    // The page on the contract, under "Memory".
+fn a_hand_over_reuses_the_memory_of_a_dropped_one() {
+    // docs/contract.md, "Memory".
     let _counted = COUNTED.lock().unwrap();
     let cx = &mut Context::from_waker(Waker::noop());
     let data = vec![7; 64 << 10];
@@ -169,6 +169,9 @@ fn the_memory_of_a_hand_over_that_is_dropped_serves_the_next_one() {
         ALLOCATOR.reset_peak_usage();
         round();
         let taken = ALLOCATOR.peak_usage() - before;
-        assert!(taken < data.len() / 2, "{taken} bytes anew, with {read} and {part} bytes read");
+        assert!(
+            taken < data.len() / 2,
+            "{taken} bytes allocated, after {read} reads and one of {part} bytes"
+        );
     }
 }

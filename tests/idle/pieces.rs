@@ -1,4 +1,4 @@
-//! What a hand-over holds while nobody reads it, in writes of many sizes.
+//! How much memory a hand-over holds while nobody reads it, for writes of many sizes.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -10,10 +10,10 @@ use wasmtime_streams::{ByteConsumer, ByteSink, to_guest};
 
 use super::{ALLOCATOR, COUNTED};
 
-/// What a chunk has at most, its allocation included.
+/// The largest chunk, with the overhead of its allocation.
 const CHUNK: usize = 65 * 1024;
 
-/// The bookkeeping of one hand-over.
+/// The overhead of a hand-over.
 const SMALL: usize = 2048;
 
 const CAPACITIES: [usize; 4] = [64 << 10, 100_000, 256 << 10, 1 << 20];
@@ -22,8 +22,8 @@ const CAPACITIES: [usize; 4] = [64 << 10, 100_000, 256 << 10, 1 << 20];
 const PIECES: [usize; 12] =
     [100, 1000, 4096, 10_000, 16_383, 16_384, 16_385, 21_846, 32_767, 32_769, 40_000, 65_537];
 
-/// Takes the process's spare buffers, so that what is measured allocates its own.
-fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
+/// Takes the process's spare buffers, so that the measured hand-over allocates its own.
+fn take_spare_buffers() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     let cx = &mut Context::from_waker(Waker::noop());
     let data = vec![7; 64 << 10];
     let (mut consumer, reader) = from_guest::consumer(2 << 20);
@@ -31,8 +31,8 @@ fn hoard() -> (ByteConsumer<ToHost<u8>>, GuestReader) {
     (consumer, reader)
 }
 
-/// Writes until there is no room, for each capacity and size of the writes, and returns where more than the capacity and a chunk
-/// is held.
+/// Writes until there is no room, for each capacity and write size. Returns the cases that hold more than the capacity
+/// and a chunk.
 fn most_over<W>(
     mut open: impl FnMut(usize) -> W,
     mut write: impl FnMut(&mut W, &mut Context<'_>, &[u8]) -> bool,
@@ -43,13 +43,13 @@ fn most_over<W>(
     for capacity in CAPACITIES {
         for piece in PIECES {
             let data = vec![7; piece];
-            let _hoard = hoard();
+            let _spare = take_spare_buffers();
             let before = ALLOCATOR.current_usage();
             let mut open = open(capacity);
             while write(&mut open, cx, &data) {}
             let held = ALLOCATOR.current_usage() - before;
             if held > capacity + CHUNK + SMALL {
-                over.push(format!("{held} bytes of {capacity}, in pieces of {piece}"));
+                over.push(format!("{held} bytes of {capacity}, in writes of {piece}"));
             }
         }
     }
@@ -58,21 +58,21 @@ fn most_over<W>(
 
 #[test]
 fn a_byte_hand_over_holds_at_most_its_capacity_and_a_chunk() {
-    // The page on the contract, under "Memory".
+    // docs/contract.md, "Memory".
     let over = most_over(from_guest::consumer, |(consumer, _), cx, data| {
         Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready()
     });
-    assert!(over.is_empty(), "lift: {over:#?}");
+    assert!(over.is_empty(), "from_guest: {over:#?}");
     let over = most_over(to_guest::producer, |(writer, _), cx, data| {
         writer.poll_write(cx, data).is_ready()
     });
-    assert!(over.is_empty(), "lower: {over:#?}");
+    assert!(over.is_empty(), "to_guest: {over:#?}");
 }
 
 #[cfg(feature = "http-body")]
 #[test]
 fn a_body_holds_at_most_its_capacity_and_a_chunk() {
-    // The page on the contract, under "Memory".
+    // docs/contract.md, "Memory".
     let over = most_over(
         |capacity| body::from_guest(capacity, None),
         |(consumer, _), cx, data| Pin::new(consumer.get_mut()).poll_write(cx, data).is_ready(),
@@ -82,7 +82,7 @@ fn a_body_holds_at_most_its_capacity_and_a_chunk() {
 
 #[test]
 fn an_item_hand_over_holds_at_most_its_capacity_and_a_chunk() {
-    // The page on the contract, under "Memory": items of one byte.
+    // docs/contract.md, "Memory". The items are bytes.
     let over = most_over(to_guest::item_producer::<u8>, |(sink, _), cx, data| {
         if sink.poll_room(cx).is_pending() {
             return false;

@@ -17,8 +17,8 @@ use wasmtime_streams_testing::{Code, Guest};
 use crate::kinds::{Completes, Cut, Plan};
 use crate::{Random, World};
 
-/// The host's hold on the other side of the object. To drop it may be the cut itself.
-#[allow(dead_code)] // held, not looked at
+/// The other side of the object, held by the host. Dropping it may be the cut.
+#[allow(dead_code)] // held for its drop
 enum Peer {
     None,
     Socket(UnixStream),
@@ -30,7 +30,7 @@ enum Peer {
     Items(GuestItems<u8>),
 }
 
-/// A stream that is open.
+/// An open stream.
 pub(crate) struct Open {
     plan: Plan,
     handle: u32,
@@ -55,15 +55,15 @@ fn name<E>(end: &End<E>) -> String {
     name.to_owned()
 }
 
-/// What the host does with a completion.
-fn settle<S, E>(done: Completion<S, E>, completes: Completes) -> BoxFuture<'static, String>
+/// Awaits the completion, drops it, or has it driven.
+fn awaited<S, E>(done: Completion<S, E>, completes: Completes) -> BoxFuture<'static, String>
 where
     S: Unpin + Send + 'static,
     E: Send + 'static,
 {
     match completes {
         Completes::Awaited => done.map(|done| name(&done.end)).boxed(),
-        Completes::Dropped => ready("nobody asked".to_owned()).boxed(),
+        Completes::Dropped => ready("not awaited".to_owned()).boxed(),
         Completes::Driven => {
             let driven = done.driven_by(|task| drop(tokio::spawn(task)));
             driven.map(|done| name(&done.unwrap().end)).boxed()
@@ -71,7 +71,7 @@ where
     }
 }
 
-/// Puts the combinator that is to cut it around a producer or consumer, and gives it to the guest.
+/// Puts the layer that cuts the stream around a producer or consumer, and gives it to the guest.
 macro_rules! open {
     ($guest:ident, $plan:ident, $peer:expr, $object:expr, $give:ident) => {{
         let (object, token) = ($object, CancellationToken::new());
@@ -89,7 +89,7 @@ macro_rules! open {
     (@ $guest:ident, $plan:ident, $object:expr, $give:ident) => {{
         let (object, done) = $object.with_completion();
         let cancel = done.cancel_handle();
-        ($guest.$give(object).await, cancel, settle(done, $plan.completes))
+        ($guest.$give(object).await, cancel, awaited(done, $plan.completes))
     }};
 }
 
@@ -145,25 +145,25 @@ async fn into_sink(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
     }
 }
 
-/// Whether its object has room for a few bytes only, so that the guest's write waits.
+/// Whether the object has room for a few bytes only, so that the guest's write waits.
 fn is_full(plan: &Plan) -> bool {
     plan.parked && !matches!(plan.cut, Cut::Data | Cut::Limit)
 }
 
-async fn lifted(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
+async fn reader(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
     let (reader, handle) = guest.stream().await;
     let capacity = if plan.parked { 16 } else { 8192 };
     let peer = guest.with(|store| match plan.items {
         true => Peer::Items(from_guest::items(store, reader, capacity).unwrap()),
         false => Peer::Reader(from_guest::reader(store, reader, capacity).unwrap()),
     });
-    let ended = ready("of a lifted reader".to_owned()).boxed();
+    let ended = ready("reader without a completion".to_owned()).boxed();
     Open { plan, handle, peer, token: CancellationToken::new(), cancel: None, ended }
 }
 
 pub(crate) async fn open(guest: &Guest<'_, World, u8>, plan: Plan) -> Open {
     match plan.cut {
-        Cut::Lifted => lifted(guest, plan).await,
+        Cut::Reader => reader(guest, plan).await,
         _ if plan.source => source(guest, plan).await,
         _ => into_sink(guest, plan).await,
     }
@@ -177,17 +177,18 @@ impl Open {
         }
     }
 
-    /// Moves data up to where it is to be cut; returns how the last operation was answered.
+    /// Moves data up to the cut. Returns the answer to the last operation.
     async fn run(&self, guest: &Guest<'_, World, u8>, random: &mut Random) -> Code {
         let Plan { cut, source, parked, len, at, .. } = self.plan;
         let to_the_end = cut == Cut::Data || (parked && cut != Cut::Limit);
         let mut left = if to_the_end { len } else { at };
         let mut last = Code::Completed(0);
-        // A source is read once more, to see its end or to wait; what has room for all is not.
+        // A source is read once more, to see its end or to wait. A sink with room for everything is not written once
+        // more.
         while left > 0 || (to_the_end && source) {
             let n = 1 + random.below(500) as u32;
             last = self.start(guest, if left > 0 { n.min(left) } else { n }).await;
-            if last == Code::Blocked && (left == 0 && cut != Cut::Data || is_full_or_lifted(self)) {
+            if last == Code::Blocked && (left == 0 && cut != Cut::Data || is_full_or_reader(self)) {
                 return last;
             }
             if last == Code::Blocked {
@@ -201,7 +202,7 @@ impl Open {
         last
     }
 
-    /// Lets the guest use it, cuts it, and drops all that is left of it.
+    /// Lets the guest use the stream, cuts it, and drops everything that is left of it.
     pub(crate) async fn end(mut self, guest: &Guest<'_, World, u8>, random: &mut Random) -> String {
         let mut last = self.run(guest, random).await;
         let Plan { cut, source, .. } = self.plan;
@@ -210,7 +211,7 @@ impl Open {
             Cut::Cancel => self.cancel.iter().for_each(CancelHandle::cancel),
             Cut::Token => self.token.cancel(),
             Cut::Deadline => sleep(Duration::from_secs(4)).await,
-            Cut::Error | Cut::Lifted => self.peer = Peer::None,
+            Cut::Error | Cut::Reader => self.peer = Peer::None,
         }
         if last == Code::Blocked {
             last = match (cut, source) {
@@ -219,9 +220,9 @@ impl Open {
                 _ => guest.wait(self.handle).await,
             };
         }
-        // The guest sees that it was cut, or drops its end without a look.
-        let looks = !matches!(cut, Cut::Data | Cut::Guest) && random.chance();
-        while looks && matches!(last, Code::Completed(_)) {
+        // The guest sees the cut, or drops its end without another operation.
+        let checks = !matches!(cut, Cut::Data | Cut::Guest) && random.chance();
+        while checks && matches!(last, Code::Completed(_)) {
             last = match self.start(guest, 9).await {
                 Code::Blocked => guest.wait(self.handle).await,
                 code => code,
@@ -231,12 +232,12 @@ impl Open {
             true => guest.drop_readable(self.handle).await,
             false => guest.drop_writable(self.handle).await,
         }
-        // A sink that is full cannot be closed as long as nobody takes anything.
+        // A full sink cannot be closed until somebody receives or leaves.
         self.peer = Peer::None;
         self.ended.await
     }
 }
 
-fn is_full_or_lifted(open: &Open) -> bool {
-    !open.plan.source && (is_full(&open.plan) || open.plan.cut == Cut::Lifted)
+fn is_full_or_reader(open: &Open) -> bool {
+    !open.plan.source && (is_full(&open.plan) || open.plan.cut == Cut::Reader)
 }

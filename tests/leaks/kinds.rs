@@ -1,11 +1,11 @@
-//! What is to become of a stream.
+//! What happens to each stream.
 
 use crate::Random;
 
 /// How a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// By itself.
+    /// Nothing: the data ends.
     Data,
     Guest,
     Cancel,
@@ -13,8 +13,8 @@ pub(crate) enum Cut {
     Deadline,
     Limit,
     Error,
-    /// The host drops the reader that it has lifted.
-    Lifted,
+    /// The host drops its `GuestReader` or `GuestItems`.
+    Reader,
 }
 
 /// What the host does with the completion.
@@ -33,17 +33,17 @@ pub(crate) struct Plan {
     pub(crate) completes: Completes,
     /// How many bytes or items there are.
     pub(crate) len: u32,
-    /// After how many of them it is cut.
+    /// How many of them move before the cut.
     pub(crate) at: u32,
-    /// It is cut while the guest's operation waits.
+    /// Whether an operation of the guest waits at the cut.
     pub(crate) parked: bool,
 }
 
 const CUTS: [Cut; 7] =
-    [Cut::Guest, Cut::Cancel, Cut::Token, Cut::Deadline, Cut::Limit, Cut::Error, Cut::Lifted];
+    [Cut::Guest, Cut::Cancel, Cut::Token, Cut::Deadline, Cut::Limit, Cut::Error, Cut::Reader];
 
 impl Plan {
-    /// Every second stream comes to its own end; the others are cut, by each kind in turn.
+    /// Every second stream ends in order. The others are cut, by each kind in turn.
     pub(crate) fn new(n: u64, random: &mut Random) -> Self {
         let cut = if n.is_multiple_of(2) { Cut::Data } else { CUTS[n as usize / 2 % CUTS.len()] };
         let len = 1 + random.below(3000) as u32;
@@ -54,7 +54,7 @@ impl Plan {
         };
         Self {
             cut,
-            source: cut != Cut::Lifted && random.chance(),
+            source: cut != Cut::Reader && random.chance(),
             items: random.chance(),
             completes,
             len,

@@ -1,6 +1,6 @@
-//! Streams that are cut at a random point leave nothing behind: no entry in the store, no task, no file, no memory.
+//! Streams that are cut at random points leave nothing behind: no entry in the store, no task, no file, no memory.
 //!
-//! `LEAKS_SEED` and `LEAKS_STREAMS` change what is run; the numbers are printed past the test harness.
+//! `LEAKS_SEED` and `LEAKS_STREAMS` change the run. The figures are printed to the process's own stderr.
 #![cfg(target_os = "linux")]
 
 mod cut;
@@ -27,7 +27,7 @@ static ALLOCATED: PeakAlloc = PeakAlloc;
 /// How many streams are open at a time.
 const BATCH: usize = 50;
 
-/// A small generator of random numbers (SplitMix64).
+/// A small random number generator (SplitMix64).
 #[derive(Clone)]
 struct Random(u64);
 
@@ -45,7 +45,7 @@ impl Random {
     }
 }
 
-/// How many streams of each kind there were, and how the completions said that they ended.
+/// How many streams of each kind there were, and how their completions resolved.
 #[derive(Default)]
 struct Tally {
     kinds: BTreeMap<String, u64>,
@@ -61,13 +61,13 @@ impl Tally {
         *self.ends.entry(end.into()).or_default() += 1;
     }
 
-    /// Counts anew, in the same memory.
+    /// Starts again, in the assert_same memory.
     fn reset(&mut self) {
         self.kinds.values_mut().chain(self.ends.values_mut()).for_each(|count| *count = 0);
     }
 }
 
-/// What the process holds, besides what stays in use for ever.
+/// What the process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {
     bytes: usize,
@@ -96,7 +96,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |n| n.parse().expect("a number"))
 }
 
-/// Opens `streams` streams, a batch at a time, and ends each.
+/// Opens `streams` streams in batches, and ends each.
 async fn streams(
     guest: &Guest<'_, World, u8>,
     streams: u64,
@@ -107,7 +107,7 @@ async fn streams(
     for batch in 0..streams.div_ceil(BATCH as u64) {
         let mut open = Vec::new();
         for n in 0..BATCH as u64 {
-            // Every second one comes to its own end.
+            // Every second stream ends in order.
             let plan = Plan::new(batch * BATCH as u64 + n, random);
             tally.kind(plan.name());
             open.push(cut::open(guest, plan).await);
@@ -120,8 +120,8 @@ async fn streams(
     }
 }
 
-fn say(text: &str) {
-    // The test harness keeps what a passing test prints to itself.
+fn print(text: &str) {
+    // The test harness hides what a passing test prints.
     let mut stderr = std::io::stderr();
     writeln!(stderr, "leaks: {text}").unwrap();
 }
@@ -131,16 +131,16 @@ fn list(counts: &BTreeMap<String, u64>) -> String {
     counts.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether all is back where it was; of memory, but for what tables and queues may have grown by.
-fn same(before: Held, after: Held) {
+/// Asserts that everything is back where it was. Memory may have grown a little, for tables and queues.
+fn assert_same(before: Held, after: Held) {
     assert_eq!((before.files, before.tasks), (after.files, after.tasks), "{before:?}, {after:?}");
     let grown = after.bytes.saturating_sub(before.bytes);
-    assert!(grown < 4096, "{grown} bytes more");
+    assert!(grown < 4096, "grown by {grown} bytes");
 }
 
 #[test]
 fn ten_thousand_streams_leave_nothing_behind() {
-    // A hang is a failure, not the end of all tests.
+    // A hang fails this test, and does not stop the others.
     let (tx, rx) = mpsc::channel();
     let thread = thread::spawn(move || {
         run();
@@ -154,11 +154,11 @@ fn ten_thousand_streams_leave_nothing_behind() {
 
 fn run() {
     let (seed, count) = (number("LEAKS_SEED", 1), number("LEAKS_STREAMS", 10_000));
-    // The clock stands still but for what waits for a deadline.
+    // The clock is paused, and advances only to a deadline.
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let random = &mut Random(seed);
     runtime.block_on(async {
-        // What grows once: tables, the runtime's own queues, the guest's component.
+        // A first run makes what grows only once: tables, the runtime's queues, the guest's component.
         stores::dropped(40, random).await;
         stores::relayed(40, random).await;
         let before = Held::now();
@@ -169,20 +169,24 @@ fn run() {
             let (held, table) = (Held::now(), entries(guest));
             streams(guest, count, tally, random).await;
             let (now, left) = (Held::now(), entries(guest));
-            say(&format!("seed {seed}, {count} streams: {}", list(&tally.kinds)));
-            say(&format!("ended as: {}", list(&tally.ends)));
-            say(&format!("table entries {table} before, {left} after; {held:?}, {now:?}"));
+            print(&format!("seed {seed}, {count} streams: {}", list(&tally.kinds)));
+            print(&format!("ended as: {}", list(&tally.ends)));
+            print(&format!("table entries {table} before, {left} after; {held:?}, {now:?}"));
             assert_eq!(table, left, "entries in the store's table");
-            same(held, now);
+            assert_same(held, now);
         });
         store.await.unwrap();
 
         let tally = stores::dropped(count / 20, random).await;
-        say(&format!("{} streams in stores that were dropped: {}", count / 20, list(&tally.ends)));
+        print(&format!(
+            "{} streams in stores that were dropped: {}",
+            count / 20,
+            list(&tally.ends)
+        ));
         let tally = stores::relayed(count / 20, random).await;
-        say(&format!("{} streams between two stores: {}", count / 20, list(&tally.ends)));
+        print(&format!("{} streams between two stores: {}", count / 20, list(&tally.ends)));
         let after = Held::now();
-        say(&format!("before all stores {before:?}, after them {after:?}"));
-        same(before, after);
+        print(&format!("before all stores {before:?}, after them {after:?}"));
+        assert_same(before, after);
     });
 }

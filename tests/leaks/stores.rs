@@ -1,4 +1,4 @@
-//! Streams whose store goes away, and streams between two stores.
+//! Streams whose store is dropped, and streams between two stores.
 
 use futures::channel::mpsc;
 use futures::future::Either;
@@ -14,7 +14,7 @@ use wasmtime_streams_testing::{Code, Guest, Setup};
 
 use crate::{Random, Tally};
 
-/// Each in a store of its own, which is dropped with the stream in it.
+/// Each stream is in a store of its own, which is dropped with the stream in it.
 pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
     let mut tally = Tally::default();
     for _ in 0..streams {
@@ -41,7 +41,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
                 let stream = guest.sink(consumer).await;
                 guest.send_all(stream, &vec![0; len]).await;
                 if parked {
-                    // Whether or not it is answered before the store goes.
+                    // It may be answered or not before the store is dropped.
                     let _ = guest.write(stream, 1 << 20).await;
                 }
                 Either::Right(done)
@@ -58,7 +58,7 @@ pub(crate) async fn dropped(streams: u64, random: &mut Random) -> Tally {
     tally
 }
 
-/// Who ends a stream between two stores.
+/// What ends a stream between two stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
     Writer,
@@ -74,7 +74,7 @@ struct Second {
     cancel: CancelHandle,
 }
 
-/// From a guest in one store to a guest in another.
+/// Streams from a guest in one store to a guest in another.
 pub(crate) async fn relayed(streams: u64, random: &mut Random) -> Tally {
     let mut tally = Tally::default();
     let (tx, mut rx) = mpsc::unbounded::<Second>();

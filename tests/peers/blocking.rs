@@ -17,12 +17,12 @@ use wasmtime_streams_testing::{Code, Guest, Setup};
 
 const MIB: usize = 1 << 20;
 
-/// Bytes of which no two near places look the same.
+/// Bytes that differ from their neighbours.
 fn pattern() -> Vec<u8> {
     (0..MIB).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// A file of this test's alone, removed at its end.
+/// A file for one test, removed at its end.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -38,7 +38,7 @@ impl Drop for Temporary {
     }
 }
 
-/// One thread for all jobs, and what tells that one is over, its wake-up included.
+/// One thread for all jobs, and a receiver that gets a message after each, its wake-up included.
 fn worker() -> (impl FnMut(Job) + Clone + Send + 'static, Receiver<()>) {
     let (jobs, queue) = mpsc::channel::<Job>();
     let (over, done) = mpsc::channel();
@@ -52,10 +52,10 @@ fn worker() -> (impl FnMut(Job) + Clone + Send + 'static, Receiver<()>) {
 }
 
 fn run(script: impl AsyncFnOnce(&Guest<'_, (), u8>)) {
-    Setup::new(()).run(script).0.expect("nothing waits for ever").unwrap();
+    Setup::new(()).run(script).0.expect("stalled").unwrap();
 }
 
-/// Waits for an operation that a thread works for. The guest's own executor knows of no thread.
+/// Waits for an operation that a thread completes. The guest's executor does not know of threads.
 async fn wait(guest: &Guest<'_, (), u8>, stream: u32, code: Code, done: &Receiver<()>) -> Code {
     if code != Code::Blocked {
         return code;
@@ -63,7 +63,7 @@ async fn wait(guest: &Guest<'_, (), u8>, stream: u32, code: Code, done: &Receive
     let mut wait = Box::pin(guest.wait(stream));
     loop {
         done.recv().unwrap();
-        // It may have been the job of an operation before this one, which was quick enough for it not to wait.
+        // The job may have been that of an earlier operation, which completed without waiting for it.
         if let Some(code) = guest.parked(&mut wait).await {
             return code;
         }
@@ -72,7 +72,7 @@ async fn wait(guest: &Guest<'_, (), u8>, stream: u32, code: Code, done: &Receive
 
 #[test]
 fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
-    // Rule "Cancellation keeps the stream": the thread stays in its read, and what comes is for the next one.
+    // Rule "Cancellation keeps the stream": the thread stays in its read, whose data is for the guest's next read.
     let (reader, mut writer) = io::pipe().unwrap();
     let (spawn, done) = worker();
     run(async |guest| {
@@ -84,7 +84,7 @@ fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
         assert_eq!(guest.read(stream, 3).await, Code::Blocked);
         writer.write_all(b"hello").unwrap();
-        // The first read wanted four bytes, and they are for whoever reads next.
+        // The first read asked for four bytes. They go to the next reader.
         assert_eq!(wait(guest, stream, Code::Blocked, &done).await, Code::Completed(3));
         assert_eq!(guest.dump(wasmtime_streams_testing::BUFFER, 3).await, b"hel");
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(1), b"l".to_vec()));
@@ -98,8 +98,8 @@ fn a_guest_cancels_a_read_of_a_pipe_that_blocks_and_reads_again() {
 }
 
 #[test]
-fn a_reader_that_blocks_for_ever_does_not_hold_up_a_guest_that_leaves() {
-    // Rule "Completion": the guest is gone at once, and the reader comes back when its read does.
+fn a_reader_that_blocks_for_ever_does_not_delay_a_guest_that_leaves() {
+    // Rule "Completion": the guest leaves at once. The reader comes back when its read returns.
     let (reader, mut writer) = io::pipe().unwrap();
     let mut kept = None;
     run(async |guest| {
@@ -123,7 +123,7 @@ fn a_reader_that_blocks_for_ever_does_not_hold_up_a_guest_that_leaves() {
 }
 
 #[test]
-fn a_mebibyte_comes_out_of_a_file_as_it_is() {
+fn a_mebibyte_is_read_from_a_file_unchanged() {
     // Rule "Exactly once, in order".
     let file = Temporary::new("read");
     let data = pattern();
@@ -146,8 +146,8 @@ fn a_mebibyte_comes_out_of_a_file_as_it_is() {
 }
 
 #[test]
-fn a_mebibyte_goes_into_a_file_as_it_is() {
-    // Rule "Exactly once, in order"; "Flush policy": when a write completes it is in the file.
+fn a_mebibyte_is_written_to_a_file_unchanged() {
+    // Rule "Exactly once, in order"; rule "Flush policy": a completed write is in the file.
     let file = Temporary::new("write");
     let data = pattern();
     let (spawn, done) = worker();
@@ -200,7 +200,7 @@ fn a_mebibyte_goes_from_file_to_file_on_tokios_threads() {
 
 #[test]
 fn a_stream_on_tokios_threads_fails_when_its_runtime_is_gone() {
-    // Rule "Completion": an error, and not a hang; the reader comes back.
+    // Rule "Completion": an error instead of a hang, and the reader is handed back.
     let runtime = runtime();
     let reader = {
         let _runtime = runtime.enter();

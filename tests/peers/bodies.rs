@@ -1,4 +1,4 @@
-//! A guest's body as hyper sends it, looked at on the wire: an end in order, and every kind of cut.
+//! A guest's body as hyper sends it, observed on the wire: an end in order, and every kind of cut.
 
 use std::convert::Infallible;
 
@@ -29,10 +29,10 @@ enum Ends {
 
 const CUTS: [Ends; 4] = [Ends::Limit, Ends::Until, Ends::Cancel, Ends::StoreGone];
 
-/// A body of "hello", and then what ends it; the completion is kept, and awaited only once `read` is dropped or sent.
+/// A body of "hello", and what ends it. The completion is kept, and awaited only once `read` is sent or dropped.
 fn body(ends: Ends, read: oneshot::Receiver<()>) -> (GuestBody, oneshot::Receiver<End<()>>) {
     let (consumer, body) = body::from_guest(1024, None);
-    let (over, said) = oneshot::channel();
+    let (over, resolved) = oneshot::channel();
     tokio::spawn(async move {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         let (tx, rx) = mpsc::channel(64);
@@ -49,7 +49,7 @@ fn body(ends: Ends, read: oneshot::Receiver<()>) -> (GuestBody, oneshot::Receive
         let (consumer, done) = consumer.with_completion();
         let done = done.watch_store(store.data());
         stream.pipe(&mut store, consumer).unwrap();
-        // Until all of it is with the body.
+        // Until the body has all of it.
         let moved = async {
             while tx.capacity() < 64 {
                 tokio::task::yield_now().await
@@ -74,19 +74,19 @@ fn body(ends: Ends, read: oneshot::Receiver<()>) -> (GuestBody, oneshot::Receive
         let _ = store.run_concurrent(async |_| read.await).await.unwrap();
         let _ = over.send(done.await.end.map_err(drop));
     });
-    (body, said)
+    (body, resolved)
 }
 
-/// A server of one connection, each answer with such a body; and the client's end of it.
+/// A server of one connection, which answers each request with such a body, and the client's end of the connection.
 fn serve(
     ends: Ends,
     http2: bool,
 ) -> (DuplexStream, oneshot::Sender<()>, oneshot::Receiver<End<()>>) {
     let (read, waits) = oneshot::channel();
-    let (body, said) = body(ends, waits);
+    let (body, resolved) = body(ends, waits);
     let body = std::sync::Mutex::new(Some(body));
     let service = service_fn(move |_| {
-        let body = body.lock().unwrap().take().expect("one request");
+        let body = body.lock().unwrap().take().expect("more than one request");
         async move { Ok::<_, Infallible>(http::Response::new(body)) }
     });
     let (client, server) = duplex(1 << 16);
@@ -100,10 +100,10 @@ fn serve(
             let _ = builder.serve_connection(server, service).await;
         }
     });
-    (client, read, said)
+    (client, read, resolved)
 }
 
-/// What comes over the wire by HTTP/1.1, to its end, or to the end of the message.
+/// What arrives by HTTP/1.1, to the end of the connection or of the message.
 async fn http1(mut client: DuplexStream) -> String {
     client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut all = Vec::new();
@@ -125,41 +125,41 @@ async fn http2(client: DuplexStream) -> hyper::Result<Vec<u8>> {
 #[tokio::test]
 async fn a_message_ends_though_its_completion_is_not_awaited_yet() {
     // Rule "Completion": `let response = …await; done.await` is no deadlock.
-    let (client, read, said) = serve(Ends::InOrder, false);
-    let got = timeout(DEADLINE, http1(client)).await.expect("the message ends");
+    let (client, read, resolved) = serve(Ends::InOrder, false);
+    let got = timeout(DEADLINE, http1(client)).await.expect("timed out");
     assert!(got.ends_with("\r\n5\r\nhello\r\n0\r\n\r\n"), "{got}");
     drop(read);
-    assert!(said.await.unwrap().is_finished());
+    assert!(resolved.await.unwrap().is_finished());
 
-    let (client, read, said) = serve(Ends::InOrder, true);
-    let got = timeout(DEADLINE, http2(client)).await.expect("the message ends");
+    let (client, read, resolved) = serve(Ends::InOrder, true);
+    let got = timeout(DEADLINE, http2(client)).await.expect("timed out");
     assert_eq!(got.unwrap(), b"hello");
     drop(read);
-    assert!(said.await.unwrap().is_finished());
+    assert!(resolved.await.unwrap().is_finished());
 }
 
 #[tokio::test]
 async fn a_message_that_is_cut_short_has_no_last_chunk_and_is_reset() {
     // Rule "Truncated is never complete": on the wire.
     for ends in CUTS {
-        let (client, read, said) = serve(ends, false);
-        let got = timeout(DEADLINE, http1(client)).await.expect("the connection ends");
-        // The connection may be closed before the data is out.
+        let (client, read, resolved) = serve(ends, false);
+        let got = timeout(DEADLINE, http1(client)).await.expect("timed out");
+        // The connection may be closed before all data is sent.
         assert!(!got.ends_with("0\r\n\r\n"), "{ends:?}: {got}");
         drop(read);
-        assert!(said.await.unwrap().into_result().is_err(), "{ends:?}");
+        assert!(resolved.await.unwrap().into_result().is_err(), "{ends:?}");
 
-        let (client, read, said) = serve(ends, true);
-        let got = timeout(DEADLINE, http2(client)).await.expect("the message ends");
+        let (client, read, resolved) = serve(ends, true);
+        let got = timeout(DEADLINE, http2(client)).await.expect("timed out");
         assert!(got.is_err(), "{ends:?}: {got:?}");
         drop(read);
-        assert!(said.await.unwrap().into_result().is_err(), "{ends:?}");
+        assert!(resolved.await.unwrap().into_result().is_err(), "{ends:?}");
     }
 }
 
 #[tokio::test]
-async fn trailers_do_not_make_up_for_a_cut() {
-    // Rule "Truncated is never complete": also while the trailers never come.
+async fn pending_trailers_do_not_hide_a_cut() {
+    // Rule "Truncated is never complete": also if the trailers never come.
     for ends in CUTS {
         let (read, waits) = oneshot::channel();
         let (body, _said) = body(ends, waits);

@@ -1,4 +1,4 @@
-//! Channels between tasks on several threads, with a guest in between that passes items on (relay.wat).
+//! Channels between tasks on several threads. A guest in between passes the items on (relay.wat).
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use wasmtime_streams::{End, ItemSource as _, channels, sinks};
 
 use crate::relay::{PerOp, relay};
 
-/// Sends the numbers below `count`, as long as somebody receives.
+/// Sends the numbers below `count` while somebody receives.
 fn count_into(tx: mpsc::Sender<u32>, count: u32) {
     tokio::spawn(async move {
         for n in 0..count {
@@ -28,15 +28,15 @@ fn count_into(tx: mpsc::Sender<u32>, count: u32) {
     });
 }
 
-/// Receives numbers, which have to be in order, and says how many. `tell` hears when there are `at` of them.
-async fn receive(mut rx: mpsc::Receiver<u32>, at: u32, tell: oneshot::Sender<()>) -> u32 {
-    let mut tell = Some(tell);
+/// Receives numbers, which must be in order, and returns how many. Sends on `notify` once there are `at` of them.
+async fn receive(mut rx: mpsc::Receiver<u32>, at: u32, notify: oneshot::Sender<()>) -> u32 {
+    let mut notify = Some(notify);
     let mut count = 0;
     while let Some(n) = rx.recv().await {
         assert_eq!(n, count);
         count += 1;
         if count >= at {
-            tell.take().map(|tell| tell.send(()));
+            notify.take().map(|notify| notify.send(()));
         }
     }
     count
@@ -65,14 +65,14 @@ async fn items_pass_between_tasks_in_order() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_from_another_task_loses_and_doubles_nothing() -> Result<()> {
-    // Rule "Completion": what moved arrived, and what did not is where it was.
+    // Rule "Completion": what moved has arrived, and the rest is still where it was.
     for round in 0..20 {
         let (tx, rx) = mpsc::channel(64);
         count_into(tx, 100_000);
         let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
-        let (tell, told) = oneshot::channel();
-        let received = tokio::spawn(receive(rx, 100 * round, tell));
+        let (notify, told) = oneshot::channel();
+        let received = tokio::spawn(receive(rx, 100 * round, notify));
         let (consumer, written) = channels::mpsc_sender(tx).with_completion();
         let cancel = written.cancel_handle();
         tokio::spawn(async move {
@@ -83,7 +83,7 @@ async fn a_cancel_from_another_task_loses_and_doubles_nothing() -> Result<()> {
         let per_op = PerOp { read: 100, write: 100 };
         let (written, read) = relay(producer, consumer, per_op, both).await?;
         assert!(matches!(written.end, End::Cancelled) && matches!(read.end, End::PeerDropped));
-        drop(written.inner.into_inner().expect("the sender"));
+        drop(written.inner.into_inner().expect("the sender is open"));
         assert_eq!(u64::from(received.await?), written.moved);
         let next = read.inner.into_inner().recv().await;
         assert_eq!(next.map(u64::from), Some(read.moved));
@@ -100,8 +100,8 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
         count_into(tx, 100_000);
         let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
-        let (tell, told) = oneshot::channel();
-        let received = tokio::spawn(receive(rx, 100 * round, tell));
+        let (notify, told) = oneshot::channel();
+        let received = tokio::spawn(receive(rx, 100 * round, notify));
         let abort = received.abort_handle();
         tokio::spawn(async move {
             told.await.unwrap();
@@ -123,7 +123,7 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
-    // Rule "Exact partial writes": the room that was seen may be gone when it is reserved.
+    // Rule "Exact partial writes": room that was seen may be taken before it is reserved.
     const COUNT: u32 = 30_000;
     const OTHER: u32 = 1 << 30;
     let (tx, rx) = mpsc::unbounded_channel();
@@ -135,7 +135,7 @@ async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
         let other = tx.clone();
         tokio::spawn(async move {
             for _ in 0..COUNT {
-                // Some by the line, and some past it.
+                // Some wait in the queue for room, and some use `try_send`.
                 if other.try_send(OTHER).is_err() {
                     other.send(OTHER).await.unwrap();
                 }
@@ -161,8 +161,8 @@ async fn senders_compete_for_room_and_nothing_is_lost() -> Result<()> {
     Ok(())
 }
 
-/// Lets a guest read, one by one, what another thread sends: each item once the guest has the one before it and is about
-/// to wait, a little sooner or later each time. That is where a wake-up could be lost.
+/// Lets a guest read what another thread sends, item by item. Each is sent when the guest has the one before and is
+/// about to wait, at a slightly different moment each time. This is where a wake-up could be lost.
 async fn one_by_one(
     producer: impl StreamProducer<(), Item = u32>,
     send: impl Fn(u32) + Send + 'static,
@@ -200,7 +200,7 @@ async fn each_item_of_a_broadcast_wakes_the_guest() -> Result<()> {
 
 #[tokio::test]
 async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
-    // Rule "Register the current waker": the second receiver does not get what was sent before it was there.
+    // Rule "Register the current waker": the second receiver misses what was sent before it existed.
     const COUNT: u32 = 40_000;
     let (tx, rx) = broadcast::channel(4);
     let round = Arc::new(AtomicU32::new(0));
@@ -211,14 +211,14 @@ async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
                 while round.load(Ordering::Acquire) < n {
                     std::thread::yield_now();
                 }
-                // At another moment of the poll each time.
+                // At a different moment of the poll each time.
                 (0..n % 128).for_each(|_| spin_loop());
                 tx.send(n).unwrap();
             }
         })
     };
     let mut producer = channels::broadcast_receiver(rx);
-    // In a task of its own: what polls it is its own waker, and not the timeout.
+    // In a task of its own, so that only its own waker polls it, and not the timeout.
     let receiver = tokio::spawn(async move {
         for n in 1..=COUNT {
             round.store(n, Ordering::Release);
@@ -228,7 +228,7 @@ async fn an_item_that_is_sent_as_the_wait_begins_is_received() {
             assert_eq!(items, [n]);
         }
     });
-    timeout(Duration::from_secs(60), receiver).await.expect("each item wakes the task").unwrap();
+    timeout(Duration::from_secs(60), receiver).await.expect("timed out").unwrap();
     sender.join().unwrap();
 }
 
@@ -248,7 +248,7 @@ async fn each_item_of_a_channel_wakes_the_guest() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_from_another_thread_ends_with_its_last_value() -> Result<()> {
-    // Rule "Register the current waker", and "Exactly once, in order": never back, and never without the last one.
+    // Rule "Register the current waker"; rule "Exactly once, in order": values never go back, and the last one arrives.
     const LAST: u32 = 50_000;
     let (tx, rx) = watch::channel(0);
     tokio::spawn(async move {

@@ -21,9 +21,9 @@ fn cat() -> (Child, ChildStdin) {
     (cat, stdin)
 }
 
-async fn said(cat: Child) -> Vec<u8> {
+async fn output(cat: Child) -> Vec<u8> {
     let output = timeout(DEADLINE / 3, cat.wait_with_output()).await;
-    output.expect("the child waits for the end of its stdin").unwrap().stdout
+    output.expect("the child still waits for the end of its stdin").unwrap().stdout
 }
 
 #[test]
@@ -36,15 +36,15 @@ fn a_child_sees_the_end_of_its_stdin_while_nobody_awaits_the_driven_completion()
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
         guest.drop_writable(stream).await;
-        assert_eq!(said(cat).await, b"hello");
+        assert_eq!(output(cat).await, b"hello");
         let driven = driven.await.unwrap();
         assert!(driven.end.is_finished() && driven.moved == 5);
     });
 }
 
 #[test]
-fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
-    // Rule "The completion closes the sink": `Write` has no shutdown.
+fn a_child_sees_the_end_of_its_stdin_when_a_driven_blocking_write_ends() {
+    // Rule "The completion closes the sink": `std::io::Write` has no shutdown.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stdin = std::fs::File::from(stdin.into_owned_fd().unwrap());
@@ -54,19 +54,19 @@ fn a_child_sees_the_end_of_its_stdin_when_a_driven_std_write_ends() {
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
         guest.drop_writable(stream).await;
-        assert_eq!(said(cat).await, b"hello");
+        assert_eq!(output(cat).await, b"hello");
         assert!(driven.await.unwrap().end.is_finished());
     });
 }
 
 #[test]
 fn a_child_sees_the_end_of_its_stdin_without_a_completion() {
-    // Rule "The completion closes the sink": the stream drops the pipe.
+    // Rule "The completion closes the sink": without one, the drop of the stream drops the pipe.
     with_guest::<u8, _>(async |guest| {
         let (cat, stdin) = cat();
         let stream = guest.sink(tokio_io::write(stdin)).await;
         assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
         guest.drop_writable(stream).await;
-        assert_eq!(said(cat).await, b"hello");
+        assert_eq!(output(cat).await, b"hello");
     });
 }

@@ -7,7 +7,7 @@ use tokio_util::codec::{Framed, FramedRead, FramedWrite, LinesCodec, LinesCodecE
 use wasmtime_streams::{End, codec};
 use wasmtime_streams_testing::{Code, Guest, Setup};
 
-/// Reads lines, a few at a time, and writes each of them back, until there are no more.
+/// Reads lines, a few at a time, and writes each one back, until there are no more.
 async fn echo(guest: &Guest<'_, (), String>, input: u32, output: u32) -> u32 {
     let mut count = 0;
     loop {
@@ -15,7 +15,7 @@ async fn echo(guest: &Guest<'_, (), String>, input: u32, output: u32) -> u32 {
         let n = code.count();
         count += n;
         if n > 0 {
-            // They stand in the guest's buffer.
+            // The lines are in the guest's buffer.
             let written = match guest.write(output, n).await {
                 Code::Blocked => guest.wait(output).await,
                 code => code,
@@ -30,7 +30,7 @@ async fn echo(guest: &Guest<'_, (), String>, input: u32, output: u32) -> u32 {
     }
 }
 
-/// Runs a guest that sends the lines of one end back to it.
+/// Runs a guest that sends the lines of `reader` to `writer`.
 async fn serve<R, W>(reader: R, writer: W) -> (u32, End<LinesCodecError>, End<LinesCodecError>)
 where
     R: AsyncRead + Send + Unpin + 'static,
@@ -49,7 +49,7 @@ where
     run.await.unwrap()
 }
 
-/// Sends lines in pieces that are none, and reads what comes back until the other side shuts down.
+/// Sends lines, split anywhere, and reads what comes back until the other side shuts down.
 async fn talk<S: AsyncRead + AsyncWrite>(socket: S, lines: &[String]) -> io::Result<Vec<String>> {
     let (reader, mut writer) = tokio::io::split(socket);
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -71,7 +71,7 @@ async fn talk<S: AsyncRead + AsyncWrite>(socket: S, lines: &[String]) -> io::Res
 }
 
 fn text() -> Vec<String> {
-    // Short ones, empty ones, and ones that are larger than any buffer on the way.
+    // Short lines, empty ones, and some larger than any buffer on the way.
     (0..2000)
         .map(|n| format!("{n} ").repeat(if n % 500 == 499 { 20_000 } else { n % 40 }))
         .collect()
@@ -109,7 +109,7 @@ async fn lines_go_through_a_guest_over_a_unix_socket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_sends_too_long_a_line_ends_the_stream() {
+async fn a_line_that_is_too_long_ends_the_stream() {
     use futures::SinkExt as _;
     let (peer, host) = tokio::io::duplex(64);
     let sent = tokio::spawn(async move {
@@ -121,7 +121,7 @@ async fn a_peer_that_sends_too_long_a_line_ends_the_stream() {
     let (producer, done) = codec::read(lines).with_completion();
     let run = Setup::new(()).drive::<String, _>(async |guest| {
         let input = guest.source(producer).await;
-        // Whether the end comes with the first line is a matter of time.
+        // Timing decides whether the end comes with the first line.
         let first = guest.recv(input, 9).await.0;
         if first == Code::Completed(1) {
             assert_eq!(guest.recv(input, 9).await.0, Code::Dropped(0));
@@ -133,7 +133,7 @@ async fn a_peer_that_sends_too_long_a_line_ends_the_stream() {
     let done = run.await.unwrap();
     assert!(matches!(done.end, End::Failed(LinesCodecError::MaxLineLengthExceeded)));
     assert_eq!(done.moved, 1);
-    // The peer is not read any further, and learns of it.
+    // Nobody reads from the peer any more, and the peer sees that.
     drop(done.inner);
     assert!(sent.await.unwrap().is_err());
 }

@@ -1,4 +1,4 @@
-//! A guest whose channels never wait lets other tasks of its thread run, as tokio's own channels do.
+//! A guest whose channels are always ready lets other tasks of its thread run, as channels of tokio do.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,10 +17,10 @@ use crate::relay::{PerOp, relay};
 
 const COUNT: u32 = 10_000;
 
-/// A task has 128 steps before it has to let others run; what the guest needs to start is none of them.
+/// A task has a budget of 128 operations before it must let others run. The start of the guest takes none of it.
 const TURNS: usize = COUNT as usize / 128;
 
-/// How often another task of the same thread gets its turn during `work`.
+/// How often another task of the same thread runs during `work`.
 fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     let turns = Arc::new(AtomicUsize::new(0));
     let count = turns.clone();
@@ -36,7 +36,7 @@ fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     turns.load(Ordering::Relaxed)
 }
 
-/// How often it gets it while the guest passes on `COUNT` items, one by one.
+/// How often another task runs while the guest passes on `COUNT` items, one by one.
 fn turns<R>(
     producer: impl StreamProducer<(), Item = u32>,
     consumer: impl StreamConsumer<(), Item = u32>,
@@ -46,7 +46,7 @@ fn turns<R>(
     turns_during(async { relayed.await.unwrap() })
 }
 
-/// Turns while a guest reads from what is checked, into a sink that always has room.
+/// Counts turns while a guest reads from the given producer, into a sink that always has room.
 macro_rules! reading {
     ($producer:expr) => {{
         let (consumer, done) = sinks::items(futures::sink::drain()).with_completion();
@@ -54,7 +54,7 @@ macro_rules! reading {
     }};
 }
 
-/// Turns while a guest writes into what is checked, from a stream that is always ready.
+/// Counts turns while a guest writes into the given consumer, from a stream that is always ready.
 macro_rules! writing {
     ($consumer:expr) => {{
         let (consumer, done) = $consumer.with_completion();
@@ -63,15 +63,15 @@ macro_rules! writing {
 }
 
 #[test]
-fn a_stream_that_knows_nothing_of_tokio_keeps_the_thread() {
-    // What the others are compared with.
+fn a_stream_without_a_budget_keeps_the_thread() {
+    // What the other tests compare with.
     let turns = reading!(wasmtime_streams::streams::items(stream::iter(0..COUNT)));
     assert!(turns < TURNS / 4, "{turns}");
 }
 
 #[test]
 fn a_guest_that_reads_a_busy_channel_lets_others_run() {
-    // Rule "Fill each operation": each read is answered at once, and yet others get their turn.
+    // Rule "Fill each operation": each read is answered at once, and other tasks still run.
     let (tx, rx) = mpsc::channel(COUNT as usize);
     (0..COUNT).for_each(|n| tx.try_send(n).unwrap());
     drop(tx);
@@ -93,7 +93,7 @@ fn a_guest_that_reads_a_busy_channel_lets_others_run() {
 
 #[test]
 fn a_guest_that_reads_a_busy_watch_lets_others_run() {
-    // Rule "Fill each operation": each value that arrives is answered with the next one.
+    // Rule "Fill each operation": the arrival of each value is answered with the next one.
     let (tx, rx) = watch::channel(0);
     let next = futures::sink::unfold(Some(tx), async |tx: Option<watch::Sender<u32>>, n| {
         let open = tx.filter(|_| n < COUNT);
@@ -107,7 +107,7 @@ fn a_guest_that_reads_a_busy_watch_lets_others_run() {
 
 #[test]
 fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
-    // Rule "Backpressure": the receiver, too, wants its turn.
+    // Rule "Backpressure": the receiver must run as well.
     let (tx, _rx) = mpsc::channel::<u32>(COUNT as usize);
     let turns = writing!(channels::mpsc_sender(tx));
     assert!(turns >= TURNS, "mpsc: {turns}");
@@ -124,8 +124,8 @@ fn a_guest_that_writes_into_a_channel_with_room_lets_others_run() {
 }
 
 #[test]
-fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
-    // Rule "Fill each operation": the same on the host's side, as in tokio's own pipes.
+fn a_host_that_never_waits_for_the_guest_lets_others_run() {
+    // Rule "Fill each operation": the same on the host side, as in tokio's pipes.
     const LEN: usize = COUNT as usize;
     let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {
@@ -139,7 +139,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
     let stream = wasmtime::component::StreamReader::new(&mut store, producer).unwrap();
     let mut reader = from_guest::reader(&mut store, stream, 4 * LEN).unwrap();
     writer.close();
-    // All of it is there before it is read.
+    // Everything is there before it is read.
     futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
     let half = turns_during(async {
         for _ in 0..LEN / 2 {
@@ -158,7 +158,7 @@ fn a_host_that_is_never_kept_waiting_by_the_guest_lets_others_run() {
 
 #[test]
 fn a_host_that_sends_or_takes_items_lets_others_run() {
-    // Rule "Fill each operation": of items as of bytes, by the host's own methods and by the futures crate's traits.
+    // Rule "Fill each operation": items, by the host's own methods and by the traits of the futures crate.
     const LEN: usize = COUNT as usize;
     let (mut sink, producer) = to_guest::item_producer::<u32>(5 * LEN);
     let turns = turns_during(async {
@@ -202,12 +202,12 @@ fn a_host_that_sends_or_takes_items_lets_others_run() {
             items.next().await.unwrap().unwrap();
         }
     });
-    assert!(turns >= TURNS - 1, "of a fallible stream: {turns}");
+    assert!(turns >= TURNS - 1, "fallible stream: {turns}");
 }
 
 #[test]
-fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
-    // Rule "Fill each operation": whose ecosystem the traits are of makes no difference.
+fn the_byte_traits_of_the_futures_crate_let_others_run_too() {
+    // Rule "Fill each operation": the budget is the same for the traits of both ecosystems.
     const LEN: usize = COUNT as usize;
     let (mut writer, producer) = to_guest::producer(4 * LEN);
     let turns = turns_during(async {
@@ -236,12 +236,12 @@ fn the_futures_crate_s_traits_for_bytes_let_others_run_too() {
     assert!(half >= TURNS / 2, "buffered reads: {half}");
 }
 
-/// Lets a store without a guest move all that can be moved.
+/// Lets a store without a guest move everything that can be moved.
 fn moved(store: &mut wasmtime::Store<()>) {
     futures::executor::block_on(store.run_concurrent(async |_| yield_now_often().await)).unwrap();
 }
 
-/// Lets whatever else the store has to do run, without a runtime.
+/// Lets the rest of the store run, without a runtime.
 async fn yield_now_often() {
     let mut left = 100;
     std::future::poll_fn(|cx| {

@@ -12,7 +12,7 @@ use wasmtime_streams_testing::Code;
 
 use super::{Guest, with_guest};
 
-/// A port of this machine's, and what was or is to be said there.
+/// A port of this machine, and the text sent to it or received from it.
 type Datagram = (u32, String);
 
 fn deliver(
@@ -22,7 +22,7 @@ fn deliver(
     Ok((from.port().into(), String::from_utf8(bytes)?))
 }
 
-/// Port 1 means the peer of a connected socket.
+/// Port 1 stands for the peer of a connected socket.
 fn receive(
     _: StoreContextMut<'_, ResourceTable>,
     (port, text): Datagram,
@@ -39,7 +39,7 @@ fn port(socket: &UdpSocket) -> u32 {
     socket.local_addr().unwrap().port().into()
 }
 
-/// Reads up to `n` datagrams, waiting if need be.
+/// Reads up to `n` datagrams. Waits if there is none.
 async fn read(guest: &Guest<'_, Datagram>, stream: u32, n: u32) -> Vec<Datagram> {
     let code = match guest.read(stream, n).await {
         Code::Blocked => guest.wait(stream).await,
@@ -76,7 +76,7 @@ fn a_guest_answers_datagrams_of_many_peers_over_one_socket() {
                 assert_eq!(guest.wait(stream).await, Code::Completed(0));
                 let got = read(guest, stream, 1).await;
                 assert_eq!(got, [(port(&peer), format!("ping {round}"))]);
-                // Exactly emptied, and now it waits again; an empty datagram is one, too.
+                // The socket is exactly emptied and the read waits again. An empty datagram counts as one.
                 assert_eq!(guest.read(stream, 0).await, Code::Blocked);
                 peer.send_to(b"", address).await.unwrap();
                 assert_eq!(guest.wait(stream).await, Code::Completed(0));
@@ -116,7 +116,7 @@ fn a_cancelled_read_leaves_datagrams_in_the_socket() {
 }
 
 #[test]
-fn a_whole_datagram_of_the_largest_size_arrives() {
+fn a_datagram_of_the_largest_size_arrives_whole() {
     // Rule "Exactly once, in order".
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
@@ -131,7 +131,7 @@ fn a_whole_datagram_of_the_largest_size_arrives() {
 
 #[test]
 fn a_refused_datagram_ends_neither_direction() {
-    // Rule "Items before the error": it concerns one that was sent earlier.
+    // Rule "Items before the error": the error concerns an earlier datagram.
     with_guest::<Datagram, _>(async |guest| {
         let socket = Arc::new(bind().await);
         let peer = bind().await;
@@ -145,10 +145,10 @@ fn a_refused_datagram_ends_neither_direction() {
         drop(peer);
         let (consumer, sent) = sockets::send_to(socket).receive_with(receive).with_completion();
         let back = guest.sink(consumer).await;
-        // Each but the first meets the refusal of the one before.
+        // Each send but the first gets the refusal of the one before.
         let nobody = [(1, "anybody?".to_owned()), (1, "hello?".to_owned()), (1, "no?".to_owned())];
         assert_eq!(write(guest, back, &nobody).await, Code::Completed(3));
-        // An error is pending now, which is no datagram, though tokio takes the socket for readable.
+        // An error is pending now. It is no datagram, although tokio takes the socket for readable.
         assert_eq!(guest.read(stream, 0).await, Code::Blocked);
 
         let peer = UdpSocket::bind(name).await.unwrap();
@@ -169,7 +169,7 @@ fn a_refused_datagram_ends_neither_direction() {
 
 #[test]
 fn a_datagram_that_cannot_be_sent_is_counted_and_the_next_one_is_sent() {
-    // Rule "Exactly once, in order": as the network drops it. Port 0 is one that a peer may claim to have.
+    // Rule "Exactly once, in order": it is lost as if the network had dropped it. A peer can claim to have port 0.
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         let (consumer, done) = sockets::send_to(socket).receive_with(receive).with_completion();
@@ -191,8 +191,8 @@ fn a_datagram_that_cannot_be_sent_is_counted_and_the_next_one_is_sent() {
 }
 
 #[test]
-fn a_datagram_that_the_socket_no_longer_takes_is_handed_back() {
-    // Rule "Exact partial writes": what was taken and not sent is not lost.
+fn a_datagram_that_the_socket_refuses_at_the_end_is_handed_back() {
+    // Rule "Exact partial writes": an item that was taken and not sent is not lost.
     with_guest::<Datagram, _>(async |guest| {
         let (socket, peer) = (bind().await, bind().await);
         socket.connect(peer.local_addr().unwrap()).await.unwrap();

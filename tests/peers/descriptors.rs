@@ -1,4 +1,4 @@
-//! A listener in a process without free descriptors: peers can cause that, and it passes.
+//! A listener in a process without free descriptors. Peers can cause that, and it passes.
 
 use std::io;
 use std::net::TcpStream as Client;
@@ -35,7 +35,7 @@ fn push<T: Send + 'static>(
     Ok(store.data_mut().push(connection)?)
 }
 
-/// A listener that fails until some time.
+/// A listener that fails until a certain time.
 struct Short {
     error: i32,
     until: Instant,
@@ -126,12 +126,12 @@ fn accept_without_descriptors<
             taken.push(file);
         }
         assert!(!taken.is_empty());
-        // One for the client, and none for the accepted connection.
+        // One descriptor for the client, and none for the accepted connection.
         taken.pop();
-        let _client = connect().expect("a descriptor is free");
-        assert!(std::fs::File::open("/dev/null").is_err(), "and now there is none");
+        let _client = connect().expect("no descriptor for the client");
+        assert!(std::fs::File::open("/dev/null").is_err(), "a descriptor is still free");
         let code = guest.read(stream, 4).await;
-        assert_eq!(code, Code::Blocked, "the listener has ended");
+        assert_eq!(code, Code::Blocked, "the listener does not wait");
         while failures.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }

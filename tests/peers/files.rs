@@ -1,4 +1,4 @@
-//! Files, which have no readiness: tokio reads and writes them on other threads.
+//! Files. They have no readiness: tokio reads and writes them on other threads.
 
 use std::io::{self, Write as _};
 
@@ -8,7 +8,7 @@ use wasmtime_streams_testing::Code;
 
 use super::with_guest;
 
-/// A file whose other side is not written yet: to read it blocks.
+/// A file that blocks a read until the other side writes.
 fn blocking() -> (File, io::PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
     (File::from_std(std::fs::File::from(std::os::fd::OwnedFd::from(reader))), writer)
@@ -16,7 +16,7 @@ fn blocking() -> (File, io::PipeWriter) {
 
 #[test]
 fn a_file_that_blocks_does_not_block_the_executor() {
-    // Rule "Register the current waker": there is one thread, on which the guest, this script and another task run.
+    // Rule "Register the current waker": the guest, this script and another task share one thread.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
         let stream = guest.source(tokio_io::read(file)).await;
@@ -36,7 +36,7 @@ fn a_file_that_blocks_does_not_block_the_executor() {
 
 #[test]
 fn a_cancelled_read_of_a_file_loses_nothing() {
-    // Rule "Cancellation keeps the stream": the thread goes on reading, and what it gets is the next read's.
+    // Rule "Cancellation keeps the stream": the thread goes on reading, and its data is for the next read.
     with_guest::<u8, _>(async |guest| {
         let (file, mut writer) = blocking();
         let stream = guest.source(tokio_io::read(file)).await;
@@ -45,7 +45,7 @@ fn a_cancelled_read_of_a_file_loses_nothing() {
             assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
         }
         writer.write_all(b"abcdef").unwrap();
-        // Shorter than the one that was cancelled.
+        // Shorter than the cancelled one.
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), b"ab".to_vec()));
         assert_eq!(guest.recv(stream, 8).await, (Code::Completed(4), b"cdef".to_vec()));
         drop(writer);

@@ -1,4 +1,4 @@
-//! Bytes that a guest writes into a blocking writer whose runtime was shut down.
+//! A guest writes into a blocking writer whose runtime was shut down.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -23,9 +23,9 @@ impl Write for Kept {
     }
 }
 
-/// What happens to five bytes that a guest writes after the runtime was shut down.
+/// What happens to five bytes that a guest writes after the shutdown of the runtime.
 struct Outcome {
-    /// How the guest's write was answered.
+    /// The answer to the guest's write.
     code: Code,
     end: End<io::Error>,
     moved: u64,
@@ -51,14 +51,14 @@ fn write_without_a_runtime(flush: Flush) -> Outcome {
     let done = block_on(done);
     let (end, moved) = (done.end, done.moved);
     let (writer, handed_back) = done.inner.into_parts();
-    assert!(writer.is_some(), "the writer is handed back");
+    assert!(writer.is_some(), "the writer is gone");
     let written = kept.0.lock().unwrap().clone();
     Outcome { code: code.unwrap(), end, moved, written, handed_back }
 }
 
 #[test]
 fn bytes_that_were_accepted_and_not_written_are_handed_back() {
-    // Rule "Completion": the guest's write was acknowledged, and the host gets the bytes back.
+    // Rule "Completion": the guest's write was completed, and the host gets the bytes back.
     for (flush, code) in [(Flush::OnClose, Code::Completed(5)), (Flush::EachOp, Code::Dropped(5))] {
         let outcome = write_without_a_runtime(flush);
         assert_eq!(outcome.code, code);

@@ -1,4 +1,4 @@
-//! What crosses between threads, a little at a time: where a wake-up could be lost, and where both ends go away at once.
+//! Hand-overs between threads, a few items at a time. Wake-ups could be lost here, and both ends may go away at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,26 +12,27 @@ use wasmtime_streams::{End, from_guest, to_guest};
 
 use crate::DEADLINE;
 
-/// Does `work` on a thread of its own, and fails if that hangs.
+/// Runs `work` on a thread of its own, and fails if that hangs.
 fn within<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     let (tx, rx) = mpsc::channel();
     thread::spawn(move || tx.send(work()));
-    rx.recv_timeout(2 * DEADLINE).expect("it neither hangs nor panics")
+    rx.recv_timeout(2 * DEADLINE).expect("it hangs or panicked")
 }
 
-/// A bit of time that is another one each time.
+/// Spins for a time that differs from call to call.
 fn spin(n: usize) {
     (0..n * 7919 % 300).for_each(|_| std::hint::spin_loop());
 }
 
-/// Runs a store on this thread until `over` says so.
+/// Runs a store on this thread until `over` resolves.
 fn run(mut store: Store<()>, over: futures::channel::oneshot::Receiver<()>) {
     let _ = block_on(store.run_concurrent(async |_| over.await)).unwrap();
 }
 
 #[test]
 fn bytes_between_three_threads_lose_no_wake_up() {
-    // Rule "Register the current waker": one thread writes, one runs the store, one reads; each waits for the others all the time.
+    // Rule "Register the current waker": one thread writes, one runs the store, one reads, and each waits for the
+    // others all the time.
     for capacity in [1, 2, 3, 7, 64] {
         const COUNT: usize = 20_000;
         let all = within(move || {
@@ -65,7 +66,7 @@ fn bytes_between_three_threads_lose_no_wake_up() {
     }
 }
 
-/// Counts how many of it there are.
+/// Counts its live instances.
 #[derive(Debug)]
 struct Counted(Arc<AtomicUsize>, usize);
 
@@ -84,7 +85,7 @@ impl Drop for Counted {
 
 #[test]
 fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
-    // Rule "Backpressure": counted while both ends run. What a read has taken is on its way, and waits no more.
+    // Rule "Backpressure": counted while both ends run. What a read has taken no longer counts as queued.
     const CAPACITY: usize = 10;
     within(|| {
         let mut store = Store::new(&Engine::default(), ());
@@ -103,7 +104,7 @@ fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
                 spin(n);
                 block_on(sink.send_item(n as u32)).unwrap();
                 let ahead = n + 1 - taken.load(Ordering::SeqCst);
-                assert!(ahead <= CAPACITY, "{ahead} items wait");
+                assert!(ahead <= CAPACITY, "{ahead} items are queued");
             }
             sink.close();
         });
@@ -124,7 +125,7 @@ fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
 
 #[test]
 fn an_end_that_goes_away_at_any_moment_is_told_to_the_other() {
-    // Rule "Completion": a reader that is dropped while the writer fills its buffer, and the other way round.
+    // Rule "Completion": a reader is dropped while the writer fills its buffer.
     for round in 0..300 {
         let (written, leaked, end) = within(move || {
             let mut store = Store::new(&Engine::default(), ());
@@ -158,15 +159,15 @@ fn an_end_that_goes_away_at_any_moment_is_told_to_the_other() {
             let end = store.join().unwrap();
             (written, live.load(Ordering::SeqCst), end)
         });
-        assert!(written < 1_000_000, "the writer learns it");
-        assert_eq!(leaked, 0, "nothing is kept");
+        assert!(written < 1_000_000, "the writer does not see it");
+        assert_eq!(leaked, 0, "items are kept");
         assert!(matches!(end, End::ReceiverDropped), "{end:?}");
     }
 }
 
 #[test]
 fn a_value_and_its_receiver_meet_or_miss_each_other_in_order() {
-    // Rule "Completion": sent, dropped and received at the same moment.
+    // Rule "Completion": the value is sent, dropped or received at the same moment.
     for round in 0..2000 {
         within(move || {
             let mut store = Store::new(&Engine::default(), ());
@@ -182,7 +183,7 @@ fn a_value_and_its_receiver_meet_or_miss_each_other_in_order() {
             } else {
                 spin(round / 2);
                 drop((store, value));
-                // Either way it comes to an end.
+                // Either result is right. The thread must end.
                 let _ = sends.join().unwrap();
             }
         });

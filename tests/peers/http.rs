@@ -29,7 +29,7 @@ use wasmtime_streams::{
 
 use crate::transform::Upper;
 
-/// The request's body goes through a guest, and becomes the response's.
+/// Sends the body of the request through a guest, as the body of the response.
 async fn upper(request: Request) -> Response {
     let (consumer, body) = body::from_guest(16 * 1024, None);
     tokio::spawn(async move {
@@ -87,7 +87,7 @@ async fn an_axum_server_passes_a_body_through_a_guest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_aborted_is_no_end_of_the_data() {
+async fn an_aborted_request_is_not_the_end_of_the_data() {
     // Rule "Items before the error".
     let (tx, said) = oneshot::channel();
     let tx = Arc::new(std::sync::Mutex::new(Some(tx)));
@@ -120,7 +120,7 @@ async fn a_request_that_is_aborted_is_no_end_of_the_data() {
             .serve_connection(TokioIo::new(socket), service)
             .await
     });
-    // By hand: a client that says 10 bytes, sends 5 and is gone.
+    // By hand: a client that announces 10 bytes, sends 5 and leaves.
     let mut socket = TcpStream::connect(address).await.unwrap();
     let head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhello";
     tokio::io::AsyncWriteExt::write_all(&mut socket, head).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_request_that_is_aborted_is_no_end_of_the_data() {
     assert!(matches!(trailers, Err(wasmtime_streams::End::Failed(_))), "{trailers:?}");
 }
 
-/// Serves one connection by HTTP/2, each request with what `respond` makes.
+/// Serves one HTTP/2 connection. `respond` makes the response to each request.
 async fn serve_http2<B>(respond: impl Fn() -> B + Clone + Send + 'static) -> SocketAddr
 where
     B: http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static,
@@ -159,7 +159,7 @@ async fn get_http2(address: SocketAddr) -> hyper::Result<http::Response<hyper::b
     client.send_request(request).await
 }
 
-/// A body of "hello" with the trailers that a guest gives: a checksum, an error, or none since it is gone.
+/// A body of "hello" with the trailers that a guest gives: a checksum, an error, or none if the guest is gone.
 fn with_trailers(
     sum: Option<Result<u32, u8>>,
 ) -> impl http_body::Body<Data = Bytes, Error = BodyError> + Send {
@@ -187,7 +187,7 @@ fn with_trailers(
             }
             None => drop(trailers_consumer),
         }
-        // The store has to run until the guest has given all.
+        // The store must run until the guest has given everything.
         store.run_concurrent(async |_| (done.await, taken.await)).await
     });
     body.with_trailers(trailers)
@@ -204,16 +204,16 @@ async fn trailers_of_a_guest_reach_the_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_is_gone_aborts_the_message() {
-    // Rule "Completion": an abort is told apart from the end.
+    // Rule "Completion": an abort is distinct from the end.
     for sum in [None, Some(Err(3))] {
-        // The reset may come before the head was looked at.
+        // The reset may arrive before the head is read.
         if let Ok(response) = get_http2(serve_http2(move || with_trailers(sum)).await).await {
             assert!(response.into_body().collect().await.is_err(), "{sum:?}");
         }
     }
 }
 
-/// What arrives at a reader of a body with a declared length, of "hello".
+/// What the reader of a body of "hello" gets if this length was declared.
 async fn declared(length: u64) -> (Result<Bytes, BodyError>, End<BodyError>, u64) {
     let mut guest = Upper::new().await;
     let (consumer, body) = body::from_guest(4, Some(length));
@@ -240,7 +240,7 @@ async fn declared(length: u64) -> (Result<Bytes, BodyError>, End<BodyError>, u64
 
 #[tokio::test]
 async fn a_declared_content_length_is_enforced() {
-    // Rule "Exact partial writes": what is over is not taken.
+    // Rule "Exact partial writes": what exceeds the length is not taken.
     let (body, end, moved) = declared(5).await;
     assert_eq!(body.unwrap(), "HELLO");
     assert!(end.is_finished() && moved == 5);
@@ -254,7 +254,7 @@ async fn a_declared_content_length_is_enforced() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_wakes_the_guest() {
+async fn a_client_that_leaves_wakes_the_guest() {
     // Rule "Backpressure": the guest's write is parked while nobody reads.
     let mut guest = Upper::new().await;
     let (consumer, body) = body::from_guest(1024, None);
@@ -265,7 +265,7 @@ async fn a_client_that_goes_away_wakes_the_guest() {
         let mut body = body;
         let frame = body.frame().await.unwrap().unwrap();
         let _ = read_one.send(frame.into_data().unwrap().len());
-        // The body is dropped, as hyper does when its peer is gone.
+        // Drops the body, as hyper does when its peer is gone.
     });
     let done = guest
         .run(

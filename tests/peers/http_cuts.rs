@@ -1,5 +1,5 @@
-//! A guest's body that is cut short, as hyper sends it: HTTP/1.1 without the last chunk, HTTP/2 with a reset; in responses and in
-//! requests.
+//! A guest's body that is cut short, as hyper sends it: HTTP/1.1 without the last chunk, HTTP/2 with a reset; in
+//! responses and in requests.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -30,7 +30,7 @@ use wasmtime_streams_testing::{Code, Guest, Setup};
 use crate::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
 
 /// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
-const HANGS: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Both ends of a connection.
 fn connection() -> (TokioIo<DuplexStream>, DuplexStream) {
@@ -49,15 +49,15 @@ enum Wire {
     Other(String),
 }
 
-/// Reads the raw bytes of an HTTP/1.1 message until the connection is closed, and allows the cut once the data has arrived. The
-/// message must begin with `start`.
+/// Reads the raw bytes of an HTTP/1.1 message until the connection is closed, and allows the cut once the data has
+/// arrived. The message must begin with `start`.
 async fn read_raw(mut wire: DuplexStream, start: &str, signs: &Signs) -> Wire {
     let mut raw = Vec::new();
     let mut buf = [0; 64];
     loop {
-        let n = match timeout(HANGS, wire.read(&mut buf)).await {
+        let n = match timeout(TIMEOUT, wire.read(&mut buf)).await {
             Err(_) => return Wire::Hangs,
-            Ok(n) => n.expect("a pipe in memory does not fail"),
+            Ok(n) => n.expect("a pipe in memory failed"),
         };
         if n == 0 {
             break;
@@ -66,7 +66,7 @@ async fn read_raw(mut wire: DuplexStream, start: &str, signs: &Signs) -> Wire {
         if raw.windows(BEFORE.len()).any(|window| window == BEFORE) {
             signs.may_cut.cancel();
         }
-        // After a whole message the connection may stay open.
+        // After a complete message the connection may stay open.
         if raw.ends_with(b"\r\n0\r\n\r\n") {
             break;
         }
@@ -94,7 +94,7 @@ async fn read_frames(mut body: Incoming, signs: &Signs) -> Wire {
     let mut data = Vec::new();
     let text = |data| String::from_utf8(data).expect("text");
     loop {
-        match timeout(HANGS, body.frame()).await {
+        match timeout(TIMEOUT, body.frame()).await {
             Err(_) => return Wire::Hangs,
             Ok(None) => return Wire::Whole(text(data)),
             Ok(Some(Ok(frame))) => {
@@ -119,7 +119,7 @@ async fn response_by_http1(body: Sent, signs: &Signs) -> Wire {
     let body = Mutex::new(Some(body));
     tokio::spawn(async move {
         let respond = service_fn(move |_| {
-            let body = body.lock().unwrap().take().expect("one request");
+            let body = body.lock().unwrap().take().expect("more than one request");
             ready(Ok::<_, Infallible>(Response::new(body)))
         });
         conn::http1::Builder::new().serve_connection(server, respond).await
@@ -143,7 +143,7 @@ async fn response_by_http2(body: Sent, signs: &Signs) -> Wire {
     let body = Mutex::new(Some(body));
     tokio::spawn(async move {
         let respond = service_fn(move |_| {
-            let body = body.lock().unwrap().take().expect("one request");
+            let body = body.lock().unwrap().take().expect("more than one request");
             ready(Ok::<_, Infallible>(Response::new(body)))
         });
         conn::http2::Builder::new(TokioExecutor::new()).serve_connection(server, respond).await
@@ -158,15 +158,15 @@ async fn response_by_http2(body: Sent, signs: &Signs) -> Wire {
 
 async fn request_by_http2(body: Sent, signs: &Signs) -> Wire {
     let (server, client) = connection();
-    let (tell, told) = oneshot::channel();
-    let (tell, signs) = (Mutex::new(Some(tell)), signs.clone());
+    let (seen, told) = oneshot::channel();
+    let (seen, signs) = (Mutex::new(Some(seen)), signs.clone());
     tokio::spawn(async move {
         let respond = service_fn(move |request: Request<Incoming>| {
-            let tell = tell.lock().unwrap().take().expect("one request");
+            let seen = seen.lock().unwrap().take().expect("more than one request");
             let signs = signs.clone();
             async move {
                 let wire = read_frames(request.into_body(), &signs).await;
-                tell.send(wire).expect("the test waits for it");
+                seen.send(wire).expect("the test is gone");
                 Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
             }
         });
@@ -193,7 +193,7 @@ async fn cut(plan: Plan, trailers: bool, send: impl AsyncFnOnce(Sent, &Signs) ->
     cuts::run(plan, pipe, async |signs| send(body, signs).await).await
 }
 
-/// Sends bodies that are cut by every plan.
+/// Sends bodies that are cut, by every plan.
 async fn check(send: impl AsyncFn(Sent, &Signs) -> Wire) {
     let mut wrong = Vec::new();
     for plan in Plan::all(&[Writes::Idle]) {
@@ -249,7 +249,7 @@ async fn a_request_that_was_cut_short_is_reset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_whole_before_the_completion_is_awaited() {
+async fn a_message_is_complete_before_the_completion_is_awaited() {
     // Rule "Completion": a host may send the message first and await the completion afterwards.
     let mut wrong = Vec::new();
     macro_rules! check {

@@ -1,4 +1,4 @@
-//! A real guest's output in other tasks, on other threads and executors, and protocols spoken with it.
+//! The output of a real guest in other tasks, on other threads and executors, and protocols over it.
 
 use std::thread;
 
@@ -16,7 +16,7 @@ use crate::transform::Transform;
 
 const MIB: usize = 1 << 20;
 
-/// Lines of small letters.
+/// Lines of lower-case letters.
 fn text(len: usize) -> Vec<u8> {
     (0..len).map(|i| if i % 61 == 60 { b'\n' } else { b'a' + (i / 7 % 26) as u8 }).collect()
 }
@@ -25,7 +25,7 @@ fn lines(text: &[u8]) -> Vec<String> {
     String::from_utf8(text.to_ascii_uppercase()).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Runs the guest's store in a task of its own until what is returned is dropped.
+/// Runs the guest's store in a task of its own until the returned sender is dropped.
 fn run_in_task(mut guest: Transform) -> oneshot::Sender<()> {
     let (running, over) = oneshot::channel();
     tokio::spawn(async move { guest.store.run_concurrent(async |_| over.await).await });
@@ -33,8 +33,8 @@ fn run_in_task(mut guest: Transform) -> oneshot::Sender<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_s_output_is_read_by_lines_in_another_task() {
-    // Rule "Exactly once, in order": `AsyncBufRead`, with a capacity that is smaller than a line and one that is larger.
+async fn the_output_of_a_guest_is_read_by_lines_in_another_task() {
+    // Rule "Exactly once, in order": `AsyncBufRead`, with a capacity below the length of a line and one above.
     let text = text(200_000);
     for capacity in [16, 64 * 1024] {
         let mut guest = Transform::upper().await;
@@ -48,15 +48,15 @@ async fn a_guest_s_output_is_read_by_lines_in_another_task() {
             }
             all
         });
-        let all = timeout(DEADLINE, task).await.expect("nothing hangs").unwrap();
+        let all = timeout(DEADLINE, task).await.expect("timed out").unwrap();
         assert!(all == lines(&text));
         drop(running);
     }
 }
 
 #[tokio::test]
-async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
-    // Rule "Register the current waker": of whatever executor reads.
+async fn the_output_of_a_guest_is_read_by_another_executor_on_another_thread() {
+    // Rule "Register the current waker": whatever executor reads.
     let text = text(200_000);
     let mut guest = Transform::upper().await;
     let output = guest.call(iterators::items(text.clone())).await;
@@ -67,7 +67,7 @@ async fn a_guest_s_output_is_read_by_another_executor_on_another_thread() {
         done.send(block_on(lines).unwrap()).unwrap();
     });
     let run = guest.store.run_concurrent(async |_| all.await.unwrap());
-    assert!(timeout(DEADLINE, run).await.expect("nothing hangs").unwrap() == lines(&text));
+    assert!(timeout(DEADLINE, run).await.expect("timed out").unwrap() == lines(&text));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn items_are_a_stream_on_another_thread() {
         done.send(all).unwrap();
     });
     let run = guest.store.run_concurrent(async |_| count.await.unwrap());
-    let all = timeout(DEADLINE, run).await.expect("nothing hangs").unwrap();
+    let all = timeout(DEADLINE, run).await.expect("timed out").unwrap();
     assert!(all == text(100_000).to_ascii_uppercase());
 }
 
@@ -96,7 +96,7 @@ async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
         let output = guest.pass_to(input).await;
         let reader = from_guest::reader(&mut guest.store, output, capacity).unwrap();
         let running = run_in_task(guest);
-        // What `tokio_io::duplex` gives, for a guest that has its input first.
+        // Does what `tokio_io::duplex` does, for a guest that takes its input first.
         let (mut reader, mut writer) = split(join(reader, writer));
         let writes = tokio::spawn(async move {
             writer.write_all(&text(MIB)).await.unwrap();
@@ -105,16 +105,16 @@ async fn a_mebibyte_goes_through_a_guest_and_back_with_a_half_close() {
         });
         let mut all = Vec::new();
         let reads = async { reader.read_to_end(&mut all).await.unwrap() };
-        assert_eq!(timeout(DEADLINE, reads).await.expect("nothing hangs"), MIB);
+        assert_eq!(timeout(DEADLINE, reads).await.expect("timed out"), MIB);
         assert!(all == text(MIB).to_ascii_uppercase());
-        assert!(writes.await.unwrap().write_all(b"more").await.is_err(), "it is shut down");
+        assert!(writes.await.unwrap().write_all(b"more").await.is_err(), "the writer is open");
         drop(running);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
-    // Rule "Exactly once, in order": a guest passes the host's own input back as its output, as an import would be given it.
+async fn a_duplex_works_with_a_guest_that_gives_its_output_first() {
+    // Rule "Exactly once, in order": the guest returns the host's own input as its output, as an import would get it.
     let mut guest = Transform::pass().await;
     let (mut far, input) = to_guest::writer(&mut guest.store, 100).unwrap();
     let output = guest.pass_to(input).await;
@@ -132,14 +132,14 @@ async fn a_duplex_speaks_with_a_guest_that_gives_its_output_first() {
     });
     let mut all = Vec::new();
     let mut reader = reader;
-    // The copy ends by the end of the input, and shuts its writer down.
+    // The copy ends at the end of the input, and shuts its writer down.
     let read = reader.read_to_end(&mut all);
-    assert_eq!(timeout(DEADLINE, read).await.expect("nothing hangs").unwrap(), MIB);
+    assert_eq!(timeout(DEADLINE, read).await.expect("timed out").unwrap(), MIB);
     assert!(all == text(MIB));
     drop(running);
 }
 
-/// Calls the guest from within `from_guest::run`.
+/// Calls the guest within `from_guest::run`.
 macro_rules! called {
     ($guest:ident, $producer:expr) => {{
         let transform = $guest.transform;
@@ -152,8 +152,8 @@ macro_rules! called {
 }
 
 #[tokio::test]
-async fn one_call_runs_the_guest_and_uses_its_output() {
-    // Rule "Exactly once, in order": in a task of its own, so all of it is `Send`.
+async fn run_calls_the_guest_and_uses_its_output() {
+    // Rule "Exactly once, in order": in a task of its own, so everything must be `Send`.
     let guest = Transform::upper().await;
     let task = tokio::spawn(async move {
         let mut guest = guest;
@@ -164,13 +164,13 @@ async fn one_call_runs_the_guest_and_uses_its_output() {
         })
         .await
     });
-    let all = timeout(DEADLINE, task).await.expect("nothing hangs").unwrap().unwrap().unwrap();
+    let all = timeout(DEADLINE, task).await.expect("timed out").unwrap().unwrap().unwrap();
     assert!(all == text(MIB).to_ascii_uppercase());
 }
 
 #[tokio::test]
-async fn a_guest_that_traps_ends_the_one_call_with_its_error() {
-    // Rule "Completion": the host is not left waiting for the rest, nor told that it was all.
+async fn a_guest_that_traps_ends_run_with_its_error() {
+    // Rule "Completion": the host neither waits for the rest nor takes the part for everything.
     for fuel in [100, 10_000, 500_000] {
         let mut guest = Transform::upper().await;
         guest.store.set_fuel(fuel).unwrap();
@@ -185,15 +185,15 @@ async fn a_guest_that_traps_ends_the_one_call_with_its_error() {
                 }
             }
         });
-        let error = timeout(DEADLINE, run).await.expect("nothing hangs").unwrap_err();
+        let error = timeout(DEADLINE, run).await.expect("timed out").unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Trap::OutOfFuel));
         assert!(got < MIB);
     }
 }
 
 #[tokio::test]
-async fn a_host_that_returns_early_leaves_a_store_that_can_go_on() {
-    // Rule "Completion": the guest sees its other end dropped when the store runs again, and can be called anew.
+async fn a_host_that_returns_early_from_run_leaves_a_usable_store() {
+    // Rule "Completion": the guest sees its other end dropped when the store runs again, and can be called again.
     let mut guest = Transform::upper().await;
     for _ in 0..3 {
         let call = called!(guest, iterators::items(text(MIB)));
@@ -201,13 +201,13 @@ async fn a_host_that_returns_early_leaves_a_store_that_can_go_on() {
             let mut start = [0; 10];
             reader.read_exact(&mut start).await.map(|_| start)
         });
-        let start = timeout(DEADLINE, run).await.expect("nothing hangs").unwrap().unwrap();
+        let start = timeout(DEADLINE, run).await.expect("timed out").unwrap().unwrap();
         assert_eq!(start[..], text(10).to_ascii_uppercase());
     }
 }
 
 #[tokio::test]
-async fn one_call_can_write_too() {
+async fn run_can_write_too() {
     // Rule "Exactly once, in order": the parts are made before the call.
     let mut guest = Transform::upper().await;
     let (mut writer, producer) = to_guest::producer(100);
@@ -222,25 +222,25 @@ async fn one_call_can_write_too() {
         writer.shutdown().await?;
         reader.read(&mut answer).await
     });
-    assert_eq!(timeout(DEADLINE, run).await.expect("nothing hangs").unwrap().unwrap(), 0);
+    assert_eq!(timeout(DEADLINE, run).await.expect("timed out").unwrap().unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_timer_works_beside_the_guest() {
-    // Rule "Completion": the host's part does not run in the store, where a timer may not get its turn.
+async fn a_timer_fires_beside_the_guest_in_run() {
+    // Rule "Completion": the host's part runs outside of the store, in which a timer might not be polled.
     let mut guest = Transform::upper().await;
     let (writer, producer) = to_guest::producer(100);
     let call = called!(guest, producer);
     let run = from_guest::run(&mut guest.store, 100, call, async |mut reader| {
         timeout(std::time::Duration::from_millis(10), reader.read_u8()).await
     });
-    assert!(timeout(DEADLINE, run).await.expect("nothing hangs").unwrap().is_err());
+    assert!(timeout(DEADLINE, run).await.expect("timed out").unwrap().is_err());
     drop(writer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_dropped_on_another_thread_ends_a_read() {
-    // Rule "Completion": without a token as the end of the data, with one as what it is.
+    // Rule "Completion": without a token it looks like the end of the data, with one it is a cut.
     for watched in [false, true] {
         let mut guest = Transform::upper().await;
         let (near, mut far) = tokio::io::duplex(100);

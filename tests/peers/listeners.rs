@@ -1,4 +1,4 @@
-//! Connections that a guest gets as resources.
+//! A guest gets accepted connections as resources.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -31,7 +31,7 @@ fn push(mut store: StoreContextMut<'_, ResourceTable>, connection: TcpStream) ->
     Ok(store.data_mut().push(connection)?)
 }
 
-/// The addresses of the peers of all connections in the table.
+/// The peer addresses of all connections in the table.
 fn peers(guest: &super::Guest<'_, Handle>) -> Vec<std::net::SocketAddr> {
     guest.with(|mut store| {
         let entries = store.data_mut().iter_mut();
@@ -43,7 +43,7 @@ fn peers(guest: &super::Guest<'_, Handle>) -> Vec<std::net::SocketAddr> {
 
 #[test]
 fn a_guest_accepts_connections_and_closes_them() {
-    // Rule "Resources are created on delivery": no more than it asks for, and none for a read that it cancels.
+    // Rule "Resources are created on delivery": as many as the guest asks for, and none for a cancelled read.
     with_guest_and::<Handle, _>(link, async |guest| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -81,7 +81,7 @@ fn a_guest_accepts_connections_and_closes_them() {
             assert_eq!(peers(guest).len(), n);
         }
 
-        // The third is still there for the host.
+        // The host can still accept the third.
         guest.drop_readable(stream).await;
         let done = done.await;
         assert!(matches!(done.end, End::PeerDropped));
@@ -109,8 +109,8 @@ impl SocketAccept for Failing {
 }
 
 #[test]
-fn a_connection_that_fails_is_passed_over_and_a_listener_that_fails_is_handed_back() {
-    // Rule "Items before the error", and none where it concerns one connection only.
+fn a_failed_connection_is_skipped_and_a_failed_listener_is_handed_back() {
+    // Rule "Items before the error": an error that concerns one connection does not end the stream.
     with_guest_and::<Handle, _>(link, async |guest| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -129,7 +129,7 @@ fn a_connection_that_fails_is_passed_over_and_a_listener_that_fails_is_handed_ba
         assert_eq!(done.inner.skipped(), 100);
         guest.drop_readable(stream).await;
 
-        // No more file descriptors, say.
+        // For example, no more file descriptors.
         let failing = done.inner.into_inner();
         failing.errors.lock().unwrap().push_back(ErrorKind::Other);
         let (producer, done) = sockets::accept(failing).deliver_with(push).with_completion();

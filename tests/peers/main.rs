@@ -1,5 +1,5 @@
 //! The adapters over real peers: sockets, files, channels between tasks, servers, with real guests.
-// The support is written as a library would be, for more than one test target.
+// Helpers are shared with other targets.
 #![allow(unreachable_pub)]
 
 mod blocking;
@@ -10,7 +10,7 @@ mod children;
 mod codec;
 mod cooperation;
 #[path = "../support/cuts.rs"]
-#[allow(dead_code)] // another test program uses all of it
+#[allow(dead_code)] // `streams` uses all of it
 mod cuts;
 #[cfg(unix)]
 mod datagrams;
@@ -48,10 +48,10 @@ use tokio::runtime::Builder;
 use wasmtime::component::{LinkerInstance, ResourceTable};
 use wasmtime_streams_testing::{self as testing, Item, Setup};
 
-/// A scripted guest in a store with a table.
+/// A scripted guest in a store with a resource table.
 type Guest<'a, T> = testing::Guest<'a, ResourceTable, T>;
 
-/// What ends by this hangs: everything here comes at once.
+/// What reaches this hangs: everything here happens at once.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Runs `script` against a fresh guest on a runtime of one thread, with real I/O.
@@ -67,5 +67,5 @@ fn with_guest_and<T: Item, R>(
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let setup = Setup::new(ResourceTable::new()).link(link);
     let script = async { tokio::time::timeout(DEADLINE, setup.drive(script)).await };
-    runtime.block_on(script).expect("nothing hangs").expect("the guest does not trap")
+    runtime.block_on(script).expect("timed out").expect("the guest trapped")
 }

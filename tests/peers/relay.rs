@@ -1,4 +1,4 @@
-//! A guest that passes items on, between any producer and any consumer, on tokio.
+//! A guest on tokio that passes items on, between any producer and any consumer.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ pub struct PerOp {
     pub write: u32,
 }
 
-/// Lets the guest pass on what `producer` gives to `consumer`, until `until` is over.
+/// Lets the guest pass on the items of `producer` to `consumer`, until `until` resolves.
 pub async fn relay<R>(
     producer: impl StreamProducer<(), Item = u32>,
     consumer: impl StreamConsumer<(), Item = u32>,
@@ -37,6 +37,6 @@ pub async fn relay<R>(
         accessor.with(|store| output.pipe(store, consumer))?;
         wasmtime::error::Ok(until.await)
     });
-    // Not a wait for an event, but the end of a hang.
+    // Stops a hang. The test does not depend on it.
     tokio::time::timeout(Duration::from_secs(60), run).await.expect("it hangs")?
 }

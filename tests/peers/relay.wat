@@ -1,4 +1,4 @@
-;; Passes items on: reads up to `read` of them at a time, and writes up to `write` at a time.
+;; Passes items on. Reads up to `read` items at a time, and writes up to `write` at a time.
 ;;
 ;; examples/guests/rot13.wat explains a guest of this kind.
 (component
@@ -33,10 +33,10 @@
     (global $set (mut i32) (i32.const 0))
     (global $read (mut i32) (i32.const 0))
     (global $write (mut i32) (i32.const 0))
-    ;; Which items of the buffer are still to be written.
+    ;; Which items of the buffer are not written yet.
     (global $start (mut i32) (i32.const 0))
     (global $end (mut i32) (i32.const 0))
-    ;; Nothing more is to be read.
+    ;; Set once nothing more is to be read.
     (global $ended (mut i32) (i32.const 0))
 
     (func (export "relay") (param $input i32) (param $read i32) (param $write i32) (result i32)
@@ -59,7 +59,7 @@
         (then (call $have-written (local.get $result))))
       (call $run))
 
-    ;; Reads and writes until an operation blocks, or all is done.
+    ;; Reads and writes until an operation blocks or everything is done.
     (func $run (result i32)
       (local $result i32) (local $count i32)
       (loop $again

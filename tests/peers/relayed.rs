@@ -1,4 +1,4 @@
-//! Real guests in several stores, on several threads, one's output the next one's input.
+//! Real guests in several stores on several threads. The output of one is the input of the next.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -19,7 +19,7 @@ fn text(len: usize) -> Vec<u8> {
     (0..len).map(|i| b'a' + (i / 7 % 26) as u8).collect()
 }
 
-/// Runs a store until `done` is, on a thread of its own.
+/// Runs a store on a thread of its own until `done` resolves.
 fn run<R: Send + 'static>(
     mut guest: Transform,
     done: impl Future<Output = R> + Send + 'static,
@@ -27,14 +27,14 @@ fn run<R: Send + 'static>(
     thread::spawn(move || {
         block_on(async {
             let done = pin!(done);
-            guest.store.run_concurrent(async |_| done.await).await.expect("the guest does not trap")
+            guest.store.run_concurrent(async |_| done.await).await.expect("the guest trapped")
         })
     })
 }
 
 #[test]
 fn sixteen_mebibytes_cross_between_two_stores_on_two_threads() {
-    // Rule "Exactly once, in order": and what looks on has seen them all.
+    // Rule "Exactly once, in order": an inspection sees all bytes.
     const LEN: usize = 16 << 20;
     let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
     let output = block_on(one.call(iterators::items(text(LEN))));
@@ -76,7 +76,7 @@ fn items_are_mapped_between_two_stores_on_two_threads() {
 }
 
 #[test]
-fn a_chain_of_three_stores_gives_what_one_would() {
+fn a_chain_of_three_stores_gives_the_same_as_one() {
     // Rule "Exactly once, in order": rotated, made upper case, rotated back.
     const LEN: usize = 1 << 20;
     let [mut one, mut two, mut three] =
@@ -97,8 +97,8 @@ fn a_chain_of_three_stores_gives_what_one_would() {
 }
 
 #[test]
-fn what_kills_one_store_is_told_in_the_other() {
-    // Rule "Completion": each side is watched in one call, and the guest that lives ends in order.
+fn a_store_that_dies_cuts_the_stream_in_the_other() {
+    // Rule "Completion": one call watches both stores. The guest that lives ends in order.
     for kills_first in [true, false] {
         let (mut one, mut two) = (block_on(Transform::upper()), block_on(Transform::rot13()));
         let output = block_on(one.call(iterators::items(text(1 << 20))));
@@ -136,7 +136,7 @@ fn what_kills_one_store_is_told_in_the_other() {
     }
 }
 
-/// A reader that is watched.
+/// A reader that counts its polls and its drop.
 struct Watched(Arc<AtomicUsize>, &'static [u8]);
 
 impl AsyncRead for Watched {
@@ -159,15 +159,15 @@ impl Drop for Watched {
 }
 
 #[test]
-fn a_splice_moves_the_very_object_and_needs_no_first_store_any_more() {
-    // Rule "Splice": a guest that only passed it on is out of the way, and its store may go.
+fn a_splice_moves_the_object_and_outlives_the_first_store() {
+    // Rule "Splice": the guest only passed the stream on, and its store may be dropped.
     let (mut one, mut two) = (block_on(Transform::pass()), block_on(Transform::upper()));
     let reads = Arc::new(AtomicUsize::new(0));
     let input = tokio_io::read(Watched(reads.clone(), b"hello")).spliceable();
     let output = block_on(one.call(input));
     let spliced = relay::splice::<tokio_io::Read<Watched>>(&mut one.store, output, &mut two.store);
     drop(one);
-    assert_eq!(reads.load(Ordering::Relaxed), 0, "it was not read, and lives");
+    assert_eq!(reads.load(Ordering::Relaxed), 0, "it was read or dropped");
     let output = block_on(two.pass_to(spliced.unwrap().unwrap()));
     let mut reader = from_guest::reader(&mut two.store, output, 100).unwrap();
     let all = two.store.run_concurrent(async |_| {
@@ -179,7 +179,7 @@ fn a_splice_moves_the_very_object_and_needs_no_first_store_any_more() {
 }
 
 #[test]
-fn a_guest_that_made_its_own_stream_is_relayed_where_a_splice_is_refused() {
+fn a_stream_that_the_guest_made_is_relayed_where_a_splice_is_refused() {
     // Rule "Splice".
     fn moved<S: ByteSource + wasmtime_streams::relay::Splice + Unpin>(
         one: &mut Transform,

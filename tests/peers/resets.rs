@@ -1,4 +1,4 @@
-//! What the peer of a TCP connection sees of a stream that was cut short.
+//! What the peer of a TCP connection sees when a stream is cut.
 
 use std::io::ErrorKind;
 
@@ -9,7 +9,7 @@ use wasmtime_streams_testing::Code;
 
 use super::with_guest;
 
-/// The data that the peer reads, and its next read, of a connection without linger that a guest writes.
+/// The data that the peer reads, and its next read, on a connection without linger that a guest writes.
 fn seen<S: ByteSink + Unpin>(
     make: impl FnOnce(TcpStream) -> ByteConsumer<S>,
     cancel: bool,

@@ -1,4 +1,4 @@
-//! Streams over sockets whose runtime is shut down: they end with an error, and nothing hangs or panics.
+//! Streams over sockets whose runtime is shut down. They fail, and nothing hangs or panics.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use wasmtime_streams_testing::{Code, Guest, Item, Setup};
 /// Runs `script` on this thread, which has no runtime.
 fn run<T: Item, R>(script: impl AsyncFnOnce(&Guest<'_, (), T>) -> R) -> R {
     match Setup::new(()).run(script).0 {
-        Ok(ran) => ran.expect("the guest does not trap"),
+        Ok(ran) => ran.expect("the guest trapped"),
         Err(Stalled) => panic!("stalled: nothing can run any more"),
     }
 }
@@ -21,7 +21,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// When the runtime goes.
+/// Whether an operation is parked when the runtime is dropped.
 const WHILE_PARKED: [bool; 2] = [false, true];
 
 async fn tcp() -> (TcpStream, TcpStream) {
@@ -30,7 +30,7 @@ async fn tcp() -> (TcpStream, TcpStream) {
     (socket, listener.accept().await.unwrap().0)
 }
 
-/// The guest's read is answered, and the completion says that the source failed.
+/// Asserts that the guest's read is answered, and that the source failed.
 async fn read_fails<S, E>(
     guest: &Guest<'_, (), u8>,
     (stream, done): (u32, Completion<S, E>),
@@ -68,7 +68,7 @@ macro_rules! source_fails {
 }
 
 #[test]
-fn a_read_of_a_socket_whose_runtime_goes_fails() {
+fn a_read_of_a_socket_whose_runtime_is_dropped_fails() {
     // Rule "Completion": parked or not; rule "No traps, no panics".
     source_fails!("tokio_io::read", |runtime| {
         let (socket, peer) = runtime.block_on(tcp());
@@ -96,8 +96,8 @@ fn a_read_of_a_socket_whose_runtime_goes_fails() {
 }
 
 #[test]
-fn a_question_to_a_socket_whose_runtime_goes_is_answered() {
-    // Rule "Zero-length reads": something is ready, the error, and a guest that asks on gets to it.
+fn a_zero_length_read_of_a_socket_whose_runtime_is_dropped_is_answered() {
+    // Rule "Zero-length reads": the error is ready, and the guest gets it at last at its next read.
     for parked in WHILE_PARKED {
         run::<u8, _>(async |guest| {
             let runtime = runtime();
@@ -151,7 +151,7 @@ macro_rules! sink_fails {
     };
 }
 
-/// What the kernel has room for may still be written; then the stream fails.
+/// Writes until the stream fails. The kernel may still have room for some writes.
 async fn fill_or_fail(guest: &Guest<'_, (), u8>, stream: u32) {
     for _ in 0..1000 {
         match guest.send(stream, &[0; 1 << 16]).await {
@@ -159,18 +159,18 @@ async fn fill_or_fail(guest: &Guest<'_, (), u8>, stream: u32) {
             code => return assert!(matches!(code, Code::Dropped(_)), "{code:?}"),
         }
     }
-    panic!("it neither fails nor waits");
+    panic!("the stream does not fail");
 }
 
 #[test]
-fn a_write_into_a_socket_whose_runtime_goes_fails() {
+fn a_write_into_a_socket_whose_runtime_is_dropped_fails() {
     // Rule "Completion": parked or not; rule "No traps, no panics".
     sink_fails!("tokio_io::write", |socket| tokio_io::write(socket));
     sink_fails!("sockets::write", |socket| sockets::write(socket));
 }
 
 #[test]
-fn a_datagram_into_a_socket_whose_runtime_is_gone_does_not_hang() {
+fn a_datagram_to_a_socket_whose_runtime_is_dropped_does_not_hang() {
     // Rule "No traps, no panics": it is sent, or the stream fails.
     run::<u8, _>(async |guest| {
         let runtime = runtime();

@@ -22,8 +22,8 @@ async fn tcp() -> (TcpStream, TcpStream) {
     (socket, listener.accept().await.unwrap().0)
 }
 
-/// Asks until the answer is another one than "completed": at most the second one must be.
-async fn ends(guest: &Guest<'_, u8>, stream: u32, name: &str) {
+/// Asserts that zero-length reads come to the end, at most at the second one.
+async fn assert_ends(guest: &Guest<'_, u8>, stream: u32, name: &str) {
     let mut answers = Vec::new();
     while answers.len() < 5 && answers.last().is_none_or(|code| *code == Code::Completed(0)) {
         answers.push(guest.recv(stream, 0).await.0);
@@ -32,8 +32,8 @@ async fn ends(guest: &Guest<'_, u8>, stream: u32, name: &str) {
     assert!(answers.len() <= 2, "{name}: {answers:?}");
 }
 
-/// Reads 4 bytes of `source`, whose peer then leaves, and asks.
-async fn stream_ends<S: ByteSource>(
+/// Reads 4 bytes of `source`, drops its peer, and reads zero-length to the end.
+async fn assert_stream_ends<S: ByteSource>(
     guest: &Guest<'_, u8>,
     source: ByteProducer<S>,
     mut peer: impl AsyncWrite + Unpin,
@@ -47,42 +47,42 @@ async fn stream_ends<S: ByteSource>(
     }
     assert_eq!(got, b"ping");
     drop(peer);
-    ends(guest, stream, name).await;
+    assert_ends(guest, stream, name).await;
 }
 
-/// As a socket that can tell, and as a reader that cannot.
-async fn socket_ends<R, W>(guest: &Guest<'_, u8>, pairs: [(R, W); 2], name: &str)
+/// The same for a socket, which can tell, and for a reader, which cannot.
+async fn assert_socket_ends<R, W>(guest: &Guest<'_, u8>, pairs: [(R, W); 2], name: &str)
 where
     R: SocketRead + AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin,
 {
     let [(socket, peer), (reader, other)] = pairs;
-    stream_ends(guest, sockets::read(socket), peer, name).await;
-    stream_ends(guest, tokio_io::read(reader), other, name).await;
+    assert_stream_ends(guest, sockets::read(socket), peer, name).await;
+    assert_stream_ends(guest, tokio_io::read(reader), other, name).await;
 }
 
 #[test]
-fn a_guest_that_asks_gets_to_the_end_of_a_socket() {
+fn zero_length_reads_come_to_the_end_of_a_socket() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
-        socket_ends(guest, [tcp().await, tcp().await], "tcp").await;
+        assert_socket_ends(guest, [tcp().await, tcp().await], "tcp").await;
         let halves = async || {
             let (socket, peer) = tcp().await;
             (socket.into_split().0, peer)
         };
-        socket_ends(guest, [halves().await, halves().await], "a half of tcp").await;
+        assert_socket_ends(guest, [halves().await, halves().await], "a half of tcp").await;
         let unix = || UnixStream::pair().unwrap();
-        socket_ends(guest, [unix(), unix()], "unix").await;
+        assert_socket_ends(guest, [unix(), unix()], "unix").await;
         let pipe = || {
             let (sender, receiver) = pipe::pipe().unwrap();
             (receiver, sender)
         };
-        socket_ends(guest, [pipe(), pipe()], "a pipe").await;
+        assert_socket_ends(guest, [pipe(), pipe()], "a pipe").await;
     });
 }
 
 #[test]
-fn a_guest_that_asks_before_the_peer_leaves_waits_for_that() {
+fn a_zero_length_read_waits_until_the_peer_leaves() {
     // Rule "Zero-length reads", rule "Register the current waker".
     with_guest::<u8, _>(async |guest| {
         for raw in [false, true] {
@@ -99,8 +99,8 @@ fn a_guest_that_asks_before_the_peer_leaves_waits_for_that() {
             assert_eq!(code, Code::Blocked, "raw: {raw}");
             drop(peer);
             match guest.wait(stream).await {
-                // The end is what is ready.
-                Code::Completed(0) => ends(guest, stream, "tcp").await,
+                // The end is ready.
+                Code::Completed(0) => assert_ends(guest, stream, "tcp").await,
                 code => assert_eq!(code, Code::Dropped(0), "raw: {raw}"),
             }
         }
@@ -108,8 +108,8 @@ fn a_guest_that_asks_before_the_peer_leaves_waits_for_that() {
 }
 
 #[test]
-fn a_guest_that_asks_gets_to_the_end_of_datagrams_and_connections() {
-    // Rule "Zero-length reads": a socket that is shut down for reading, and a listener that is limited.
+fn zero_length_reads_come_to_the_end_of_datagrams_and_connections() {
+    // Rule "Zero-length reads": a socket that is shut down for reading, and a listener with a limit.
     with_guest::<u8, _>(async |guest| {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -121,21 +121,21 @@ fn a_guest_that_asks_gets_to_the_end_of_datagrams_and_connections() {
         peer.send_to(&[7], address).await.unwrap();
         assert_eq!(guest.recv(stream, 1).await, (Code::Completed(1), vec![7]));
         same.shutdown(net::Shutdown::Read).unwrap();
-        ends(guest, stream, "datagrams").await;
+        assert_ends(guest, stream, "datagrams").await;
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let number = |_: StoreContextMut<'_, ResourceTable>, _| Ok(1);
         let stream = guest.source(sockets::accept(listener).limit(0).deliver_with(number)).await;
-        ends(guest, stream, "connections").await;
+        assert_ends(guest, stream, "connections").await;
     });
 }
 
 #[test]
-fn a_guest_that_asks_gets_to_the_end_of_a_blocking_reader() {
+fn zero_length_reads_come_to_the_end_of_a_blocking_reader() {
     // Rule "Zero-length reads": on tokio's own threads.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(blocking::read(&b"ping"[..])).await;
         assert_eq!(guest.recv(stream, 4).await, (Code::Completed(4), b"ping".to_vec()));
-        ends(guest, stream, "a blocking reader").await;
+        assert_ends(guest, stream, "a blocking reader").await;
     });
 }

@@ -20,7 +20,7 @@ async fn tcp() -> (TcpStream, TcpStream) {
     (socket, listener.accept().await.unwrap().0)
 }
 
-/// Upper-cases all that a client sends, by a guest.
+/// Serves a client through a guest that upper-cases its data.
 async fn serve(socket: TcpStream) -> (End<std::io::Error>, u64) {
     let engine = Engine::default();
     let guest = Component::new(&engine, include_str!("../../examples/guests/upper.wat")).unwrap();
@@ -46,7 +46,8 @@ async fn serve(socket: TcpStream) -> (End<std::io::Error>, u64) {
 
 #[test]
 fn a_guest_serves_a_tcp_connection_to_the_end_after_a_half_close() {
-    // Rule "The completion closes the sink": the client has closed its direction, and still gets all, and the end.
+    // Rule "The completion closes the sink": the client has shut down its direction, and still gets everything and the
+    // end.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let all = async {
         let (client, socket) = tcp().await;
@@ -68,18 +69,18 @@ fn a_guest_serves_a_tcp_connection_to_the_end_after_a_half_close() {
         assert_eq!(moved, text.len() as u64);
     };
     let all = async { tokio::time::timeout(DEADLINE, all).await };
-    runtime.block_on(all).expect("nothing hangs");
+    runtime.block_on(all).expect("timed out");
 }
 
-/// After a read that exactly emptied it, and at its end.
-async fn reads_truly<R, W>(guest: &super::Guest<'_, u8>, socket: R, mut peer: W)
+/// Zero-length reads after a read that exactly emptied the socket, and at its end.
+async fn assert_readiness<R, W>(guest: &super::Guest<'_, u8>, socket: R, mut peer: W)
 where
     R: SocketRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin,
 {
     let (producer, done) = sockets::read(socket).with_completion();
     let stream = guest.source(producer).await;
-    // tokio learns that the socket is readable once the reactor turns.
+    // tokio sees that the socket is readable once the reactor turns.
     assert_eq!(guest.read(stream, 4).await, Code::Blocked);
     peer.write_all(b"ping").await.unwrap();
     assert_eq!(guest.wait(stream).await, Code::Completed(4));
@@ -88,7 +89,7 @@ where
     assert_eq!(guest.wait(stream).await, Code::Completed(0));
     assert_eq!(guest.recv(stream, 8).await, (Code::Completed(4), b"pong".to_vec()));
 
-    // A cancel takes nothing, whether it asked for bytes or for readiness.
+    // A cancelled read takes nothing, zero-length or not.
     for len in [0, 8] {
         assert_eq!(guest.read(stream, len).await, Code::Blocked);
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
@@ -106,37 +107,37 @@ where
 }
 
 #[test]
-fn a_zero_length_read_waits_for_what_is_really_there() {
-    // Rule "Zero-length reads": tokio alone takes a socket for readable that a read has exactly emptied.
+fn a_zero_length_read_waits_until_the_kernel_has_data() {
+    // Rule "Zero-length reads": after a read that exactly emptied a socket tokio still takes it for readable.
     with_guest::<u8, _>(async |guest| {
         let (socket, peer) = tcp().await;
-        reads_truly(guest, socket, peer).await;
+        assert_readiness(guest, socket, peer).await;
         let (socket, peer) = tcp().await;
         let (reads, _writes) = socket.into_split();
-        reads_truly(guest, reads, peer).await;
+        assert_readiness(guest, reads, peer).await;
         let (socket, peer) = UnixStream::pair().unwrap();
-        reads_truly(guest, socket, peer).await;
+        assert_readiness(guest, socket, peer).await;
         let (socket, peer) = UnixStream::pair().unwrap();
         let (reads, _writes) = socket.into_split();
-        reads_truly(guest, reads, peer).await;
+        assert_readiness(guest, reads, peer).await;
         let (peer, receiver) = pipe::pipe().unwrap();
-        reads_truly(guest, receiver, peer).await;
+        assert_readiness(guest, receiver, peer).await;
     });
 }
 
-/// After a write that exactly filled it.
-async fn writes_truly<W, R>(guest: &super::Guest<'_, u8>, socket: W, mut peer: R, room: usize)
+/// Zero-length writes after a write that exactly filled the socket.
+async fn assert_writability<W, R>(guest: &super::Guest<'_, u8>, socket: W, mut peer: R, room: usize)
 where
     W: SocketWrite + Unpin + Send + 'static,
     R: AsyncRead + Unpin,
 {
     let (consumer, done) = sockets::write(socket).with_completion();
     let stream = guest.sink(consumer).await;
-    // Not before the reactor has turned does tokio know that there is room.
+    // tokio sees that there is room once the reactor turns.
     let mut sent = vec![1; room];
     assert_eq!(guest.send(stream, &sent).await, Code::Completed(room as u32));
     assert_eq!(guest.write(stream, 0).await, Code::Blocked);
-    // A cancel leaves nothing behind.
+    // A cancel leaves no trace.
     assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
     assert_eq!(guest.write(stream, 3).await, Code::Blocked);
     assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
@@ -147,7 +148,7 @@ where
     assert_eq!(guest.wait(stream).await, Code::Completed(0));
     assert_eq!(guest.send(stream, b"more").await, Code::Completed(4));
     guest.drop_writable(stream).await;
-    // Shut down by the completion; a pipe is closed only by its drop.
+    // The completion shuts the socket down. A pipe is closed only by its drop.
     let done = done.await;
     assert!(done.end.is_finished());
     assert_eq!(done.moved, room as u64 + 4);
@@ -157,7 +158,7 @@ where
     assert!(received == sent);
 }
 
-/// How much there is room for, filled and emptied again.
+/// How much there is room for. Fills the buffers and empties them again.
 fn room(mut writer: impl std::io::Write, mut reader: impl std::io::Read) -> usize {
     let mut room = 0;
     while let Ok(n) = writer.write(&[0; 4096]) {
@@ -168,18 +169,18 @@ fn room(mut writer: impl std::io::Write, mut reader: impl std::io::Read) -> usiz
 }
 
 #[test]
-fn a_zero_length_write_into_a_full_pipe_waits_until_its_reader_has_made_room() {
-    // Rule "Zero-length writes": tokio alone takes a pipe for writable that a write has exactly filled.
+fn a_zero_length_write_into_a_full_pipe_waits_for_room() {
+    // Rule "Zero-length writes": after a write that exactly filled a pipe tokio still takes it for writable.
     with_guest::<u8, _>(async |guest| {
         let (sender, receiver) = pipe::pipe().unwrap();
         let writer = std::fs::File::from(sender.as_fd().try_clone_to_owned().unwrap());
         let reader = std::fs::File::from(receiver.as_fd().try_clone_to_owned().unwrap());
         let room = room(writer, reader);
-        writes_truly(guest, sender, receiver, room).await;
+        assert_writability(guest, sender, receiver, room).await;
     });
 }
 
-/// Writes until there is no room, asks for some, and then the peer goes away.
+/// Writes until there is no room, and starts one more write. Then the peer leaves.
 async fn fails<W, R>(guest: &super::Guest<'_, u8>, socket: W, peer: R)
 where
     W: SocketWrite + Unpin + Send + 'static,
@@ -198,7 +199,7 @@ where
         }
     }
     drop(peer);
-    // The write that was parked is the one that fails.
+    // The parked write fails.
     assert_eq!(guest.wait(stream).await, Code::Dropped(0));
     let done = done.await;
     assert!(matches!(done.end, End::Failed(_)), "{:?}", done.end);
@@ -207,8 +208,8 @@ where
 }
 
 #[test]
-fn a_peer_that_goes_away_wakes_a_parked_write_and_ends_the_stream() {
-    // Rule "Completion": the error is in it; the guest does not trap.
+fn a_peer_that_leaves_wakes_a_parked_write_and_ends_the_stream() {
+    // Rule "Completion": it has the error. The guest does not trap.
     with_guest::<u8, _>(async |guest| {
         let (socket, peer) = UnixStream::pair().unwrap();
         fails(guest, socket, peer).await;
@@ -218,11 +219,11 @@ fn a_peer_that_goes_away_wakes_a_parked_write_and_ends_the_stream() {
 }
 
 #[test]
-fn a_connection_that_is_reset_ends_the_stream_with_its_error() {
+fn a_connection_reset_ends_the_stream_with_its_error() {
     // Rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let (mut socket, mut peer) = tcp().await;
-        // The peer leaves it unread when it closes: of that TCP makes a reset.
+        // The peer closes with unread data, so TCP sends a reset.
         socket.write_all(b"unread").await.unwrap();
         peer.readable().await.unwrap();
         let (producer, done) = sockets::read(socket).with_completion();
@@ -241,8 +242,8 @@ fn a_connection_that_is_reset_ends_the_stream_with_its_error() {
 }
 
 #[test]
-fn a_socket_that_the_guest_gives_up_is_handed_back_and_still_works() {
-    // Rule "Completion": with all that nobody has read.
+fn a_socket_that_the_guest_drops_is_handed_back_and_still_works() {
+    // Rule "Completion": with all data that nobody has read.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
         let (producer, done) = sockets::read(socket).with_completion();
@@ -263,7 +264,7 @@ fn a_socket_that_the_guest_gives_up_is_handed_back_and_still_works() {
 }
 
 #[test]
-fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
+fn a_completion_shuts_the_socket_down_and_hands_it_back_for_reading() {
     // Rule "The completion closes the sink": the peer sees the end while the socket is still open.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
@@ -285,7 +286,7 @@ fn a_completion_shuts_the_socket_down_and_hands_it_back_for_the_answer() {
 
 #[test]
 fn a_write_half_without_a_completion_is_shut_down_by_its_drop() {
-    // Rule "The completion closes the sink": tokio's halves are kinder than that.
+    // Rule "The completion closes the sink": the drop of a tokio half shuts it down as well.
     with_guest::<u8, _>(async |guest| {
         let (socket, mut peer) = tcp().await;
         let (_reads, writes) = socket.into_split();

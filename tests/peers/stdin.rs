@@ -1,4 +1,4 @@
-//! A guest that reads from an idle stdin and leaves: the runtime can be dropped.
+//! A guest reads from an idle stdin and leaves; the runtime can be dropped.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -19,8 +19,8 @@ use crate::DEADLINE;
 /// Set in the process whose stdin is read.
 const HOW: &str = "STREAMS_READS_STDIN";
 
-/// Lets a guest start a read, cancel it and drop the stream, and then drops the runtime.
-fn leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
+/// Lets a guest start a read, cancel it and drop the stream. Then drops the runtime.
+fn read_and_leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let script = async |guest: &Guest<'_, (), u8>| {
@@ -34,8 +34,8 @@ fn leave<P: StreamProducer<(), Item = u8>>(make: impl FnOnce() -> P) {
     drop(runtime);
 }
 
-/// Runs this test in a process whose stdin stays open, and waits for that to end.
-fn ends(name: &str, how: &str) {
+/// Runs this test in a process whose stdin stays open, and asserts that it assert_ends.
+fn assert_ends(name: &str, how: &str) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(HOW, how)
@@ -44,32 +44,32 @@ fn ends(name: &str, how: &str) {
         .spawn()
         .unwrap();
     let (stdin, mut stdout) = (child.stdin.take(), child.stdout.take().unwrap());
-    let (tell, ended) = mpsc::channel();
+    let (output, ended) = mpsc::channel();
     thread::spawn(move || {
-        let mut said = String::new();
-        stdout.read_to_string(&mut said).unwrap();
-        let _ = tell.send(said);
+        let mut result = String::new();
+        stdout.read_to_string(&mut result).unwrap();
+        let _ = output.send(result);
     });
-    let said = ended.recv_timeout(DEADLINE);
-    if said.is_err() {
+    let result = ended.recv_timeout(DEADLINE);
+    if result.is_err() {
         child.kill().unwrap();
     }
     let status = child.wait().unwrap();
     drop(stdin);
-    let said = said.expect("the drop of the runtime waits for stdin");
-    assert!(status.success() && said.contains("1 passed"), "{said}");
+    let result = result.expect("the drop of the runtime waits for stdin");
+    assert!(status.success() && result.contains("1 passed"), "{result}");
 }
 
 #[test]
 fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
-    // Rule "Cancellation keeps the stream": by `blocking::read_on` with a thread that is not the runtime's.
+    // Rule "Cancellation keeps the stream": `blocking::read_on`, with a thread that is not the runtime's.
     const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin";
     if std::env::var_os(HOW).is_none() {
-        return ends(NAME, "a thread");
+        return assert_ends(NAME, "a thread");
     }
     let (jobs, queue) = mpsc::channel::<Job>();
     thread::spawn(move || queue.into_iter().for_each(Job::run));
-    leave(|| {
+    read_and_leave(|| {
         blocking::read_on(std::io::stdin(), move |job| {
             let _ = jobs.send(job);
         })
@@ -78,12 +78,12 @@ fn a_runtime_can_be_dropped_while_a_thread_of_the_host_reads_stdin() {
 
 #[test]
 fn a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open() {
-    // Rule "Cancellation keeps the stream": by tokio's pipe, which needs no thread.
+    // Rule "Cancellation keeps the stream": tokio's pipe, which needs no thread.
     const NAME: &str = "stdin::a_runtime_can_be_dropped_while_a_stdin_that_is_a_pipe_stays_open";
     if std::env::var_os(HOW).is_none() {
-        return ends(NAME, "a pipe");
+        return assert_ends(NAME, "a pipe");
     }
-    leave(|| {
+    read_and_leave(|| {
         let stdin = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().unwrap();
         sockets::read(pipe::Receiver::from_file(std::fs::File::from(stdin)).unwrap())
     });

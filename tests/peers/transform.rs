@@ -1,4 +1,4 @@
-//! Guests that give what they make of their input, each in a store of its own.
+//! Guests that transform their input, each in a store of its own.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use wasmtime_streams::StoreToken;
 
 type Func = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
 
-/// A guest that makes what it reads upper case.
+/// A guest that upper-cases its input.
 pub struct Upper {
     pub store: Store<()>,
     transform: Func,
@@ -28,7 +28,7 @@ impl Upper {
         Ok(Self { store, transform })
     }
 
-    /// Hands the stream that `make` makes to the guest, and what comes out of it to `then`, in the running store.
+    /// Gives the stream of `make` to the guest, and its output to `then`, in the running store.
     pub async fn run<R>(
         &mut self,
         make: impl FnOnce(&Accessor<()>) -> StreamReader<u8>,
@@ -40,11 +40,11 @@ impl Upper {
             let (output,) = transform.call_concurrent(accessor, (input,)).await?;
             wasmtime::error::Ok(then(accessor, output).await)
         });
-        run.await.flatten().expect("the guest does not trap")
+        run.await.flatten().expect("the guest trapped")
     }
 }
 
-/// A guest with `transform`, in a store that tells whether it still lives; it traps when it runs out of fuel.
+/// A guest with `transform`, in a store with a token. It traps when it runs out of fuel.
 pub struct Transform {
     pub store: Store<StoreToken>,
     pub transform: Func,
@@ -62,7 +62,7 @@ impl Transform {
         Self::load(include_str!("../../examples/guests/rot13.wat")).await.expect("a guest")
     }
 
-    /// A guest that only passes on what it gets.
+    /// A guest that returns its input as its output.
     pub async fn pass() -> Self {
         Self::load(PASS).await.expect("a guest")
     }
@@ -76,7 +76,7 @@ impl Transform {
         Ok(Self { store, transform })
     }
 
-    /// Calls the guest, and returns its output; it goes on whenever the store runs.
+    /// Calls the guest, and returns its output. The guest goes on while the store runs.
     pub async fn call(
         &mut self,
         input: impl StreamProducer<StoreToken, Item = u8>,
@@ -85,13 +85,13 @@ impl Transform {
         self.pass_to(input).await
     }
 
-    /// The same, for a stream that stands in the store.
+    /// The same, for a stream that is already in the store.
     pub async fn pass_to(&mut self, input: StreamReader<u8>) -> StreamReader<u8> {
         let Self { store, transform } = self;
         let call = store.run_concurrent(async |accessor| {
             transform.call_concurrent(accessor, (input,)).await.map(|(output,)| output)
         });
-        call.await.flatten().expect("the guest does not trap")
+        call.await.flatten().expect("the guest trapped")
     }
 }
 

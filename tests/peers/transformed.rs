@@ -1,4 +1,4 @@
-//! `transform`: input through a guest to output, in one call that ends.
+//! `transform`: from an input through a guest to an output, in one call that returns.
 
 use std::future::pending;
 use std::io;
@@ -15,7 +15,7 @@ type Upper = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// The guest of the examples, which makes what it reads upper case.
+/// The guest of the examples, which upper-cases its input.
 async fn upper() -> (Store<()>, Upper) {
     let engine = Engine::default();
     let component = Component::from_file(&engine, "examples/guests/upper.wat").unwrap();
@@ -34,7 +34,7 @@ async fn call(
 }
 
 #[tokio::test]
-async fn both_streams_come_to_their_end_and_the_output_is_closed() {
+async fn both_streams_end_and_the_output_is_closed() {
     // Rules "Completion" and "The completion closes the sink".
     let (mut store, upper) = upper().await;
     let (mut reader, writer) = tokio::io::duplex(64);
@@ -53,7 +53,7 @@ async fn both_streams_come_to_their_end_and_the_output_is_closed() {
 
 #[tokio::test]
 async fn truncated_input_is_not_passed_on_as_complete() {
-    // Rule "Truncated is never complete": to the guest a failure of its input is the end of it.
+    // Rule "Truncated is never complete": the guest takes a failure of its input for the end.
     let (mut store, upper) = upper().await;
     let parts = [Ok(&b"some"[..]), Err(io::Error::other("the disk is gone"))];
     let input = streams::try_chunks(stream::iter(parts));
@@ -68,12 +68,12 @@ async fn truncated_input_is_not_passed_on_as_complete() {
     let error = read.unwrap_err();
     let cut = error.get_ref().and_then(|error| error.downcast_ref());
     assert_eq!(cut, Some(&Cut(EndReason::Undeliverable)));
-    assert_eq!(text, b"SOME", "what came before is passed on");
+    assert_eq!(text, b"SOME", "the data before the failure");
 }
 
 #[tokio::test]
 async fn it_returns_once_the_output_has_ended() {
-    // A limit ends the output; a guest that goes on holding its input is not waited for.
+    // Rule "Completion": a limit ends the output. The guest that still holds its input is not waited for.
     let (mut store, upper) = upper().await;
     let endless = streams::chunks(stream::repeat(&b"more and more"[..]));
     let output = iterators::collect_bytes(10);

@@ -11,7 +11,7 @@ use wasmtime_streams::{sockets, tokio_io};
 
 use super::DEADLINE;
 
-/// How many bytes there were, their sum, and how often the guest yielded.
+/// The number of bytes, their sum, and how often the guest yielded.
 type Answers = (u32, u32, u32);
 
 /// A guest that polls and yields, in a store of its own.
@@ -44,8 +44,8 @@ impl Polling {
 }
 
 #[test]
-fn a_guest_that_polls_and_yields_gets_what_a_socket_brings() {
-    // Rule "Register the current waker": the host's reactor and its timers get their turn, on one thread as well.
+fn a_guest_that_polls_and_yields_gets_the_data_of_a_socket() {
+    // Rule "Register the current waker": the reactor and the timers of the host run, also on the guest's only thread.
     const PIECES: usize = 20;
     for true_readiness in [true, false] {
         for threads in [1, 2] {
@@ -54,13 +54,13 @@ fn a_guest_that_polls_and_yields_gets_what_a_socket_brings() {
                 _ => Builder::new_multi_thread().enable_all().build(),
             };
             let all = async {
-                // Compiled before anything is written, or all of it would be there at once.
+                // Compiled before the first write, or everything would be there at once.
                 let guest = Polling::new().await;
                 let (socket, mut peer) = UnixStream::pair().unwrap();
                 let writes = tokio::spawn(async move {
                     for _ in 0..PIECES {
                         peer.write_all(&[1, 2, 3]).await.unwrap();
-                        // A time without data: the guest yields meanwhile, and a timer has to fire beside it.
+                        // A pause without data. The guest yields meanwhile, and a timer fires beside it.
                         tokio::time::sleep(Duration::from_millis(1)).await;
                     }
                 });
@@ -71,9 +71,9 @@ fn a_guest_that_polls_and_yields_gets_what_a_socket_brings() {
             let (bytes, sum, yields) = runtime
                 .unwrap()
                 .block_on(async { tokio::time::timeout(DEADLINE, all).await })
-                .expect("nothing hangs");
+                .expect("timed out");
             assert_eq!((bytes, sum), (3 * PIECES as u32, 6 * PIECES as u32));
-            assert!(yields >= PIECES as u32 / 2, "it waited by yielding: {yields} times");
+            assert!(yields >= PIECES as u32 / 2, "it yielded only {yields} times");
         }
     }
 }

@@ -1,5 +1,5 @@
-;; Reads a stream to its end without ever waiting: while a read is under way it polls its waitable set, and yields.
-;; Returns how many bytes there were, their sum, and how often it yielded.
+;; Reads a stream to its end without waiting. While a read is pending it polls its waitable set, and yields.
+;; Returns the number of bytes, their sum, and how often it yielded.
 (component
   (type $bytes (stream u8))
 
@@ -33,7 +33,7 @@
           (loop $again
             (drop (call $yield))
             (local.set $yields (i32.add (local.get $yields) (i32.const 1)))
-            ;; Where the host never gets its turn: a trap instead of a hang.
+            ;; If the host never runs: a trap instead of a hang.
             (if (i32.gt_u (local.get $yields) (i32.const 20_000_000)) (then unreachable))
             (br_if $again (i32.eqz (call $waitable-set.poll (local.get $set) (i32.const 32)))))
           (local.set $code (i32.load (i32.const 36)))))

@@ -1,4 +1,4 @@
-//! Exit statuses other than 0, and what is said.
+//! Failures: the exit status and the message.
 
 use std::fs;
 
@@ -11,14 +11,14 @@ use crate::process::{
 };
 
 #[tokio::test]
-async fn help_is_no_error() {
+async fn help_gives_status_0() {
     let ended = run(["--help"], "").await.with(0, &[]);
     assert!(ended.stdout.starts_with(b"Usage: pipe [--guest FILE] [FROM] [TO]\n"), "{ended:?}");
 }
 
 #[tokio::test]
-async fn arguments_that_make_no_sense_give_status_2() {
-    for (arguments, said) in [
+async fn invalid_arguments_give_status_2() {
+    for (arguments, message) in [
         (&["--fast"][..], "'--fast'"),
         (&["-", "-", "third"], "third"),
         (&["--guest"], "--guest"),
@@ -34,15 +34,15 @@ async fn arguments_that_make_no_sense_give_status_2() {
         (&["-", ""], "empty"),
         (&["Cargo.toml", "./Cargo.toml"], "both FROM and TO"),
     ] {
-        refused(arguments, &[said, "--help"]).await;
+        refused(arguments, &[message, "--help"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_guest_that_is_no_readable_component_gives_status_2() {
+async fn a_guest_that_is_no_component_or_cannot_be_read_gives_status_2() {
     let scratch = Scratch::new("no-component");
     let to = scratch.file("to", "still there");
-    for (guest, said) in [
+    for (guest, message) in [
         (scratch.path("missing.wasm"), "cannot be read: No such file"),
         (scratch.path("."), "cannot be read"),
         (scratch.file("module.wat", "(module)"), "no component"),
@@ -51,13 +51,13 @@ async fn a_guest_that_is_no_readable_component_gives_status_2() {
         (scratch.file("noise.wasm", &data()[..1000]), "no component"),
         (scratch.file("empty.wasm", ""), "no component"),
     ] {
-        refused(&["--guest", &guest, "-", &to], &[&guest, said]).await;
+        refused(&["--guest", &guest, "-", &to], &[&guest, message]).await;
     }
     assert_eq!(fs::read(to).unwrap(), b"still there");
 }
 
 #[tokio::test]
-async fn a_component_without_the_export_gives_status_2_and_is_told_what_it_has() {
+async fn a_component_without_the_export_gives_status_2_and_the_exports_it_has() {
     let scratch = Scratch::new("no-export");
     let expected = "expected the export `transform: async func(input: stream<u8>) -> stream<u8>`";
     for (name, component, found) in [
@@ -104,7 +104,7 @@ async fn a_guest_with_imports_gives_status_2() {
 }
 
 #[tokio::test]
-async fn a_side_that_cannot_be_opened_gives_status_1() {
+async fn an_input_or_output_that_cannot_be_opened_gives_status_1() {
     let scratch = Scratch::new("unopened");
     let (missing, to) = (scratch.path("missing/file"), scratch.file("to", "still there"));
     let socket = format!("unix:{missing}");
@@ -120,7 +120,7 @@ async fn a_side_that_cannot_be_opened_gives_status_1() {
 }
 
 #[tokio::test]
-async fn an_input_that_fails_gives_status_1_and_what_had_arrived() {
+async fn an_input_that_fails_gives_status_1_and_the_bytes_read() {
     run(["."], "").await.with(1, &["input .: Is a directory", "after 0 bytes"]);
 
     let (listener, from) = listen().await;
@@ -128,13 +128,13 @@ async fn an_input_that_fails_gives_status_1_and_what_had_arrived() {
     let mut source = accept(&listener).await;
     source.write_all(b"hello").await.unwrap();
     expect(child.stdout.as_mut().unwrap(), b"HELLO").await;
-    // To close it is to reset it.
+    // Closing with unread data resets the connection.
     source.set_zero_linger().unwrap();
     drop(source);
     end(child).await.with(1, &["input", &from, "reset by peer", "after 5 bytes"]);
 }
 
-/// `/dev/full` is Linux's.
+/// `/dev/full` exists on Linux only.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_output_that_fails_gives_status_1_though_stdin_stays_open() {
@@ -146,10 +146,10 @@ async fn an_output_that_fails_gives_status_1_though_stdin_stays_open() {
     drop(stdin);
 }
 
-/// That a pipe's reader is gone can be seen without writing on Linux.
+/// Only Linux shows without a write that the reader of a pipe is gone.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_reader_that_closes_early_ends_it_quietly_though_stdin_stays_open() {
+async fn a_reader_that_closes_early_gives_status_1_without_a_message_though_stdin_stays_open() {
     let mut child = start(["-"; 0]);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"hello").await.unwrap();
@@ -160,17 +160,17 @@ async fn a_reader_that_closes_early_ends_it_quietly_though_stdin_stays_open() {
 }
 
 #[tokio::test]
-async fn a_reader_that_closes_early_ends_it_quietly_while_data_flows() {
+async fn a_reader_that_closes_early_gives_status_1_without_a_message_while_data_flows() {
     let mut child = start(["/dev/zero"]);
     expect(child.stdout.take().unwrap(), &[0; 100_000]).await;
     let ended = end(child).await.with(1, &[]);
     assert_eq!(ended.stderr, "");
 }
 
-/// That a peer has hung up can be seen without writing on Linux.
+/// Only Linux shows without a write that the peer has hung up.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_peer_that_hangs_up_early_ends_it_with_a_message_though_stdin_stays_open() {
+async fn a_peer_that_hangs_up_early_gives_status_1_and_a_message_though_stdin_stays_open() {
     let scratch = Scratch::new("hang-up");
     let (path, (tcp, to)) = (scratch.path("to"), listen().await);
     let unix = UnixListener::bind(&path).unwrap();

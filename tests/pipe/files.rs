@@ -25,7 +25,7 @@ async fn a_file_keeps_its_content_if_the_input_cannot_be_opened_or_read() {
     assert_eq!(fs::read(&to).unwrap(), OLD);
 }
 
-/// It can be opened, but its first byte cannot be read.
+/// `/proc/self/mem` can be opened, but its first byte cannot be read.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_file_keeps_its_content_if_the_first_byte_cannot_be_read() {
@@ -37,7 +37,7 @@ async fn a_file_keeps_its_content_if_the_first_byte_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_file_keeps_its_content_until_somebody_calls_and_sends() {
+async fn a_file_keeps_its_content_until_a_peer_connects_and_sends() {
     let scratch = Scratch::new("kept-waiting");
     let to = scratch.file("to", OLD);
     let mut child = start(["tcp-listen:127.0.0.1:0", &to]);
@@ -67,7 +67,7 @@ async fn a_file_keeps_its_content_if_the_guest_fails_before_it_writes() {
 }
 
 #[tokio::test]
-async fn no_file_is_made_if_the_input_cannot_be_opened() {
+async fn no_file_is_created_if_the_input_cannot_be_opened() {
     let scratch = Scratch::new("not-made");
     let to = scratch.path("to");
     for from in [".", &scratch.path("missing")] {
@@ -85,7 +85,7 @@ async fn an_empty_input_empties_the_file() {
 }
 
 #[tokio::test]
-async fn what_the_shell_opened_to_append_to_is_appended_to() {
+async fn a_file_that_the_shell_opened_for_appending_is_appended_to() {
     let scratch = Scratch::new("appended");
     let (from, to) = (scratch.file("from", "new"), scratch.file("to", "old "));
     run_by(r#"exec "$0" "$1" >>"$2""#, [&from, &to]).await.in_order(3, 3);
@@ -108,7 +108,7 @@ async fn a_file_that_cannot_be_opened_for_writing_gives_status_1_and_the_cause()
         (scratch.path(&"long".repeat(100)), "File name too long"),
         (one, "Too many levels of symbolic links"),
         (socket, "output"),
-        // Nobody may make a file there, not even root.
+        // Nobody can create a file there, not even root.
         #[cfg(target_os = "linux")]
         ("/proc/self/new".to_owned(), "No such file or directory"),
     ] {
@@ -133,7 +133,7 @@ async fn named_pipes_are_read_and_written() {
 }
 
 #[tokio::test]
-async fn a_named_pipe_whose_reader_leaves_ends_it_quietly() {
+async fn a_named_pipe_whose_reader_leaves_gives_status_1_without_a_message() {
     let scratch = Scratch::new("fifo-left");
     let to = scratch.fifo("to");
     let child = start(["/dev/zero", &to]);

@@ -1,4 +1,4 @@
-//! Limits of the system's, as a shell sets them: status 0, 1 or 2 whatever runs out, and nothing lost with 0.
+//! Limits on the process, set by the shell. Whatever runs out, the status is 0, 1 or 2, and with 0 nothing is lost.
 
 use std::fs;
 
@@ -7,18 +7,18 @@ use tokio::io::AsyncReadExt;
 use crate::process::{Ended, Scratch, end, listen, run_by, start_by, within};
 
 #[track_caller]
-fn is_proper(ended: &Ended, limit: impl std::fmt::Debug) {
+fn assert_regular_exit(ended: &Ended, limit: impl std::fmt::Debug) {
     assert!((0..=2).contains(&ended.status), "{limit:?}: {ended:?}");
     let is_summary = ended.stderr.starts_with("in ");
     assert!(ended.stderr.starts_with("pipe: ") || is_summary, "{limit:?}: {ended:?}");
     assert_eq!(is_summary, ended.status == 0, "{limit:?}: {ended:?}");
 }
 
-/// From as few descriptors as the dynamic linker needs to more than enough.
+/// From the few descriptors that the dynamic linker needs to more than enough.
 const DESCRIPTORS: std::ops::Range<u32> = 4..18;
 
 #[tokio::test]
-async fn no_descriptors_left_is_an_error_and_the_file_is_written_or_kept() {
+async fn without_descriptors_the_file_is_written_or_there_is_an_error_and_it_is_kept() {
     let scratch = Scratch::new("descriptors");
     let from = scratch.file("from", "new");
     let mut statuses = Vec::new();
@@ -26,7 +26,7 @@ async fn no_descriptors_left_is_an_error_and_the_file_is_written_or_kept() {
         let to = scratch.file("to", "the old content");
         let line = format!(r#"ulimit -n {limit}; exec "$0" "$@""#);
         let ended = run_by(&line, [&from, &to]).await;
-        is_proper(&ended, limit);
+        assert_regular_exit(&ended, limit);
         let content = if ended.status == 0 { "NEW" } else { "the old content" };
         assert_eq!(fs::read_to_string(&to).unwrap(), content, "{limit}: {ended:?}");
         statuses.push(ended.status);
@@ -35,7 +35,7 @@ async fn no_descriptors_left_is_an_error_and_the_file_is_written_or_kept() {
 }
 
 #[tokio::test]
-async fn no_descriptors_left_is_an_error_and_a_peer_gets_everything_or_no_end() {
+async fn without_descriptors_a_peer_gets_everything_or_no_end() {
     let scratch = Scratch::new("descriptors-tcp");
     let from = scratch.file("from", "new");
     let mut statuses = Vec::new();
@@ -49,7 +49,7 @@ async fn no_descriptors_left_is_an_error_and_a_peer_gets_everything_or_no_end() 
             peer.read_to_end(&mut received).await.map(|_| received)
         });
         let ended = end(child).await;
-        is_proper(&ended, limit);
+        assert_regular_exit(&ended, limit);
         if ended.status == 0 {
             assert_eq!(within(peer).await.unwrap().unwrap(), b"NEW", "{limit}: {ended:?}");
         } else {
@@ -60,10 +60,10 @@ async fn no_descriptors_left_is_an_error_and_a_peer_gets_everything_or_no_end() 
     assert!(statuses[0] != 0 && statuses.ends_with(&[0]), "{statuses:?}");
 }
 
-/// Wasmtime reserves a guest's memory, 4 GiB of addresses.
+/// Wasmtime reserves 4 GiB of address space for a guest's memory.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn too_few_addresses_for_the_guest_give_status_2() {
+async fn too_little_address_space_for_the_guest_gives_status_2() {
     let scratch = Scratch::new("addresses");
     let (from, to) = (scratch.file("from", "new"), scratch.file("to", "old"));
     for kib in [1_000_000, 4_000_000] {
@@ -82,16 +82,16 @@ async fn a_small_stack_is_enough() {
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_grow_further_gives_status_1_instead_of_a_signal() {
+async fn a_file_at_its_size_limit_gives_status_1_instead_of_a_signal() {
     let scratch = Scratch::new("file-size");
     let to = scratch.path("to");
     let ended = run_by(r#"ulimit -f 1; exec "$0" "$@""#, ["/dev/zero", &to]).await;
     ended.with(1, &[&format!("output {to}: File too large")]);
 }
 
-/// It would fill the memory.
+/// Reading it all would exhaust the memory.
 #[tokio::test]
-async fn a_guest_without_an_end_is_not_read_to_it() {
+async fn an_endless_guest_file_is_refused() {
     let ended = run_by(r#"exec "$0" "$@""#, ["--guest", "/dev/zero"]).await;
     ended.with(2, &["/dev/zero", "it is larger than 256 MiB"]);
 }

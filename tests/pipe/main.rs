@@ -1,4 +1,4 @@
-//! The `pipe` example as a user meets it: a process with real files, pipes and sockets.
+//! The `pipe` example as a user runs it: a process with real files, pipes and sockets.
 #![cfg(all(feature = "tokio", unix))]
 
 #[path = "../support/example.rs"]

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, UnixDatagram};
 
 use crate::process::{Scratch, end, listen, run, start};
 
-/// Each on both sides; a file on the other side stays as it is.
+/// On either side. A file on the other side stays unchanged.
 #[tokio::test]
 async fn a_connection_that_cannot_be_made_gives_status_1_and_the_cause() {
     let scratch = Scratch::new("unconnected");
@@ -28,17 +28,17 @@ async fn a_connection_that_cannot_be_made_gives_status_1_and_the_cause() {
         (format!("unix:{datagrams}"), "rong type for socket"),
         (format!("unix:{}", "long".repeat(100)), "path must be shorter"),
     ] {
-        let said = [&*endpoint, cause, "after 0 bytes"];
-        run([&endpoint, &file], "").await.with(1, &said).with(1, &["input"]);
-        run([&file, &endpoint], "").await.with(1, &said).with(1, &["output"]);
+        let message = [&*endpoint, cause, "after 0 bytes"];
+        run([&endpoint, &file], "").await.with(1, &message).with(1, &["input"]);
+        run([&file, &endpoint], "").await.with(1, &message).with(1, &["output"]);
         assert_eq!(fs::read(&file).unwrap(), b"still there", "{endpoint}");
     }
     drop(taken);
 }
 
-/// Nobody calls here: what a caller sends would be lost.
+/// Otherwise a peer could connect, and what it sends would be lost.
 #[tokio::test]
-async fn nobody_is_waited_for_before_the_other_side_can_be_used() {
+async fn no_connection_is_accepted_before_the_other_side_is_open() {
     let scratch = Scratch::new("no-caller");
     let missing = scratch.path("missing/file");
     let listening = "tcp-listen:127.0.0.1:0";

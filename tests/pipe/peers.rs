@@ -1,4 +1,4 @@
-//! The peer of a connection that is written to: status 0 only if it has everything.
+//! Output to a connection: the status is 0 only if the peer got everything.
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::process::{Scratch, accept, changed, end, expect, listen, start, within};
 
-/// Sends back what it reads, in pieces, with a pause after each of them. Returns how much it has read.
+/// Reads in pieces and sends each back, with a pause in between. Returns how much it read.
 async fn slow_echo(mut peer: impl AsyncRead + AsyncWrite + Unpin) -> (usize, io::Result<()>) {
     let (mut received, mut buffer) = (0, vec![0; 65_536]);
     loop {
@@ -18,7 +18,7 @@ async fn slow_echo(mut peer: impl AsyncRead + AsyncWrite + Unpin) -> (usize, io:
             Ok(0) => return (received, peer.shutdown().await),
             Ok(read) => {
                 received += read;
-                // The peer is slow on purpose: the test waits for nothing here.
+                // The peer is slow on purpose; no condition is awaited here.
                 sleep(Duration::from_millis(1)).await;
                 if let Err(error) = peer.write_all(&buffer[..read]).await {
                     return (received, Err(error));
@@ -51,7 +51,7 @@ async fn a_tcp_peer_that_answers_while_it_reads_slowly_gets_every_byte() {
 }
 
 #[tokio::test]
-async fn a_caller_that_answers_while_it_reads_slowly_gets_every_byte() {
+async fn a_connecting_peer_that_answers_while_it_reads_slowly_gets_every_byte() {
     let scratch = Scratch::new("slow-caller");
     let mut child = start([large(&scratch), "tcp-listen:127.0.0.1:0".to_owned()]);
     let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
@@ -70,10 +70,10 @@ async fn a_unix_peer_that_answers_while_it_reads_slowly_gets_every_byte() {
     echoes_everything(child, peer).await;
 }
 
-/// What is acknowledged is known on Linux.
+/// Only Linux shows what the peer has acknowledged.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_peer_that_has_everything_and_stays_silent_need_not_end() {
+async fn a_silent_peer_that_has_everything_need_not_end() {
     let (listener, to) = listen().await;
     let mut child = start(["--wait", "1", "-", &to]);
     child.stdin.take().unwrap().write_all(b"hello").await.unwrap();
@@ -83,7 +83,7 @@ async fn a_peer_that_has_everything_and_stays_silent_need_not_end() {
     drop(peer);
 }
 
-/// It may have read only a part, and its next answer would be met by a reset.
+/// The peer may have read only a part, and its next answer would be met by a reset.
 #[tokio::test]
 async fn a_peer_that_has_answered_and_does_not_end_gives_status_1() {
     let scratch = Scratch::new("no-end");
@@ -98,8 +98,8 @@ async fn a_peer_that_has_answered_and_does_not_end_gives_status_1() {
         };
         peer.write_all(b"thanks").await.unwrap();
         expect(&mut peer, b"HELLO").await;
-        let said = [&*to, "the peer has not ended the connection in 1 s (see --wait)"];
-        end(child).await.with(1, &said);
+        let message = [&*to, "the peer has not ended the connection in 1 s (see --wait)"];
+        end(child).await.with(1, &message);
         drop(peer);
     }
 }
@@ -107,8 +107,8 @@ async fn a_peer_that_has_answered_and_does_not_end_gives_status_1() {
 trait Peer: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Peer for T {}
 
-/// Listens with as small a buffer as the system allows, so that little is acknowledged that is not read.
-fn listen_narrowly() -> (TcpListener, String) {
+/// Listens with the smallest buffer that the system allows, so that little is acknowledged before it is read.
+fn listen_with_a_small_buffer() -> (TcpListener, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(1).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -123,22 +123,22 @@ const SENT: usize = 30_000;
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_peer_that_does_not_read_everything_gives_status_1() {
-    let (listener, to) = listen_narrowly();
+    let (listener, to) = listen_with_a_small_buffer();
     let mut child = start(["--wait", "1", "-", &to]);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&[b'a'; SENT]).await.unwrap();
     drop(stdin);
     let peer = accept(&listener).await;
-    let said = ["the peer has not acknowledged the last ", " bytes in 1 s", "after 30000 bytes"];
-    end(child).await.with(1, &said);
+    let message = ["the peer has not acknowledged the last ", " bytes in 1 s", "after 30000 bytes"];
+    end(child).await.with(1, &message);
     drop(peer);
 }
 
-/// Longer than `--wait` in all.
+/// Takes longer than `--wait` in total.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_peer_that_reads_on_is_waited_for() {
-    let (listener, to) = listen_narrowly();
+async fn a_peer_that_keeps_reading_is_waited_for() {
+    let (listener, to) = listen_with_a_small_buffer();
     let mut child = start(["--wait", "3", "-", &to]);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&[b'a'; SENT]).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_peer_that_reads_on_is_waited_for() {
     let mut piece = [0; SENT / 10];
     for _ in 0..10 {
         within(peer.read_exact(&mut piece)).await.unwrap();
-        // The peer is slow on purpose: the test waits for nothing here.
+        // The peer is slow on purpose; no condition is awaited here.
         sleep(Duration::from_millis(500)).await;
     }
     drop(peer);
@@ -172,7 +172,7 @@ async fn a_peer_that_leaves_while_it_is_waited_for_gives_status_1() {
     for to in [to, format!("unix:{path}")] {
         let mut child = start(["-", &to]);
         child.stdin.take().unwrap().write_all(b"hello").await.unwrap();
-        // With something unread, to close it is to reset it.
+        // Closing with unread data resets the connection.
         if to.starts_with("tcp") {
             expect(&mut accept(&tcp).await, b"HEL").await;
         } else {
@@ -183,7 +183,7 @@ async fn a_peer_that_leaves_while_it_is_waited_for_gives_status_1() {
 }
 
 #[tokio::test]
-async fn a_peer_that_ends_its_sending_at_once_and_reads_slowly_gets_every_byte() {
+async fn a_peer_that_shuts_its_write_side_down_at_once_and_reads_slowly_gets_every_byte() {
     let scratch = Scratch::new("half");
     let (listener, to) = listen().await;
     let child = start([large(&scratch), to]);
@@ -199,7 +199,7 @@ async fn a_peer_that_ends_its_sending_at_once_and_reads_slowly_gets_every_byte()
 }
 
 #[tokio::test]
-async fn a_tcp_peer_does_not_take_a_part_for_the_whole_if_the_input_fails() {
+async fn a_tcp_peer_gets_no_end_in_order_if_the_input_fails() {
     let ((from, from_text), (to, to_text)) = (listen().await, listen().await);
     let child = start([&from_text, &to_text]);
     let mut source = accept(&from).await;
@@ -214,9 +214,9 @@ async fn a_tcp_peer_does_not_take_a_part_for_the_whole_if_the_input_fails() {
 }
 
 #[tokio::test]
-async fn a_tcp_peer_does_not_take_a_part_for_the_whole_if_the_guest_traps() {
+async fn a_tcp_peer_gets_no_end_in_order_if_the_guest_traps() {
     let scratch = Scratch::new("trap-cut");
-    // It traps at its second read.
+    // It traps on its second read.
     let guest = changed(
         "(call $transform-buffer (global.get $end))",
         "(if (global.get $calls) (then unreachable)) (global.set $calls (i32.const 1))

@@ -1,4 +1,4 @@
-//! The example as a process, and what tests need around it.
+//! Runs the example as a process, with helpers for files, sockets and components.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ const UPPER: &str = include_str!("../../examples/guests/upper.wat");
 pub(crate) fn example() -> &'static Path {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     EXAMPLE.get_or_init(|| {
-        // The same features as here, so that it has most often been built already.
+        // Usually already built, as the features are the same as here.
         let features = [
             ("tokio", cfg!(feature = "tokio")),
             ("futures", cfg!(feature = "futures")),
@@ -39,7 +39,7 @@ pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> C
     start_between(Stdio::piped(), Stdio::piped(), arguments)
 }
 
-/// Starts it with standard streams of the caller's.
+/// Starts the example with the given standard streams.
 pub(crate) fn start_between(
     stdin: impl Into<Stdio>,
     stdout: impl Into<Stdio>,
@@ -48,7 +48,7 @@ pub(crate) fn start_between(
     spawn_command(Command::new(example()).stdin(stdin).stdout(stdout).args(arguments))
 }
 
-/// Starts it by a line of the shell's, in which `"$0" "$@"` stands for it and its arguments.
+/// Starts the example by a shell command, in which `"$0" "$@"` stands for it and its arguments.
 pub(crate) fn start_by(
     line: &str,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -59,7 +59,7 @@ pub(crate) fn start_by(
 }
 
 fn spawn_command(command: &mut Command) -> Child {
-    // No backtraces: the tests look for panics, and these would only make them longer.
+    // Without backtraces: the tests look for panics, and backtraces make them longer.
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("RUST_BACKTRACE", "0")
@@ -78,16 +78,16 @@ pub(crate) struct Ended {
 
 impl Ended {
     #[track_caller]
-    pub(crate) fn with(self, status: i32, said: &[&str]) -> Self {
+    pub(crate) fn with(self, status: i32, message: &[&str]) -> Self {
         let Self { status: found, stderr, .. } = &self;
         assert_eq!(*found, status, "{stderr}");
-        for words in said {
+        for words in message {
             assert!(stderr.contains(words), "expected {words:?} in {stderr:?}");
         }
         self
     }
 
-    /// In order, with nothing but the summary on stderr: also no progress bar, as that is no terminal.
+    /// Status 0, with only the summary on stderr. As stderr is no terminal, there is no progress bar.
     #[track_caller]
     pub(crate) fn in_order(self, read: usize, written: usize) -> Vec<u8> {
         let lines: Vec<_> =
@@ -103,9 +103,9 @@ impl Ended {
     }
 }
 
-/// Fails a test that hangs; nothing is judged by how long it takes.
+/// Fails a test that hangs. No test depends on timing.
 pub(crate) async fn within<T>(test: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(120), test).await.expect("it should not hang")
+    tokio::time::timeout(Duration::from_secs(120), test).await.expect("timed out after 120 s")
 }
 
 pub(crate) async fn end(child: Child) -> Ended {
@@ -123,7 +123,7 @@ pub(crate) async fn run(
     feed(start(arguments), input).await
 }
 
-/// Runs it by a line of the shell's, as [`start_by`] starts it.
+/// Runs the example by a shell command, as [`start_by`] does.
 pub(crate) async fn run_by(
     line: &str,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -133,24 +133,24 @@ pub(crate) async fn run_by(
 
 async fn feed(mut child: Child, input: impl Into<Vec<u8>>) -> Ended {
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.into());
-    // It may end before it has read all.
+    // The example may end before it has read everything.
     let feed = spawn(async move { stdin.write_all(&input).await });
     let ended = end(child).await;
     feed.abort();
     ended
 }
 
-pub(crate) async fn refused(arguments: &[&str], said: &[&str]) {
-    let ended = run(arguments, "").await.with(2, said);
+pub(crate) async fn refused(arguments: &[&str], message: &[&str]) {
+    let ended = run(arguments, "").await.with(2, message);
     assert!(ended.stdout.is_empty(), "{ended:?}");
 }
 
-/// A directory of a test's own, removed with it.
+/// A directory for one test, removed when it is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(crate) fn new(test: &str) -> Self {
-        // Not in the target directory: the path of a Unix socket has to be short.
+        // Not in the target directory: the path of a Unix socket must be short.
         let path = std::env::temp_dir().join(format!("pipe-{}-{test}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -160,7 +160,7 @@ impl Scratch {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
-    /// A named pipe.
+    /// Creates a named pipe.
     pub(crate) fn fifo(&self, name: &str) -> String {
         let path = self.path(name);
         assert!(process::Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -180,7 +180,7 @@ impl Drop for Scratch {
     }
 }
 
-/// All byte values in no order, in a length that is no multiple of anything.
+/// All byte values in pseudo-random order, with an odd length.
 pub(crate) fn data() -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
@@ -192,14 +192,14 @@ pub(crate) fn data() -> Vec<u8> {
     std::iter::repeat_with(next).flatten().take(9_000_001).collect()
 }
 
-/// The default guest, changed.
+/// The default guest with `from` replaced by `to`.
 #[track_caller]
 pub(crate) fn changed(from: &str, to: &str) -> String {
     assert_eq!(UPPER.matches(from).count(), 1, "{from:?} in upper.wat");
     UPPER.replace(from, to)
 }
 
-/// A component with one export, whose code traps.
+/// A component whose only export traps.
 pub(crate) fn component(name: &str, ty: &str) -> String {
     format!(
         r#"(component
@@ -219,7 +219,7 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     within(listener.accept()).await.unwrap().0
 }
 
-/// Reads exactly what is expected, and no more.
+/// Reads exactly the expected bytes.
 pub(crate) async fn expect(mut reader: impl tokio::io::AsyncRead + Unpin, bytes: &[u8]) {
     let mut found = vec![0; bytes.len()];
     within(reader.read_exact(&mut found)).await.unwrap();

@@ -1,4 +1,4 @@
-//! FROM and TO are one file: nothing is overwritten.
+//! FROM and TO are the same file: nothing is overwritten.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -12,14 +12,14 @@ use crate::process::{Ended, ROT13, Scratch, end, refused, run, run_by, start_bet
 const CONTENT: &[u8] = b"not to be lost";
 
 #[track_caller]
-fn is_refused_and_kept(ended: Ended, file: &str) {
+fn assert_refused_and_kept(ended: Ended, file: &str) {
     let ended = ended.with(2, &["one file, both FROM and TO", "--help"]);
     assert!(ended.stdout.is_empty(), "{ended:?}");
     assert_eq!(fs::read(file).unwrap(), CONTENT);
 }
 
 #[tokio::test]
-async fn a_file_that_is_both_from_and_to_by_another_name_is_refused_and_kept() {
+async fn a_file_that_is_from_and_to_under_two_names_is_refused_and_kept() {
     let scratch = Scratch::new("names");
     let file = scratch.file("file", CONTENT);
     let (hard, symbolic) = (scratch.path("hard"), scratch.path("symbolic"));
@@ -27,8 +27,8 @@ async fn a_file_that_is_both_from_and_to_by_another_name_is_refused_and_kept() {
     symlink(&file, &symbolic).unwrap();
     let roundabout = scratch.path("./file");
     for to in [&hard, &symbolic, &roundabout, &file] {
-        is_refused_and_kept(run([&file, to], "").await, &file);
-        is_refused_and_kept(run([to, &file], "").await, &file);
+        assert_refused_and_kept(run([&file, to], "").await, &file);
+        assert_refused_and_kept(run([to, &file], "").await, &file);
     }
 }
 
@@ -47,12 +47,12 @@ async fn a_file_that_is_both_a_standard_stream_and_the_other_side_is_refused_and
         (r#"exec "$0" "$1" "$2" <"$3" >>"$3""#, ["-", "-"]),
     ] {
         let ended = run_by(redirect, arguments.into_iter().chain([&*file])).await;
-        is_refused_and_kept(ended, &file);
+        assert_refused_and_kept(ended, &file);
     }
 }
 
 #[tokio::test]
-async fn a_named_pipe_that_is_both_from_and_to_is_refused_instead_of_waiting_for_itself() {
+async fn a_named_pipe_that_is_both_from_and_to_is_refused() {
     let scratch = Scratch::new("fifo-both");
     let pipe = scratch.fifo("pipe");
     refused(&[&pipe, &pipe], &["one file, both FROM and TO"]).await;

@@ -12,16 +12,16 @@ use crate::process::{Scratch, data, end, expect, run_by, start_between, within};
 async fn a_standard_stream_that_is_closed_gives_status_2_if_it_is_used() {
     let scratch = Scratch::new("closed");
     let (from, to) = (scratch.file("from", "new"), scratch.file("to", "old"));
-    for (line, said) in [
+    for (line, message) in [
         (r#"exec "$0" - "$2" <&-"#, "standard input is closed"),
         (r#"exec "$0" "$1" - >&-"#, "standard output is closed"),
         (r#"exec "$0" <&- >&-"#, "standard input is closed"),
         (r#"exec "$0" - - <"$1" >&-"#, "standard output is closed"),
     ] {
-        run_by(line, [&from, &to]).await.with(2, &[said, "--help"]);
+        run_by(line, [&from, &to]).await.with(2, &[message, "--help"]);
         assert_eq!(fs::read(&to).unwrap(), b"old", "{line}");
     }
-    // None of them is used, and there is nowhere to print the summary.
+    // None of them is used. The summary cannot be printed.
     let ended = run_by(r#"exec "$0" "$1" "$2" <&- >&- 2>&-"#, [&from, &to]).await.with(0, &[]);
     assert_eq!(ended.stderr, "");
     assert_eq!(fs::read(&to).unwrap(), b"NEW");
@@ -36,7 +36,7 @@ async fn a_standard_stream_may_be_the_null_device() {
     assert_eq!(fs::read(&to).unwrap(), b"");
 }
 
-/// Another program that shares them may have made them so.
+/// Another program may share the stream and have made it non-blocking.
 #[tokio::test]
 async fn standard_streams_may_be_non_blocking() {
     let data = data();
@@ -45,7 +45,7 @@ async fn standard_streams_may_be_non_blocking() {
     let (stdin, stdout) =
         (stdin.into_nonblocking_fd().unwrap(), stdout.into_nonblocking_fd().unwrap());
     let child = start_between(stdin, stdout, ["-"; 0]);
-    // It waits for its input, and then for room in its output.
+    // The example waits for input first, and then for room in its output.
     source.write_all(b"hello").await.unwrap();
     expect(&mut sink, b"HELLO").await;
     let feed = async move {
@@ -61,7 +61,7 @@ async fn standard_streams_may_be_non_blocking() {
 }
 
 #[tokio::test]
-async fn a_non_blocking_reader_that_leaves_ends_it_quietly() {
+async fn a_non_blocking_reader_that_leaves_gives_status_1_without_a_message() {
     let (stdout, mut sink) = pipe::pipe().unwrap();
     let child = start_between(Stdio::null(), stdout.into_nonblocking_fd().unwrap(), ["/dev/zero"]);
     within(sink.read_exact(&mut [0; 100_000])).await.unwrap();

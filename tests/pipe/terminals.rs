@@ -1,4 +1,4 @@
-//! A terminal as standard input and output. `script`, of util-linux, makes one.
+//! A terminal as standard input and output, made by `script` of util-linux.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::process::{Scratch, example, within};
 
-/// A line of the shell's that runs in a terminal. `"$0"` stands for the example.
+/// A shell command that runs in a terminal. `"$0"` stands for the example.
 struct Terminal {
     child: Child,
     keys: ChildStdin,
@@ -28,11 +28,11 @@ impl Terminal {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("`script`, of util-linux, should start");
+            .expect("`script` of util-linux does not start");
         Self { keys: child.stdin.take().unwrap(), child }
     }
 
-    /// What the terminal shows until the line ends.
+    /// Everything that the terminal shows until the command ends.
     async fn shown(mut self) -> String {
         let mut shown = Vec::new();
         within(self.child.stdout.take().unwrap().read_to_end(&mut shown)).await.unwrap();
@@ -53,18 +53,18 @@ async fn a_terminal_is_read_to_its_end_and_written() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_was_stopped_and_goes_on_gets_every_byte() {
+async fn a_terminal_that_was_stopped_and_resumed_gets_every_byte() {
     const SENT: usize = 1_000_000;
     let scratch = Scratch::new("stopped");
     let from = scratch.fifo("from");
-    // It starts when a line is typed: by then the terminal has stopped.
+    // The example starts when a line is typed. The terminal has been stopped by then.
     let line = r#"stty -opost; read line; "$0" "$1"; echo status $?"#;
     let mut terminal = Terminal::start(line, &from);
     terminal.keys.write_all(b"\x13\n").await.unwrap();
     let file = within(spawn_blocking(|| fs::OpenOptions::new().write(true).open(from)));
     let mut source = pipe::Sender::from_file(file.await.unwrap().unwrap()).unwrap();
 
-    // Until nothing more is taken.
+    // Until the example takes no more.
     let (data, mut sent) = (vec![b'a'; SENT], 0);
     source.writable().await.unwrap();
     loop {
@@ -83,10 +83,10 @@ async fn a_terminal_that_was_stopped_and_goes_on_gets_every_byte() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_belongs_to_others_gives_status_1_and_keeps_the_file() {
+async fn a_background_process_that_reads_the_terminal_gives_status_1_and_keeps_the_file() {
     let scratch = Scratch::new("background");
     let to = scratch.file("to", "old");
-    // In the background, where it is not stopped for it.
+    // In the background. `SIGTTIN` is ignored, so that a read fails instead of stopping the process.
     let line = r#"set -m; (trap "" TTIN; exec "$0" - "$1") & wait $!; echo status $?"#;
     let shown = Terminal::start(line, &to).shown().await;
     for words in ["input -: Input/output error", "after 0 bytes", "status 1"] {
@@ -98,19 +98,19 @@ async fn a_terminal_that_belongs_to_others_gives_status_1_and_keeps_the_file() {
 #[tokio::test]
 async fn a_terminal_that_hangs_up_gives_status_1() {
     let scratch = Scratch::new("hung-up");
-    let said = scratch.path("said");
-    // Without the signals that would end it first.
+    let status_file = scratch.path("status_file");
+    // Ignores the signals that would otherwise end it first.
     let line =
         r#"trap "" HUP TERM; "$0" /dev/zero 2>&- ; echo status $? >"$1.new"; mv "$1.new" "$1""#;
-    let mut terminal = Terminal::start(line, &said);
+    let mut terminal = Terminal::start(line, &status_file);
     let mut stdout = terminal.child.stdout.take().unwrap();
     within(stdout.read_exact(&mut [0; 100])).await.unwrap();
     terminal.child.start_kill().unwrap();
     within(terminal.child.wait()).await.unwrap();
-    // Nobody's child any more; the file is what can be seen of it.
+    // The process is no child of the test any more. Only the file shows its status.
     let status = within(async {
         loop {
-            match fs::read_to_string(&said) {
+            match fs::read_to_string(&status_file) {
                 Ok(status) => break status,
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
             }

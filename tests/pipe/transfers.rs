@@ -1,4 +1,4 @@
-//! What arrives.
+//! Transfers that succeed.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ async fn files_are_read_and_written() {
     let (from, to) = (scratch.file("from", &data), scratch.path("to"));
     run([&from, &to], "").await.in_order(data.len(), data.len());
     assert!(fs::read(&to).unwrap() == data.to_ascii_uppercase());
-    // Again, over what is there.
+    // Again, over an existing file.
     let from = scratch.file("short", "short");
     run([&from, &to], "").await.in_order(5, 5);
     assert_eq!(fs::read(&to).unwrap(), b"SHORT");
@@ -46,7 +46,7 @@ async fn it_connects_by_tcp_on_both_sides() {
 }
 
 #[tokio::test]
-async fn it_listens_on_tcp_on_both_sides_and_says_where() {
+async fn it_listens_on_tcp_on_both_sides_and_prints_the_addresses() {
     let data = data();
     let mut child = start(["tcp-listen:127.0.0.1:0"; 2]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -92,7 +92,7 @@ async fn an_empty_input_gives_an_empty_output() {
 }
 
 #[tokio::test]
-async fn another_guest_is_named_on_the_command_line() {
+async fn the_command_line_can_name_another_guest() {
     let text = "The quick brown fox, THE LAZY DOG. @[`{ äöü";
     let output = run(["--guest", ROT13], text).await.in_order(text.len(), text.len());
     assert_eq!(String::from_utf8(output).unwrap(), "Gur dhvpx oebja sbk, GUR YNML QBT. @[`{ äöü");
@@ -108,7 +108,7 @@ async fn another_guest_is_named_on_the_command_line() {
 }
 
 #[tokio::test]
-async fn what_comes_in_goes_out_before_more_comes() {
+async fn data_is_passed_on_before_more_arrives() {
     let (listener, to) = listen().await;
     for to in ["-", &to] {
         let mut child = start(["-", to]);
@@ -127,13 +127,13 @@ async fn what_comes_in_goes_out_before_more_comes() {
 }
 
 #[tokio::test]
-async fn a_peer_may_talk_and_end_its_own_sending() {
+async fn a_peer_may_send_data_and_shut_its_write_side_down() {
     let data = data();
     let (listener, to) = listen().await;
     let mut child = start(["-", &to]);
     let mut stdin = child.stdin.take().unwrap();
     let (mut reader, mut writer) = accept(&listener).await.into_split();
-    // More than a connection holds, so it is read, though nobody wants it.
+    // More than the connection buffers, so the example reads it, and discards it.
     within(writer.write_all(&data)).await.unwrap();
     writer.shutdown().await.unwrap();
     stdin.write_all(b"hello").await.unwrap();
@@ -159,10 +159,10 @@ async fn a_guest_may_end_its_output_before_its_input() {
     }
 }
 
-/// Where the peak of a process's memory can be read: in Linux's `/proc`.
+/// Only Linux shows the peak memory of a process, in `/proc`.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn memory_stays_flat_whatever_the_size_of_the_input() {
+async fn memory_does_not_grow_with_the_input() {
     const MIB: usize = 1024 * 1024;
     let mut peaks = Vec::new();
     for mib in [1, 256] {
@@ -184,7 +184,7 @@ async fn memory_stays_flat_whatever_the_size_of_the_input() {
             }
         };
         within(async { join!(feed, drain) }).await;
-        // All has gone through; it waits for more.
+        // Everything has gone through, and the example waits for more.
         let status = fs::read_to_string(format!("/proc/{}/status", child.id().unwrap())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peaks.push(peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap());

@@ -1,4 +1,4 @@
-//! A store that goes away with streams in it, told from a guest that drops its end.
+//! Streams in a store that is dropped, as distinct from a guest that drops its end.
 
 use futures::future::pending;
 use wasmtime::component::StreamReader;
@@ -10,9 +10,9 @@ use wasmtime_streams_testing::{Guest, Setup};
 use crate::support::guest::Code;
 use crate::support::script::{Script, Step, Writer};
 
-/// Runs `script`, and drops the store; `Err` if the guest traps.
+/// Runs `script`, and drops the store. `Err` if the guest traps.
 fn run<R>(script: impl AsyncFnOnce(&Guest<'_, StoreToken, u8>) -> R) -> Result<R, wasmtime::Error> {
-    Setup::new(StoreToken::new()).run(script).0.expect("nothing waits for ever")
+    Setup::new(StoreToken::new()).run(script).0.expect("stalled")
 }
 
 fn watch<S, E>(guest: &Guest<'_, StoreToken, u8>, done: Completion<S, E>) -> Completion<S, E> {
@@ -21,7 +21,7 @@ fn watch<S, E>(guest: &Guest<'_, StoreToken, u8>, done: Completion<S, E>) -> Com
 
 #[test]
 fn a_sink_of_a_guest_that_traps_is_abandoned_and_not_closed() {
-    // Rule "Completion": half of the data must not be taken for all of it.
+    // Rule "Completion": half of the data must not pass for all of it.
     for parked in [false, true] {
         let mut kept = None;
         let writer = Writer::new(Script::new([Step::Accept(2), Step::Hold]));
@@ -69,8 +69,8 @@ fn a_source_of_a_guest_that_traps_is_abandoned() {
 }
 
 #[test]
-fn a_stream_that_is_forgotten_in_a_store_is_abandoned_with_it() {
-    // Rule "Completion": items as well, and a consumer that the guest has never written to.
+fn a_forgotten_stream_is_abandoned_with_its_store() {
+    // Rule "Completion": items as well, and a consumer that the guest never wrote to.
     let mut kept = None;
     run(async |guest| {
         let (consumer, sink) = iterators::collect::<u8>(9).with_completion();
@@ -89,8 +89,8 @@ fn a_stream_that_is_forgotten_in_a_store_is_abandoned_with_it() {
 }
 
 #[test]
-fn of_a_pipe_between_hosts_the_sink_is_abandoned_with_the_store() {
-    // Rule "Completion": its source stands in a future, which Wasmtime drops before the store's data.
+fn the_sink_of_a_host_to_host_pipe_is_abandoned_with_the_store() {
+    // Rule "Completion": the source is in a future, which Wasmtime drops before the store's data.
     for run in [false, true] {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         let (reader, _writer) = tokio::io::simplex(8);
@@ -112,7 +112,7 @@ fn of_a_pipe_between_hosts_the_sink_is_abandoned_with_the_store() {
 
 #[test]
 fn a_guest_that_drops_its_end_abandons_nothing() {
-    // Rule "Completion": and what has ended stays so when the store goes.
+    // Rule "Completion": a stream that has ended keeps its end when the store is dropped.
     let mut kept = None;
     run(async |guest| {
         let writer = Writer::new(Script::new([]));
@@ -136,8 +136,8 @@ fn a_guest_that_drops_its_end_abandons_nothing() {
 }
 
 #[test]
-fn without_a_token_a_store_that_goes_away_looks_like_the_guest() {
-    // Rule "Completion": what cannot be told is the normal end of the data, as it always was.
+fn without_a_token_a_dropped_store_looks_like_the_guest_dropping_its_end() {
+    // Rule "Completion": without a token it cannot be distinguished from the end of the data.
     let mut kept = None;
     let trapped = run(async |guest| {
         let (consumer, sink) = iterators::collect::<u8>(9).with_completion();
@@ -158,7 +158,7 @@ fn without_a_token_a_store_that_goes_away_looks_like_the_guest() {
 }
 
 #[test]
-fn a_completion_that_was_cancelled_stays_so_when_the_store_goes() {
+fn a_cancelled_completion_stays_cancelled_when_the_store_is_dropped() {
     // Rule "Completion": it resolves with the end that came first.
     let mut kept = None;
     run(async |guest| {

@@ -1,4 +1,4 @@
-//! What is `Send`, `Sync` and `Unpin`, checked when it is compiled.
+//! What is `Send`, `Sync` and `Unpin`. The compiler checks it.
 
 use std::marker::PhantomPinned;
 
@@ -22,7 +22,7 @@ fn send<T: Send>() {}
 fn sync<T: Sync>() {}
 fn unpin<T: Unpin>() {}
 
-/// An object that must stay where it is.
+/// An object that must not be moved.
 #[derive(Debug)]
 struct Pinned(#[allow(dead_code)] PhantomPinned);
 
@@ -60,7 +60,7 @@ fn producers_and_consumers_can_move_between_threads() {
 
 #[test]
 fn channels_are_unpin_whatever_their_items_are() {
-    // `with_completion` and `spliceable` ask for it.
+    // `with_completion` and `spliceable` require it.
     unpin::<channels::MpscReceiver<Pinned>>();
     unpin::<channels::MpscUnboundedReceiver<Pinned>>();
     unpin::<channels::BroadcastReceiver<Pinned>>();
@@ -72,8 +72,8 @@ fn channels_are_unpin_whatever_their_items_are() {
 }
 
 #[test]
-fn what_is_never_pinned_inside_asks_for_no_unpin() {
-    // `FutureReader::pipe` wants an `Unpin` consumer; a completion is awaited in place.
+fn types_that_pin_nothing_require_no_unpin() {
+    // `FutureReader::pipe` takes an `Unpin` consumer. A completion is awaited in place.
     unpin::<ValueConsumer<u32, Pinned>>();
     unpin::<Completion<Pinned, Pinned>>();
     unpin::<ValueProducer<std::future::Ready<u32>>>();

@@ -1,4 +1,4 @@
-//! Blocking readers and writers, whose jobs run when the test says so.
+//! Blocking readers and writers. The test decides when their jobs run.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -27,18 +27,18 @@ impl Jobs {
         self.0.lock().unwrap().pop_front()
     }
 
-    /// Runs the one job that there is.
+    /// Runs the only job.
     fn run(&self) {
         let job = self.take().expect("a job");
         job.run();
-        assert!(self.take().is_none(), "one job at a time");
+        assert!(self.take().is_none(), "more than one job");
     }
 }
 
-/// How many bytes each call asked for, or had; 0 is a flush.
+/// How many bytes each call asked for or was given; 0 is a flush.
 type Calls = Arc<Mutex<Vec<usize>>>;
 
-/// Gives 1, 2, 3 …, as many as are asked for.
+/// Gives 1, 2, 3 and so on, as many bytes as are asked for.
 #[derive(Debug, Default)]
 struct Counter {
     next: u8,
@@ -57,8 +57,8 @@ impl Read for Counter {
 }
 
 #[test]
-fn a_read_that_the_guest_cancels_is_for_its_next_one() {
-    // Rule "Cancellation keeps the stream": the job goes on, nothing is lost and nothing is read twice.
+fn the_data_of_a_cancelled_read_is_for_the_next_one() {
+    // Rule "Cancellation keeps the stream": the job goes on. Nothing is lost or read twice.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let reader = Counter::default();
@@ -68,7 +68,7 @@ fn a_read_that_the_guest_cancels_is_for_its_next_one() {
         assert_eq!(guest.cancel_read(stream).await, Code::Cancelled(0));
         jobs.run();
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), vec![1, 2, 3]));
-        // What is left is readable, without another job, and completes a read that wants more.
+        // The rest is readable without another job, and completes a read that asks for more.
         assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(1), vec![4]));
         assert!(jobs.take().is_none());
@@ -83,7 +83,7 @@ fn a_read_that_the_guest_cancels_is_for_its_next_one() {
 }
 
 #[test]
-fn a_zero_length_read_waits_for_a_read_that_is_under_way_and_starts_none() {
+fn a_zero_length_read_waits_for_a_pending_job_and_starts_none() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
@@ -117,8 +117,8 @@ fn a_reader_is_asked_for_no_more_than_the_buffer_holds() {
 }
 
 #[test]
-fn a_job_that_is_never_run_is_an_error_and_gives_the_reader_back() {
-    // Rule "Completion": an error and not a hang, also where the guest waits.
+fn a_job_that_is_never_run_is_an_error_that_hands_the_reader_back() {
+    // Rule "Completion": an error and not a hang, also while the guest waits.
     for parked in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let jobs = Jobs::default();
@@ -144,7 +144,7 @@ fn a_job_that_is_never_run_is_an_error_and_gives_the_reader_back() {
     }
 }
 
-/// Panics.
+/// Panics in every call.
 struct Broken;
 
 impl Read for Broken {
@@ -165,7 +165,7 @@ impl Write for Broken {
 
 #[test]
 fn a_job_that_panics_is_an_error_and_not_a_hang() {
-    // Rule "No traps, no panics": the panic is the thread's, and the guest goes on.
+    // Rule "No traps, no panics": the panic stays in the job's thread, and the guest goes on.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let panics = || catch_unwind(AssertUnwindSafe(|| jobs.run())).unwrap_err();
@@ -194,8 +194,8 @@ fn a_job_that_panics_is_an_error_and_not_a_hang() {
 }
 
 #[test]
-fn a_reader_that_is_away_comes_back_with_what_it_has_read() {
-    // Rule "Completion": nothing that was taken is lost to the host.
+fn a_reader_that_is_in_a_job_is_handed_back_with_what_it_read() {
+    // Rule "Completion": the host loses nothing that was read.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let (producer, done) =
@@ -217,7 +217,7 @@ fn a_reader_that_is_away_comes_back_with_what_it_has_read() {
     });
 }
 
-/// Takes `room` bytes at most, `part` at a time, and then fails.
+/// Takes at most `room` bytes, `part` at a time, and then fails.
 #[derive(Debug)]
 struct Small {
     part: usize,
@@ -268,7 +268,7 @@ fn a_write_is_done_and_flushed_by_one_job() {
 
 #[test]
 fn without_a_flush_a_write_completes_at_once_and_the_next_one_waits() {
-    // Rule "Backpressure": by one buffer, and no further.
+    // Rule "Backpressure": the guest is one buffer ahead at most.
     with_guest::<u8, _>(async |guest| {
         let jobs = Jobs::default();
         let writer = Small::new(99, 99);
@@ -319,7 +319,7 @@ fn a_write_that_the_guest_cancels_goes_on() {
 
 #[test]
 fn what_could_not_be_written_is_handed_back_with_the_writer() {
-    // Rule "Completion": the error is told by the next operation, and by the completion.
+    // Rule "Completion": the next operation and the completion report the error.
     for policy in [Flush::EachOp, Flush::OnClose] {
         with_guest::<u8, _>(async |guest| {
             let consumer = blocking::write_on(Small::new(2, 3), |job| job.run()).flush(policy);
@@ -356,8 +356,8 @@ fn a_writer_that_takes_nothing_fails_with_write_zero() {
 }
 
 #[test]
-fn a_blocking_stream_that_is_idle_is_small() {
-    // Rule "Bounded memory": a buffer is there only while it is in use.
+fn an_idle_blocking_stream_holds_no_buffer() {
+    // Rule "Bounded memory": a buffer exists only while it is in use.
     assert!(size_of::<blocking::Read<std::fs::File>>() < 128);
     assert!(size_of::<blocking::Write<std::fs::File>>() < 128);
 }

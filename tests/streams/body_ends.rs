@@ -1,4 +1,4 @@
-//! How a body that a guest writes ends, and what becomes of the trailers of a body that a guest reads.
+//! How a body that a guest writes ends, and the trailers of a body that a guest reads.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -70,8 +70,8 @@ fn a_body_that_is_too_short_fails_before_the_completion_is_awaited() {
 }
 
 #[test]
-fn a_cancel_after_the_guests_end_does_not_truncate_what_is_still_unread() {
-    // Rule "Completion": the end came first; the completion and the receiver both report the end.
+fn a_cancel_after_the_guests_end_does_not_truncate_unread_data() {
+    // Rule "Completion": the end came first. The completion and the receiver both report it.
     for polled in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, body) = body::from_guest(64, None);
@@ -102,7 +102,7 @@ fn a_cancel_after_the_guests_end_does_not_truncate_what_is_still_unread() {
     }
 }
 
-/// A body whose frames are all ready, with or without a known length.
+/// A body whose frames are all ready, of known or unknown length.
 struct Frames {
     frames: VecDeque<Frame<Bytes>>,
     left: Option<u64>,
@@ -177,7 +177,7 @@ enum By {
     Limit,
 }
 
-/// How the stream ended, and the object, which the test keeps.
+/// How the stream ended, and the adapter, which the test keeps.
 type Done = BoxFuture<'static, (String, Box<dyn Any + Send>)>;
 
 async fn open<S>(guest: &Guest<'_, u8>, producer: ByteProducer<S>) -> (u32, Done, CancelHandle)
@@ -191,8 +191,8 @@ where
     (guest.source(producer).await, done, handle)
 }
 
-/// Lets a guest read `read` bytes of a body with trailers, ends the stream, and awaits the completion and the trailers
-/// together: the body is kept until the trailers have resolved.
+/// Lets a guest read `read` bytes of a body with trailers, and ends the stream. Awaits the completion and the trailers
+/// together, so that the body is kept until the trailers have resolved.
 async fn ended(guest: &Guest<'_, u8>, by: By, read: u32) {
     let (producer, trailers) = body::read(Frames::new(None)).with_trailers();
     let token = CancellationToken::new();
@@ -243,7 +243,7 @@ fn trailers_of_an_unread_body_are_abandoned_while_the_host_keeps_the_body() {
 
 #[test]
 fn trailers_of_a_body_that_has_ended_are_not_abandoned() {
-    // Rule "Completion": the end came before the guest's drop.
+    // Rule "Completion": the end came before the guest dropped its end.
     with_guest::<u8, _>(async |guest| {
         let (producer, given) = body::read(Frames::new(None)).with_trailers();
         let (producer, done) = producer.with_completion();

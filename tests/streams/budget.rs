@@ -1,5 +1,5 @@
-//! tokio's cooperative budget: a task that takes or sends items without ever waiting still yields to the other tasks of its
-//! thread.
+//! The cooperative budget of tokio: a task that takes or sends items without waiting still yields to the other tasks of
+//! its thread.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use wasmtime_streams::{iterators, to_guest};
 
 const COUNT: usize = 10_000;
 
-/// A task has 128 steps before it has to let others run.
+/// A task has a budget of 128 operations before it must let others run.
 const TURNS: usize = COUNT / 128;
 
-/// How often another task of the same thread gets its turn during `work`.
+/// How often another task of the same thread runs during `work`.
 fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     let turns = Arc::new(AtomicUsize::new(0));
     let count = turns.clone();
@@ -34,7 +34,7 @@ fn turns_during<R>(work: impl Future<Output = R>) -> usize {
     turns.load(Ordering::Relaxed)
 }
 
-/// A guest's items, all of which have arrived before they are read.
+/// A guest's items, which have all arrived before the first is read.
 fn waiting() -> GuestItems<u32> {
     let mut store = Store::new(&Engine::default(), ());
     let stream =
@@ -55,7 +55,7 @@ fn waiting() -> GuestItems<u32> {
 
 #[test]
 fn a_task_that_takes_ready_items_lets_other_tasks_run() {
-    // Rule "Fill each operation": as a task that reads bytes does.
+    // Rule "Fill each operation": as for a task that reads bytes.
     let mut all = Vec::new();
     let mut items = waiting();
     all.push((
@@ -81,7 +81,7 @@ fn a_task_that_takes_ready_items_lets_other_tasks_run() {
 
 #[test]
 fn a_task_that_sends_items_without_waiting_lets_other_tasks_run() {
-    // Rule "Fill each operation": as a task that writes bytes does.
+    // Rule "Fill each operation": as for a task that writes bytes.
     let mut all = Vec::new();
     let (mut sink, _producer) = to_guest::item_producer::<u32>(4 * COUNT);
     all.push((

@@ -1,4 +1,4 @@
-//! How a cancelled operation is answered, over every source and sink: before anything is there, and at the moment when it is.
+//! The answer to a cancelled operation, over every source and sink, before the data arrives and at that moment.
 
 use futures::FutureExt as _;
 use wasmtime_streams_testing::executor::idle;
@@ -9,16 +9,16 @@ use crate::support::every_source::{Layer, every_source};
 use crate::support::guest::{BUFFER, Code, with_guest};
 use crate::support::script::{Script, Step, Writer};
 
-/// When the guest cancels, and when what it waits for comes.
+/// The order of the guest's cancel and what its operation waits for: data, the end or room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    /// Cancelled before the host runs again; it comes after that.
+    /// Cancelled before the host runs again. Then the event happens.
     CancelAtOnce,
-    /// Cancelled while the operation is parked; it comes after that.
+    /// Cancelled while the operation is parked. Then the event happens.
     CancelParked,
-    /// It comes, and the guest cancels before the host runs again.
+    /// The event happens, and the guest cancels before the host runs again.
     Comes,
-    /// It comes, the operation is done, and the guest, which does not know that yet, cancels.
+    /// The event happens and the operation completes. The guest cancels before it sees that.
     ComesAndIsDone,
 }
 
@@ -32,7 +32,7 @@ impl Order {
 }
 
 #[test]
-fn a_read_that_is_cancelled_says_what_it_got_and_the_next_one_goes_on() {
+fn a_cancelled_read_reports_what_it_got_and_the_next_one_goes_on() {
     // Rule "Cancellation keeps the stream", rule "Exactly once, in order".
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in [Layer::Nothing, Layer::Until, Layer::Completion] {
@@ -57,7 +57,7 @@ fn a_read_that_is_cancelled_says_what_it_got_and_the_next_one_goes_on() {
                             assert_eq!(code, Code::Cancelled(0), "{what}");
                             opened.arrive();
                         }
-                        // Whoever is first: the data or the cancel.
+                        // Either the data or the cancel is first.
                         Order::Comes => {
                             assert!(matches!(code, Code::Cancelled(0..=3)), "{what}: {code:?}");
                         }
@@ -76,14 +76,14 @@ fn a_read_that_is_cancelled_says_what_it_got_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_read_that_is_cancelled_as_the_stream_ends_hears_of_the_end() {
+fn a_read_that_is_cancelled_at_the_end_or_the_next_one_reports_the_end() {
     // Rule "Cancellation keeps the stream", rule "The end goes with the last items": now or by the next read.
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in [Layer::Nothing, Layer::Completion] {
             for order in ORDERS {
                 with_guest::<u8, _>(async |guest| {
                     let what = format!("{}, {layer:?}, {order:?}", source.name);
-                    // Of a watch without a value the end is all that comes.
+                    // A watch without a new value has only its end.
                     let mut opened = source.open_late(guest, &[], layer).await;
                     let stream = opened.stream;
                     opened.arrive();
@@ -119,8 +119,8 @@ fn a_read_that_is_cancelled_as_the_stream_ends_hears_of_the_end() {
 }
 
 #[test]
-fn a_read_that_is_cancelled_again_and_again_loses_nothing() {
-    // Rule "Cancellation keeps the stream": each with a waker of its own.
+fn reads_that_are_cancelled_repeatedly_lose_nothing() {
+    // Rule "Cancellation keeps the stream": each read has a waker of its own.
     for source in every_source().iter().filter(|source| source.waits) {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open_late(guest, &[1, 2, 3], Layer::Nothing).await;
@@ -146,7 +146,7 @@ fn a_read_that_is_cancelled_again_and_again_loses_nothing() {
 }
 
 #[test]
-fn a_write_that_is_cancelled_says_what_was_taken_and_the_next_one_goes_on() {
+fn a_cancelled_write_reports_what_was_taken_and_the_next_one_goes_on() {
     // Rule "Cancellation keeps the stream", rule "Exact partial writes".
     for sink in sinks() {
         for order in ORDERS {
@@ -172,10 +172,10 @@ fn a_write_that_is_cancelled_says_what_was_taken_and_the_next_one_goes_on() {
                     _ => assert!(matches!(code, Code::Cancelled(0..=3)), "{what}: {code:?}"),
                 }
                 if !sink.holds {
-                    // What is taken is with the sink.
+                    // What was taken is in the sink.
                     assert_eq!(log.accepted().len(), code.count() as usize, "{what}");
                 }
-                assert!((&mut done).now_or_never().is_none(), "{what}: it has not ended");
+                assert!((&mut done).now_or_never().is_none(), "{what}: it has ended");
                 if !order.comes_first() {
                     control.release();
                 }

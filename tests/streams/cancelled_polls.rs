@@ -1,4 +1,4 @@
-//! A cancel while another thread polls the object: the completion neither spins nor misses it.
+//! A cancel while another thread polls the object. The completion neither spins nor misses the end of the poll.
 
 use std::future::Future;
 use std::io;
@@ -17,10 +17,10 @@ use wasmtime_streams::{End, tokio_io};
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, with_guest};
 
-/// How often a completion may be polled while the object is away.
-const HANDFUL: usize = 10;
+/// How often a completion may be polled while the object is being polled.
+const MAX_POLLS: usize = 10;
 
-/// Blocks in each of its polls until the test lets it go on.
+/// Blocks in each of its polls until the test releases it.
 struct Blocks {
     polled: SyncSender<()>,
     go_on: Receiver<()>,
@@ -75,7 +75,7 @@ impl Wake for Woken {
     }
 }
 
-/// Polls `done` until it no longer wakes itself, and returns how often. It must not resolve meanwhile.
+/// Polls `done` until it no longer wakes itself, and returns how often. It must not resolve before that.
 fn polls<F: Future>(mut done: Pin<&mut F>) -> usize {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(woken.clone());
@@ -89,7 +89,7 @@ fn polls<F: Future>(mut done: Pin<&mut F>) -> usize {
     1000
 }
 
-/// A way to cut a stream from another thread.
+/// What cuts a stream from another thread.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Handle,
@@ -113,7 +113,7 @@ macro_rules! cut_while_polled {
                 By::Token => token.cancel(),
             }
             let polls = before + polls(done.as_mut());
-            assert!(polls <= HANDFUL, "{:?}: polled {polls} times or more", $by);
+            assert!(polls <= MAX_POLLS, "{:?}: polled {polls} times or more", $by);
             release.send(()).unwrap();
             let done = block_on(done);
             assert!(matches!(done.end, End::Cancelled), "{:?}: {:?}", $by, done.end);
@@ -125,7 +125,7 @@ macro_rules! cut_while_polled {
 
 #[test]
 fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled() {
-    // Rule "Completion": it is woken when the poll is over, and then has the object.
+    // Rule "Completion": the completion is woken when the poll returns, and has the object then.
     for by in [By::Handle, By::Token] {
         no_deadlock(move || {
             cut_while_polled!(by, tokio_io::read, |guest, producer| {
@@ -137,7 +137,7 @@ fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled()
         no_deadlock(move || {
             cut_while_polled!(by, tokio_io::write, |guest, consumer| {
                 let stream = guest.sink(consumer).await;
-                // The cancel may be seen before the flush.
+                // The cancel may be noticed before the flush.
                 match guest.send(stream, &[1]).await {
                     Code::Dropped(1) => {}
                     code => {

@@ -1,4 +1,4 @@
-//! tokio's mpsc channels, and what all of its channels have in common.
+//! The mpsc channels of tokio, and what all its channels have in common.
 
 use tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
@@ -17,20 +17,20 @@ pub(crate) async fn recv(guest: &Guest<'_, u32>, stream: u32, len: u32) -> (Code
     (code, words.collect())
 }
 
-/// Lets an operation that has to wait park.
+/// Lets an operation that must wait park.
 pub(crate) async fn park(code: Code) {
     assert_eq!(code, Code::Blocked);
     idle().await;
 }
 
-/// Runs on a task of tokio's, where a receiver that is asked item by item gives no more than 128 at a time.
+/// Runs `test` in a tokio task, whose budget allows a receiver 128 items when it is asked item by item.
 fn on_tokio(test: impl FnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { test() });
 }
 
 #[test]
-fn a_read_takes_a_whole_channel_at_once() {
+fn one_read_takes_everything_in_the_channel() {
     // Rule "Fill each operation".
     on_tokio(|| {
         with_guest::<u32, _>(async |guest| {
@@ -56,7 +56,7 @@ fn a_read_takes_a_whole_channel_at_once() {
 }
 
 #[test]
-fn a_write_is_taken_whole_where_the_channel_has_room() {
+fn a_write_is_taken_whole_if_the_channel_has_room() {
     // Rule "Exact partial writes".
     on_tokio(|| {
         with_guest::<u32, _>(async |guest| {
@@ -80,7 +80,7 @@ fn a_write_is_taken_whole_where_the_channel_has_room() {
 
 #[test]
 fn the_end_of_a_channel_goes_with_its_last_items() {
-    // Rule "The end goes with the last items": the receiver alone tells that nobody can send any more.
+    // Rule "The end goes with the last items": only the receiver knows that nobody can send any more.
     with_guest::<u32, _>(async |guest| {
         for left in [false, true] {
             let (tx, rx) = mpsc::channel(3);
@@ -107,7 +107,7 @@ fn the_end_of_a_channel_goes_with_its_last_items() {
     });
 }
 
-/// Reads the items 0 to 2; `other` is a sender that could still send.
+/// Reads the items 0 to 2. `other` is a sender that can still send.
 async fn last<S>(guest: &Guest<'_, u32>, stream: u32, other: Option<S>) {
     let (code, got) = recv(guest, stream, 3).await;
     assert_eq!(got, [0, 1, 2]);
@@ -121,7 +121,7 @@ async fn last<S>(guest: &Guest<'_, u32>, stream: u32, other: Option<S>) {
 }
 
 #[test]
-fn a_guest_fills_a_channel_of_one_item_by_item() {
+fn a_guest_writes_item_by_item_into_a_channel_of_one() {
     // Rule "Backpressure".
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
@@ -138,8 +138,8 @@ fn a_guest_fills_a_channel_of_one_item_by_item() {
 }
 
 #[test]
-fn a_write_goes_on_with_all_the_room_that_there_is_when_it_is_woken() {
-    // Rule "Fill each operation": it waited for one item's.
+fn a_woken_write_uses_all_the_room() {
+    // Rule "Fill each operation": it waited for room for one item.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(4);
         let stream = guest.sink(channels::mpsc_sender(tx)).await;
@@ -168,7 +168,7 @@ fn batches_of_strings_are_sent_one_after_another_while_there_is_room() {
 }
 
 #[test]
-fn a_write_takes_what_other_senders_leave() {
+fn a_write_uses_the_room_that_other_senders_leave() {
     // Rule "Exact partial writes": no item leaves the guest without room.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(5);
@@ -178,7 +178,7 @@ fn a_write_takes_what_other_senders_leave() {
         assert_eq!(guest.send(stream, &bytes(0..9)).await, Code::Completed(2));
         guest.load(&bytes(2..9)).await;
         park(guest.write(stream, 7).await).await;
-        // They change their mind.
+        // The other senders give their room back.
         drop(taken);
         assert_eq!(guest.wait(stream).await, Code::Completed(3));
         assert!((0..5).all(|n| rx.try_recv() == Ok(n)) && rx.is_empty());
@@ -186,8 +186,8 @@ fn a_write_takes_what_other_senders_leave() {
 }
 
 #[test]
-fn a_cancelled_write_leaves_the_line() {
-    // Rule "Cancellation keeps the stream": whatever was reserved for it is given back.
+fn a_cancelled_write_leaves_the_queue_for_room() {
+    // Rule "Cancellation keeps the stream": what was reserved for it is given back.
     for len in [0, 1] {
         with_guest::<u32, _>(async |guest| {
             let (tx, mut rx) = mpsc::channel(1);
@@ -223,7 +223,7 @@ fn a_zero_length_write_waits_for_room_and_does_not_keep_it() {
     });
 }
 
-/// The guest drops its end: only the clone that the host kept is left.
+/// The guest drops its end. Then the only sender left is the clone that the host kept.
 macro_rules! dropped_at_the_end {
     ($guest:expr, $tx:expr, $make:expr, $senders:expr) => {{
         let other = $tx.clone();
@@ -233,7 +233,7 @@ macro_rules! dropped_at_the_end {
         $guest.drop_writable(stream).await;
         let done = done.await;
         assert!(done.end.is_finished() && done.moved == 1);
-        // Already now, and not when the adapter is dropped.
+        // At once, and not only when the adapter is dropped.
         assert_eq!($senders(&other), 1);
         assert!(done.inner.get_ref().is_none() && done.inner.into_inner().is_none());
     }};
@@ -263,7 +263,7 @@ fn a_sender_is_dropped_at_the_end_and_its_clones_keep_the_channel_open() {
 
 #[test]
 fn a_sender_that_the_host_cancels_is_handed_back() {
-    // Rule "Completion": as it is, and with no place in the line.
+    // Rule "Completion": unchanged, and with no place in the queue for room.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel(1);
         tx.try_send(7).unwrap();
@@ -309,7 +309,7 @@ fn a_receiver_that_is_gone_ends_the_stream() {
 }
 
 #[test]
-fn a_write_that_waits_hears_that_the_receiver_is_gone() {
+fn a_waiting_write_is_woken_when_the_receiver_is_dropped() {
     // Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = mpsc::channel(1);
@@ -323,8 +323,8 @@ fn a_write_that_waits_hears_that_the_receiver_is_gone() {
 }
 
 #[test]
-fn what_an_unbounded_channel_gives_back_is_handed_back() {
-    // Rule "Exact partial writes": the receiver goes away between the look at it and the sends.
+fn what_an_unbounded_channel_refuses_is_handed_back() {
+    // Rule "Exact partial writes": the receiver is dropped between the check and the sends.
     for len in [1, 3] {
         with_guest::<u32, _>(async |guest| {
             let (tx, rx) = mpsc::unbounded_channel();
@@ -345,7 +345,7 @@ fn what_an_unbounded_channel_gives_back_is_handed_back() {
 }
 
 #[test]
-fn a_channel_that_the_guest_passed_along_is_given_back_with_what_is_in_it() {
+fn a_splice_gives_a_channel_back_with_its_items() {
     // Rule "Splice".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = mpsc::channel(4);

@@ -1,4 +1,4 @@
-//! tokio's broadcast and watch channels: what only they have to keep.
+//! The broadcast and watch channels of tokio: what only they must keep.
 
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::{broadcast, watch};
@@ -21,7 +21,7 @@ fn a_lag_is_counted_and_the_stream_goes_on() {
         }
         (0..5).for_each(|n| assert_eq!(tx.send(n).unwrap(), 1));
         drop(tx);
-        // The one that has lagged asks for just one item.
+        // The read that meets the lag asks for one item.
         assert_eq!(recv(guest, stream, 1).await, (Code::Completed(1), vec![1]));
         assert_eq!(recv(guest, stream, 9).await, (Code::Dropped(3), vec![2, 3, 4]));
         let done = done.await;
@@ -31,7 +31,7 @@ fn a_lag_is_counted_and_the_stream_goes_on() {
 
 #[test]
 fn a_lag_may_become_an_item() {
-    // Rule "Exactly once, in order": at the place of what was lost.
+    // Rule "Exactly once, in order": in the place of what was lost.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(2);
         let producer = channels::broadcast_receiver(rx).on_lag(|lost| Some(1000 + lost as u32));
@@ -51,7 +51,7 @@ fn a_zero_length_read_of_a_broadcast_waits_and_takes_nothing() {
         let (tx, rx) = broadcast::channel(4);
         let stream = guest.source(channels::broadcast_receiver(rx).spliceable()).await;
         park(guest.read(stream, 0).await).await;
-        // The second one waits.
+        // The second zero-length read waits.
         assert_eq!(tx.send(5).unwrap(), 2);
         assert_eq!(guest.wait(stream).await, Code::Completed(0));
         assert_eq!((tx.receiver_count(), guest.read(stream, 0).await), (1, Code::Completed(0)));
@@ -66,7 +66,7 @@ fn a_zero_length_read_of_a_broadcast_waits_and_takes_nothing() {
 
 #[test]
 fn a_cancelled_read_of_a_broadcast_loses_nothing() {
-    // Rule "Cancellation keeps the stream": the second receiver that waited had its own copy.
+    // Rule "Cancellation keeps the stream": the second receiver, which waited, had a copy of its own.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = broadcast::channel(4);
         let stream = guest.source(channels::broadcast_receiver(rx)).await;
@@ -83,8 +83,8 @@ fn a_cancelled_read_of_a_broadcast_loses_nothing() {
 }
 
 #[test]
-fn a_broadcast_that_nobody_hears_is_counted_and_no_error() {
-    // Rule "No traps, no panics": receivers may come later.
+fn a_broadcast_without_receivers_is_counted_and_no_error() {
+    // Rule "No traps, no panics": receivers may subscribe later.
     with_guest::<u32, _>(async |guest| {
         let tx = broadcast::Sender::new(8);
         let other = tx.clone();
@@ -105,8 +105,8 @@ fn a_broadcast_that_nobody_hears_is_counted_and_no_error() {
 }
 
 #[test]
-fn a_watch_skips_what_the_guest_was_too_late_for() {
-    // Rule "Exactly once, in order": each value that a read can see, once, and the last one always.
+fn a_watch_skips_values_that_the_guest_did_not_read_in_time() {
+    // Rule "Exactly once, in order": each value that a read sees, once, and always the last one.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(1);
         let stream = guest.source(channels::watch_receiver(rx)).await;
@@ -124,7 +124,7 @@ fn a_watch_skips_what_the_guest_was_too_late_for() {
 }
 
 #[test]
-fn a_watch_that_was_read_ends_when_its_senders_are_gone() {
+fn a_watch_ends_when_its_senders_are_gone() {
     // Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         for len in [0, 9] {
@@ -168,8 +168,8 @@ fn a_zero_length_read_of_a_watch_waits_and_takes_nothing() {
 }
 
 #[test]
-fn the_last_item_of_a_batch_is_what_a_watch_keeps() {
-    // Rule "Exact partial writes": all of it was taken, also if nobody watches.
+fn a_watch_keeps_the_last_item_of_a_batch() {
+    // Rule "Exact partial writes": the whole batch is taken, also without receivers.
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = watch::channel(0);
         drop(rx);

@@ -1,4 +1,4 @@
-//! Closures that are given what a guest writes.
+//! Closures that get what a guest writes.
 
 use wasmtime::component::Resource;
 use wasmtime::{StoreContextMut, bail};
@@ -9,7 +9,7 @@ use crate::support::guest::{
 };
 use wasmtime_streams_testing::{Guest, Setup};
 
-/// Runs `script` against a guest in a store that holds what was received, and returns it.
+/// Runs `script` against a guest whose store collects what was received, and returns that.
 fn received<T: Send + 'static>(script: impl AsyncFnOnce(&Guest<'_, Vec<T>, u32>)) -> Vec<T> {
     let all = Setup::new(Vec::new()).run(async |guest: &Guest<'_, Vec<T>, u32>| {
         script(guest).await;
@@ -39,8 +39,8 @@ fn a_closure_gets_each_item_once_and_in_order_with_the_store() {
 }
 
 #[test]
-fn a_closure_gets_a_guests_write_whole_or_in_batches() {
-    // Rule "Bounded memory": a batch is what the host allows, and never empty.
+fn a_closure_gets_a_write_whole_or_in_batches() {
+    // Rule "Bounded memory": the host sets the batch. It is never empty.
     for (batch, sizes) in [(None, vec![10]), (Some(4), vec![4, 4, 2])] {
         let got = received(async |guest| {
             let call = |mut store: StoreContextMut<'_, Vec<usize>>, batch: Vec<u32>| {
@@ -79,7 +79,7 @@ fn a_batch_holds_no_more_than_64_kib_by_default() {
 
 #[test]
 fn a_closure_that_fails_is_not_called_again() {
-    // Rule "Items before the error": what it did with an item after the one that failed could not be undone.
+    // Rule "Items before the error": it would handle items after the failed one, which cannot be undone.
     let got = received(async |guest| {
         let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
@@ -99,8 +99,8 @@ fn a_closure_that_fails_is_not_called_again() {
 }
 
 #[test]
-fn a_batch_of_one_takes_nothing_behind_the_item_that_fails() {
-    // Rule "Exact partial writes": for a guest that has to know how far it came.
+fn a_batch_of_one_takes_no_items_after_the_failed_one() {
+    // Rule "Exact partial writes": for a guest that must know how many items were handled.
     let got = received(async |guest| {
         let consumer = iterators::for_each(|mut store: StoreContextMut<'_, Vec<u32>>, n: u32| {
             store.data_mut().push(n);
@@ -114,7 +114,7 @@ fn a_batch_of_one_takes_nothing_behind_the_item_that_fails() {
 }
 
 #[test]
-fn a_batch_that_is_refused_ends_the_stream() {
+fn a_refused_batch_ends_the_stream() {
     // Rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let refuse =
@@ -128,8 +128,8 @@ fn a_batch_that_is_refused_ends_the_stream() {
 }
 
 #[test]
-fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
-    // Rule "No traps, no panics": the trap is the guest's own doing, and there is no empty batch.
+fn a_closure_is_not_called_for_invalid_items() {
+    // Rule "No traps, no panics": only the guest's own mistake traps. There is no empty batch.
     let error = with_trapping_guest::<String, _>(async |guest| {
         let call = |_: StoreContextMut<'_, World>, batch: Vec<String>| panic!("{batch:?}");
         let stream = guest.sink(iterators::for_each_batch(call)).await;
@@ -140,8 +140,8 @@ fn a_closure_is_not_called_where_what_the_guest_wrote_is_no_item() {
 }
 
 #[test]
-fn a_closure_is_given_what_handles_stand_for() {
-    // Rule "Resources are created on delivery", the other way round: no handle is kept raw.
+fn a_closure_gets_the_objects_of_handles() {
+    // Rule "Resources are created on delivery", in the other direction: no handle is kept raw.
     with_guest::<Resource<Connection>, _>(async |guest| {
         let source = iterators::items([Connection(7), Connection(8)]).deliver_with(
             |mut store: StoreContextMut<'_, World>, c| Ok(store.data_mut().table.push(c)?),
@@ -149,7 +149,7 @@ fn a_closure_is_given_what_handles_stand_for() {
         let stream = guest.source(source).await;
         let (code, handles) = guest.recv(stream, 9).await;
         assert_eq!(code, Code::Dropped(2));
-        // In this program a handle becomes its connection: see `handles_resources`.
+        // In this target a handle becomes its connection: see `handles_resources`.
         let (tx, rx) = std::sync::mpsc::channel();
         let consumer = iterators::for_each(move |_: StoreContextMut<'_, World>, c: Connection| {
             tx.send(c).map_err(wasmtime::Error::msg)

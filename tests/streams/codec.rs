@@ -38,7 +38,7 @@ async fn write(guest: &Guest<'_, String>, stream: u32, items: &[&str]) -> Code {
 }
 
 #[test]
-fn a_frame_may_be_split_over_reads_anywhere() {
+fn a_frame_may_be_split_anywhere() {
     // Rule "Exactly once, in order".
     let text = "one\ntwo\r\n\nlast";
     for split in 1..text.len() {
@@ -77,8 +77,8 @@ fn a_cancel_in_the_middle_of_a_frame_loses_nothing() {
 }
 
 #[test]
-fn a_part_of_a_frame_is_handed_back() {
-    // Rule "Completion": the host cancels; rule "Splice": the guest passes the stream along.
+fn an_incomplete_frame_is_handed_back() {
+    // Rule "Completion": the host cancels. Rule "Splice": the guest passes the stream along.
     with_guest::<String, _>(async |guest| {
         let (frames, _) = lines([data("one\nhe"), Step::Hold]);
         let (producer, done) = codec::read(frames).with_completion();
@@ -119,7 +119,7 @@ fn all_frames_in_memory_are_taken_and_the_reader_is_not_asked_for_more() {
 
 #[test]
 fn a_decoder_that_fails_ends_the_stream_after_the_frames_before() {
-    // Rule "Items before the error"; what stands behind the bad frame is not decoded any more.
+    // Rule "Items before the error"; nothing after the bad frame is decoded.
     with_guest::<String, _>(async |guest| {
         let long = "x".repeat(20);
         let (lines, control) = lines([data(&format!("1\n2\n{long}\n3\n")), data("4\n")]);
@@ -135,7 +135,7 @@ fn a_decoder_that_fails_ends_the_stream_after_the_frames_before() {
 }
 
 #[test]
-fn what_is_left_at_the_end_of_the_data_is_the_decoders_error() {
+fn an_incomplete_frame_at_the_end_is_an_error_of_the_decoder() {
     // Rule "Items before the error": a frame of 3 bytes, and then half of one.
     with_guest::<String, _>(async |guest| {
         let bytes = [&[0, 0, 0, 3][..], b"abc", &[0, 0, 0, 9], b"d"].concat();
@@ -155,7 +155,7 @@ fn what_is_left_at_the_end_of_the_data_is_the_decoders_error() {
     });
 }
 
-/// Frames of a byte each; fails once, and panics if it is asked again.
+/// Frames of one byte each. Fails once, and panics if it is asked again.
 struct Fragile(bool);
 
 impl Decoder for Fragile {
@@ -173,7 +173,7 @@ impl Decoder for Fragile {
 
 #[test]
 fn a_framed_reader_is_not_polled_after_its_error() {
-    // Rule "Items before the error": a trap comes with the next read, which does not ask for another frame.
+    // Rule "Items before the error": the trap comes with the next read, which decodes nothing.
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let reader = Reader::new(Script::new([Step::Data(vec![1, 2, 0, 3])]));
         let stream =
@@ -186,8 +186,8 @@ fn a_framed_reader_is_not_polled_after_its_error() {
 }
 
 #[test]
-fn frames_that_can_be_peeked_at_answer_zero_length_reads_truly() {
-    // Rule "Zero-length reads": half of a frame is not something that is ready.
+fn a_peekable_framed_reader_waits_for_a_whole_frame() {
+    // Rule "Zero-length reads": half of a frame is not ready.
     use futures::StreamExt as _;
     with_guest::<String, _>(async |guest| {
         let (lines, control) = lines([data("he"), Step::Hold, data("llo\n")]);
@@ -230,7 +230,7 @@ fn a_write_is_held_until_its_frames_are_written_and_flushed() {
 
 #[test]
 fn a_full_write_buffer_holds_the_guest() {
-    // Rule "Backpressure": the buffer takes 4 bytes, and with a batch of 1 nothing is taken ahead of it.
+    // Rule "Backpressure": the buffer takes 4 bytes. With a batch of 1 no item is taken beyond that.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold]);
         let control = script.control();
@@ -244,7 +244,7 @@ fn a_full_write_buffer_holds_the_guest() {
         assert_eq!(guest.write(stream, 2).await, Code::Blocked);
         idle().await;
         assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
-        // Rule "Zero-length writes": this the sink can tell.
+        // Rule "Zero-length writes": this sink can tell.
         assert_eq!(guest.write(stream, 0).await, Code::Blocked);
         control.release();
         assert_eq!(guest.wait(stream).await, Code::Completed(0));
@@ -255,7 +255,7 @@ fn a_full_write_buffer_holds_the_guest() {
     });
 }
 
-/// Frames of at most 4 bytes behind one byte of length.
+/// Frames of at most 4 bytes, each after one byte for its length.
 fn short_frames(writer: Writer<u8>) -> FramedWrite<Writer<u8>, LengthDelimitedCodec> {
     let codec =
         LengthDelimitedCodec::builder().length_field_type::<u8>().max_frame_length(4).new_codec();
@@ -268,7 +268,7 @@ fn frame(_: StoreContextMut<'_, World>, item: String) -> wasmtime::Result<Bytes>
 
 #[test]
 fn frames_before_the_one_that_cannot_be_encoded_are_sent() {
-    // Rule "Items before the error": the bad item is gone with the error, those after it are handed back.
+    // Rule "Items before the error": the bad item is lost with the error. Those after it are handed back.
     for (items, left) in
         [(&["one", "two", "eleven", "four"][..], 1), (&["one", "two", "eleven"], 0)]
     {
@@ -297,7 +297,7 @@ fn frames_before_the_one_that_cannot_be_encoded_are_sent() {
 }
 
 #[test]
-fn an_encoders_error_is_told_after_a_cancel_too() {
+fn an_error_of_the_encoder_is_reported_after_a_cancel_too() {
     // Rule "Cancellation keeps the stream": by the next write, or by the completion if there is none.
     for again in [true, false] {
         with_guest::<String, _>(async |guest| {
@@ -308,7 +308,7 @@ fn an_encoders_error_is_told_after_a_cancel_too() {
             let (consumer, done) =
                 codec::write(short_frames(writer)).receive_with(frame).with_completion();
             let stream = guest.sink(consumer).await;
-            // A single item goes another way than a batch.
+            // A single item and a batch are encoded in different places.
             assert_eq!(write(guest, stream, &["eleven"]).await, Code::Blocked);
             assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(1));
             control.release();
@@ -324,7 +324,7 @@ fn an_encoders_error_is_told_after_a_cancel_too() {
 
 #[test]
 fn what_a_failed_writer_did_not_accept_is_handed_back() {
-    // Rule "Completion": the bytes in the write buffer, the items that were not encoded beside it.
+    // Rule "Completion": the bytes in the write buffer, and the items that were not encoded.
     with_guest::<String, _>(async |guest| {
         let writer = Writer::new(Script::new([Step::Accept(4), Step::Fail]));
         let log = writer.log();
@@ -341,7 +341,7 @@ fn what_a_failed_writer_did_not_accept_is_handed_back() {
 }
 
 #[test]
-fn frames_of_bytes_become_lists_at_their_delivery() {
+fn frames_of_bytes_become_lists_on_delivery() {
     // Rule "Host to host": length-delimited frames in, their bytes out.
     let mut store = Store::new(&Engine::default(), ());
     let input: &[u8] = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three";

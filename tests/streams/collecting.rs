@@ -7,7 +7,7 @@ use crate::support::guest::{Code, with_guest, with_large_guest};
 
 #[test]
 fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
-    // Rule "Exact partial writes": the guest is told how much went, and that there is no more to it.
+    // Rule "Exact partial writes": the guest sees how much was taken, and that the stream has ended.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = iterators::collect_bytes(5).with_completion();
         let stream = guest.sink(consumer).await;
@@ -28,8 +28,8 @@ fn exactly_the_limit_is_taken_and_the_rest_stays_with_the_guest() {
 }
 
 #[test]
-fn as_much_as_the_limit_is_not_too_much() {
-    // Rule "Completion": a limit on a sink ends it only when more arrives, and to ask is not to write.
+fn data_of_exactly_the_limit_is_accepted() {
+    // Rule "Completion": a limit on a sink ends it only when more arrives. A zero-length write is not more.
     with_guest::<u8, _>(async |guest| {
         let (bytes, bytes_done) = iterators::collect_bytes(3).with_completion();
         let (items, items_done) = iterators::collect::<u8>(3).with_completion();
@@ -46,7 +46,7 @@ fn as_much_as_the_limit_is_not_too_much() {
 }
 
 #[test]
-fn a_limit_of_nothing_takes_nothing() {
+fn a_limit_of_zero_takes_nothing() {
     // Rule "Exact partial writes".
     with_guest::<u8, _>(async |guest| {
         let (bytes, bytes_done) = iterators::collect_bytes(0).with_completion();
@@ -60,7 +60,7 @@ fn a_limit_of_nothing_takes_nothing() {
 }
 
 #[test]
-fn a_cancel_gives_what_was_collected_so_far() {
+fn a_cancel_hands_back_what_was_collected() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = iterators::collect_bytes(9).with_completion();
@@ -76,7 +76,7 @@ fn a_cancel_gives_what_was_collected_so_far() {
 
 #[test]
 fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
-    // Rule "Bounded memory": neither by the limit nor by the length that the guest names.
+    // Rule "Bounded memory": neither the limit nor the guest's length is allocated.
     const MIB: usize = 1 << 20;
     let data = pattern(3 * MIB);
     with_large_guest::<u8, _>(4 << 20, async |guest| {
@@ -100,7 +100,7 @@ fn memory_grows_with_what_arrives_and_not_beyond_the_limit() {
         let limit = 100_000;
         let (consumer, done) = iterators::collect::<u32>(limit).with_completion();
         let stream = guest.sink(consumer).await;
-        // More than an operation may take, and then more than the limit.
+        // More than one operation may take, and then more than the limit.
         assert_eq!(guest.write(stream, MIB as u32).await, Code::Completed(65_536));
         assert_eq!(guest.write(stream, MIB as u32).await, Code::Dropped(100_000 - 65_536));
         let items = done.await.inner.into_inner();

@@ -33,7 +33,7 @@ fn the_completion_resolves_as_soon_as_the_end_is_known() {
 
 #[test]
 fn the_end_itself_wakes_the_completion() {
-    // Rule "Completion": while the stream is still there, too.
+    // Rule "Completion": also while the stream still exists.
     let (producer, mut done) = tokio_io::read(&b""[..]).with_completion();
     let mut store = Store::new(&Engine::default(), ());
     let stream = StreamReader::new(&mut store, producer).unwrap();
@@ -69,7 +69,7 @@ fn nothing_is_lost_when_the_guest_drops_its_end_right_after_its_last_write() {
 }
 
 #[test]
-fn a_close_that_fails_is_how_the_stream_ended() {
+fn a_failed_close_is_the_end_of_the_stream() {
     // Rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Fail]));
@@ -99,7 +99,7 @@ fn without_a_completion_the_writer_is_dropped_as_it_is() {
 
 #[test]
 fn a_cancel_wakes_a_parked_read_and_hands_the_source_back() {
-    // Rule "Completion": who owns the object is decided by the slot.
+    // Rule "Completion": the slot decides who owns the object.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1]), Step::Hold, Step::Data(vec![2])]);
         let (producer, done) = streams::try_chunks(ChunkStream(script)).with_completion();
@@ -113,7 +113,7 @@ fn a_cancel_wakes_a_parked_read_and_hands_the_source_back() {
         let done = done.await;
         assert!(matches!(done.end, End::Cancelled));
         assert_eq!(done.moved, 1);
-        // The stream is alive: it goes on where the guest stopped.
+        // The source is usable: it goes on where the guest stopped.
         let (ChunkStream(script), rest) = done.inner.into_parts();
         assert!(rest.is_none());
         script.control().release();
@@ -138,7 +138,7 @@ fn a_cancel_works_at_once_while_no_operation_is_under_way() {
 
 #[test]
 fn a_cancel_of_a_sink_hands_it_back_open() {
-    // Rule "Completion": the writer is the host's again, and not shut down.
+    // Rule "Completion": the host has the writer again, and it is not shut down.
     for parked in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Accept(1), Step::Hold]);
@@ -167,9 +167,9 @@ fn a_cancel_of_a_sink_hands_it_back_open() {
 }
 
 /// Cancels its own stream while it is polled.
-struct Suicidal(Arc<Mutex<Option<CancelHandle>>>);
+struct SelfCancelling(Arc<Mutex<Option<CancelHandle>>>);
 
-impl AsyncRead for Suicidal {
+impl AsyncRead for SelfCancelling {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -183,10 +183,10 @@ impl AsyncRead for Suicidal {
 
 #[test]
 fn user_code_may_cancel_its_own_stream_while_it_is_polled() {
-    // Rule "Completion": no lock is held over it, and what it gave in that poll arrives.
+    // Rule "Completion": the poll holds no lock that the cancel needs. The data of that poll arrives.
     with_guest::<u8, _>(async |guest| {
         let handle = Arc::new(Mutex::new(None));
-        let (producer, done) = tokio_io::read(Suicidal(handle.clone())).with_completion();
+        let (producer, done) = tokio_io::read(SelfCancelling(handle.clone())).with_completion();
         *handle.lock().unwrap() = Some(done.cancel_handle());
         let stream = guest.source(producer).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(2), vec![1, 2]));
@@ -219,7 +219,7 @@ impl Wake for Woken {
     }
 }
 
-/// Whether whoever awaits `done` is woken by what `end` does.
+/// Whether `end` wakes a task that awaits `done`.
 pub(crate) async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Output = ()>) -> bool {
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let waker = Waker::from(woken.clone());
@@ -230,7 +230,7 @@ pub(crate) async fn wakes<F: Future + Unpin>(done: &mut F, end: impl Future<Outp
 
 #[test]
 fn whoever_awaits_a_completion_is_woken_by_every_end() {
-    // Rule "Completion": it may be awaited in a task of its own, long before.
+    // Rule "Completion": it may be awaited in a task of its own, long before the end.
     with_guest::<u8, _>(async |guest| {
         let (producer, mut done) = tokio_io::read(&b"ab"[..]).with_completion();
         let stream = guest.source(producer).await;
@@ -255,7 +255,7 @@ fn whoever_awaits_a_completion_is_woken_by_every_end() {
 
 #[test]
 fn a_completion_resolves_on_another_thread() {
-    // Rule "Completion": any task and any executor; the store runs here.
+    // Rule "Completion": any task on any executor. The store runs here.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let (consumer, done) = tokio_io::write(writer).with_completion();
@@ -268,7 +268,7 @@ fn a_completion_resolves_on_another_thread() {
         let stream = guest.sink(consumer).await;
         guest.send_all(stream, &[1, 2, 3]).await;
         guest.drop_writable(stream).await;
-        // Not `rx.await`: this executor would see a stall, while the other thread runs.
+        // Not `rx.await`: this executor would report a stall while the other thread runs.
         futures::executor::block_on(rx).unwrap();
         let done = waiting.join().unwrap();
         assert!(done.end.is_finished());
@@ -277,7 +277,7 @@ fn a_completion_resolves_on_another_thread() {
 }
 
 #[test]
-fn an_error_gives_the_reader_back() {
+fn an_error_hands_the_reader_back() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Fail]);
@@ -291,8 +291,8 @@ fn an_error_gives_the_reader_back() {
 }
 
 #[test]
-fn the_writer_that_is_handed_back_can_be_used_on() {
-    // Rule "Completion": cancelled, so that it was not shut down.
+fn a_writer_that_was_handed_back_can_still_be_used() {
+    // Rule "Completion": a cancelled writer is not shut down.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = tokio_io::write(Vec::new()).with_completion();
         let stream = guest.sink(consumer).await;
@@ -306,7 +306,7 @@ fn the_writer_that_is_handed_back_can_be_used_on() {
 
 #[test]
 fn a_completion_outlives_its_store() {
-    // Rule "Completion": dropping the store ends the streams in it.
+    // Rule "Completion": the drop of the store ends its streams.
     let mut kept = None;
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = tokio_io::read(tokio::io::repeat(1)).with_completion();

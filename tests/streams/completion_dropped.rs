@@ -1,4 +1,4 @@
-//! What happens to a stream whose completion was dropped.
+//! Streams whose completion was dropped.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::support::script::{Reader, Script, Step, Writer};
 use wasmtime_streams_testing::executor::idle;
 
 #[test]
-fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
+fn dropping_the_completion_does_not_affect_the_stream() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = tokio_io::read(&b"ab"[..]).with_completion();
@@ -29,7 +29,7 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
 
-        // A flush that fails is not tried again.
+        // A failed flush is not tried again.
         let flush = Script::new([Step::Fail, Step::Accept(0)]);
         let (consumer, done) =
             tokio_io::write(Writer::with_flush(Script::new([]), flush)).with_completion();
@@ -40,7 +40,7 @@ fn a_completion_that_is_dropped_does_not_disturb_the_stream() {
 }
 
 #[test]
-fn a_completion_that_was_dropped_keeps_no_task_in_memory() {
+fn a_dropped_completion_keeps_no_task_in_memory() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let (producer, mut done) = tokio_io::read(&b"ab"[..]).with_completion();
@@ -55,8 +55,8 @@ fn a_completion_that_was_dropped_keeps_no_task_in_memory() {
 }
 
 #[test]
-fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
-    // Rule "Completion". What the host has lifted or lowered passes it on to its other end.
+fn the_object_is_notified_of_its_end_though_the_completion_was_dropped() {
+    // Rule "Completion". Hand-overs pass the end on to their other side.
     with_guest::<u8, _>(async |guest| {
         for after in [0, 1, 2] {
             let (consumer, mut reader) = from_guest::consumer(8);
@@ -87,7 +87,7 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
                 assert_eq!(poll_fn(|cx| writer.poll_write(cx, &[write])).await, Ok(1));
                 assert_eq!(guest.recv(stream, 1).await.1, [write]);
             }
-            // There is room for one: the other is with the source until the next read.
+            // There is room for one more. The source keeps the room of the other until the next read.
             assert_eq!(poll_fn(|cx| writer.poll_write(cx, &[8, 9])).await, Ok(1));
             let mut room = poll_fn(|cx| writer.poll_room(cx));
             assert!(wakes(&mut room, guest.drop_readable(stream)).await);
@@ -101,7 +101,7 @@ fn an_object_hears_of_its_end_though_the_completion_was_dropped() {
 
 #[test]
 fn a_handle_that_outlives_its_completion_cancels() {
-    // Rule "Completion": from anywhere, also while a read is parked.
+    // Rule "Completion": from any thread, also while a read is parked.
     with_guest::<u8, _>(async |guest| {
         for parked in [false, true] {
             let script = Script::new([Step::Data(vec![1]), Step::Hold]);

@@ -20,7 +20,7 @@ fn bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
-/// Puts strings into the guest's memory: their pairs of address and length at the start of the buffer.
+/// Writes strings into the guest's memory, with their pairs of address and length at the start of the buffer.
 async fn strings(guest: &Guest<'_, String>, items: &[&str]) -> u32 {
     let first = BUFFER + 8 * items.len() as u32;
     let mut at = first;
@@ -35,7 +35,7 @@ async fn strings(guest: &Guest<'_, String>, items: &[&str]) -> u32 {
 }
 
 #[test]
-fn a_write_is_taken_whole_where_there_is_room() {
+fn a_write_is_taken_whole_if_there_is_room() {
     // Rule "Exact partial writes".
     for len in [1, 2, 7, 256, 4096, 20_000] {
         with_guest::<u32, _>(async |guest| {
@@ -63,12 +63,12 @@ fn strings_arrive_whole_and_in_order() {
 
 #[test]
 fn a_strict_sink_takes_no_item_without_room() {
-    // Rule "Exact partial writes": with a batch of 1 what was taken was sent.
+    // Rule "Exact partial writes": with a batch of 1, everything that was taken was sent.
     with_guest::<u32, _>(async |guest| {
         let (tx, mut rx) = mpsc::channel::<u32>(1);
         let consumer = sinks::items(tx).batch(1).flush(Flush::OnClose);
         let stream = guest.sink(consumer).await;
-        // One slot of the channel's own, and one for its one sender.
+        // One slot of the channel, and one for its only sender.
         assert_eq!(guest.send(stream, &bytes(0..5)).await, Code::Completed(2));
         guest.load(&bytes(2..5)).await;
         assert_eq!(guest.write(stream, 3).await, Code::Blocked);
@@ -81,8 +81,8 @@ fn a_strict_sink_takes_no_item_without_room() {
 }
 
 #[test]
-fn a_batch_that_was_taken_is_held_until_it_is_sent() {
-    // Rule "Exact partial writes": the guest's write stays under way meanwhile.
+fn the_write_of_a_taken_batch_is_held_until_it_is_sent() {
+    // Rule "Exact partial writes": the guest's write stays pending.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold, Step::Accept(1), Step::Hold]);
         let control = script.control();
@@ -104,7 +104,7 @@ fn a_batch_that_was_taken_is_held_until_it_is_sent() {
 }
 
 #[test]
-fn a_batch_that_was_taken_survives_a_cancel_and_goes_first() {
+fn a_taken_batch_survives_a_cancel_and_is_sent_first() {
     // Rule "Cancellation keeps the stream": items that were taken count as written.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold]);
@@ -125,7 +125,7 @@ fn a_batch_that_was_taken_survives_a_cancel_and_goes_first() {
 }
 
 #[test]
-fn what_was_taken_but_not_sent_is_sent_by_the_completion() {
+fn the_completion_sends_items_that_were_taken_and_not_sent() {
     // Rule "The completion closes the sink".
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold]);
@@ -147,8 +147,8 @@ fn what_was_taken_but_not_sent_is_sent_by_the_completion() {
 }
 
 #[test]
-fn what_could_not_be_sent_is_handed_back() {
-    // Rule "Completion": with the sink, first one first. The item that the sink refused room for is still there.
+fn items_that_could_not_be_sent_are_handed_back() {
+    // Rule "Completion": with the sink, in order. The item for which the sink refused room is among them.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Accept(1), Step::Fail]);
         let (consumer, done) = sinks::items(Writer::<u32>::new(script)).with_completion();
@@ -162,8 +162,8 @@ fn what_could_not_be_sent_is_handed_back() {
 }
 
 #[test]
-fn a_flush_that_waits_is_told_from_a_zero_length_write() {
-    // Rule "Zero-length writes": when everything is taken nothing remains, and yet it is no zero-length write.
+fn a_waiting_flush_is_distinct_from_a_zero_length_write() {
+    // Rule "Zero-length writes": once everything is taken nothing remains, but it is no zero-length write.
     with_guest::<u32, _>(async |guest| {
         let flush = Script::new([Step::Hold, Step::Accept(0)]);
         let control = flush.control();
@@ -178,7 +178,7 @@ fn a_flush_that_waits_is_told_from_a_zero_length_write() {
     });
 }
 
-/// What was seen at a `take`: how much was asked for, how much came, how much remained, what capacity it took.
+/// Recorded at each `take`: how much was asked for, how much came, how much remained, the capacity used.
 type Seen = Arc<Mutex<Vec<(usize, usize, usize)>>>;
 
 /// Takes once an operation, as much as it can get.
@@ -226,7 +226,7 @@ fn greedy<T: Item + Plain>(batch: usize) {
 }
 
 #[test]
-fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_offers() {
+fn the_batch_bounds_memory_whatever_the_guest_offers() {
     // Rule "Bounded memory": 2^28 - 1 items are offered.
     greedy::<u8>(65536);
     greedy::<u32>(16384);
@@ -234,8 +234,9 @@ fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_offers() {
 }
 
 #[test]
-fn items_that_are_too_large_for_one_batch_pass_one_by_one() {
-    // Rule "Bounded memory": Wasmtime charges what is lifted to its hostcall fuel, per read: here 24 bytes a string, and its own.
+fn items_too_large_for_one_batch_are_lifted_one_by_one() {
+    // Rule "Bounded memory": Wasmtime charges what is lifted to its hostcall fuel, per read: here 24 bytes a string,
+    // and its content.
     with_guest::<String, _>(async |guest| {
         guest.with(|mut store| store.set_hostcall_fuel(150));
         let writer = Writer::<String>::new(Script::new([]));
@@ -258,7 +259,7 @@ fn an_item_that_cannot_be_lifted_traps_after_those_before_it() {
         let (consumer, done) = sinks::items(writer).with_completion();
         kept = Some((done, log));
         let stream = guest.sink(consumer).await;
-        // The second string lies outside of the guest's memory.
+        // The second string is outside of the guest's memory.
         let mut memory = bytes([BUFFER + 16, 2, u32::MAX - 8, 4]);
         memory.extend(b"ok");
         guest.load(&memory).await;

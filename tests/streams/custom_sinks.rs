@@ -1,4 +1,4 @@
-//! What the core asks of a sink that a user writes, and what it promises to it.
+//! Sinks written by a user: what the core asks of them and promises to them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use wasmtime_streams::{End, EndReason, ItemConsumer, ItemSink, Take};
 use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 use crate::support::script::{Script, Step};
 
-/// Says that it is done without having taken anything.
+/// Completes without having taken anything.
 struct Idler;
 
 impl ItemSink for Idler {
@@ -32,7 +32,7 @@ impl ItemSink for Idler {
 }
 
 #[test]
-fn a_sink_that_completes_without_an_item_is_told_so_instead_of_letting_the_guest_spin() {
+fn a_sink_that_completes_without_an_item_gets_an_error() {
     // Rule "No empty completions": Wasmtime does not catch this one.
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let stream = guest.sink(ItemConsumer::new(Idler)).await;
@@ -42,7 +42,7 @@ fn a_sink_that_completes_without_an_item_is_told_so_instead_of_letting_the_guest
     assert!(format!("{error:?}").contains(why), "{error:?}");
 }
 
-/// Takes all at once, and holds the operation until it is released. It cannot tell whether it is writable.
+/// Takes everything, and holds the operation until it is released. It cannot tell whether it is writable.
 struct Holding {
     script: Script,
     items: Vec<u8>,
@@ -68,8 +68,8 @@ impl ItemSink for Holding {
 }
 
 #[test]
-fn an_operation_that_is_held_is_told_from_a_zero_length_write() {
-    // Rule "Zero-length writes": nothing remains to be taken, and `taken` tells the two apart.
+fn a_held_operation_is_distinct_from_a_zero_length_write() {
+    // Rule "Zero-length writes": nothing remains to be taken in both cases, and `taken` distinguishes them.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold]);
         let control = script.control();
@@ -83,7 +83,7 @@ fn an_operation_that_is_held_is_told_from_a_zero_length_write() {
     });
 }
 
-/// Reserves on a writable check, and gives back when the operation is cancelled.
+/// Reserves in `poll_writable`, and gives the reservation back when the operation is cancelled.
 struct Reserving {
     cancelled: Arc<Mutex<usize>>,
 }
@@ -110,8 +110,8 @@ impl ItemSink for Reserving {
 }
 
 #[test]
-fn a_sink_hears_of_a_cancel_through_every_combinator() {
-    // Rule "Cancellation keeps the stream": so that it can give back what it reserved.
+fn a_sink_is_notified_of_a_cancel_under_every_layer() {
+    // Rule "Cancellation keeps the stream": the sink can give back what it reserved.
     for completion in [false, true] {
         let cancelled = Arc::new(Mutex::new(0));
         with_guest::<u8, _>(async |guest| {
@@ -129,7 +129,7 @@ fn a_sink_hears_of_a_cancel_through_every_combinator() {
     }
 }
 
-/// Takes all of a write, one `take` after another, and counts how many items each gave.
+/// Takes all of a write in several `take`s, and counts the items of each.
 struct Counting {
     took: Arc<Mutex<Vec<usize>>>,
 }
@@ -155,8 +155,9 @@ impl ItemSink for Counting {
 }
 
 #[test]
-fn a_batch_that_is_refused_is_tried_once_and_not_again_for_every_item() {
-    // Rule "Bounded memory", of time: each string is 24 bytes of hostcall fuel, so two would pass again after the large one.
+fn a_refused_batch_is_tried_only_once() {
+    // Rule "Bounded memory": this bounds time. Each string is 24 bytes of hostcall fuel, so two would pass again after
+    // the large one.
     let took = Arc::new(Mutex::new(Vec::new()));
     with_guest::<String, _>(async |guest| {
         guest.with(|mut store| store.set_hostcall_fuel(150));
@@ -169,7 +170,7 @@ fn a_batch_that_is_refused_is_tried_once_and_not_again_for_every_item() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_choice_outlives_the_receiving_step_and_the_completion() {
+fn the_batch_setting_survives_a_receiving_step_and_a_completion() {
     // Rule "Bounded memory".
     let took = Arc::new(Mutex::new(Vec::new()));
     with_guest::<String, _>(async |guest| {

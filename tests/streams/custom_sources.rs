@@ -1,4 +1,4 @@
-//! Item sources and delivery steps of a user that do what no adapter does.
+//! Item sources and delivery steps written by a user, which do what no adapter does.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -75,7 +75,7 @@ fn numbers(bytes: Vec<u8>) -> Vec<u32> {
 
 #[test]
 fn a_delivery_step_that_drops_items_does_not_stop_the_stream() {
-    // Rule "No empty completions": whatever the number of empty steps, the operation is polled again.
+    // Rule "No empty completions": however many steps are empty, the operation is polled again.
     for then in [Then::More, Then::Stop] {
         for empty in [0, 1, 62, 63, 64, 65, 127, 128, 1000] {
             for completion in [false, true] {
@@ -113,7 +113,7 @@ fn a_delivery_step_that_drops_items_does_not_stop_the_stream() {
 /// A source that shortens the vector to which it should append.
 struct TakesBack {
     given: u32,
-    /// The length that it leaves.
+    /// The length after it.
     keeps: usize,
     then: Then,
 }
@@ -147,7 +147,7 @@ impl ItemSource for TakesBack {
 
 #[test]
 fn a_source_that_shortens_the_vector_traps_with_an_error_that_names_the_method() {
-    // Rule "No traps, no panics": a source that breaks its trait is an exception to that.
+    // Rule "No traps, no panics": a source that breaks its trait is an exception.
     let mut wrong = Vec::new();
     for then in [Then::More, Then::Stop, Then::End(EndReason::Finished)] {
         for keeps in [0, 2, 5] {

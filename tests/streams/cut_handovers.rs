@@ -1,4 +1,4 @@
-//! The receiver of a guest's data can tell a stream that was cut short from one that has ended.
+//! The receiver of a guest's data can distinguish a cut from the end of the data.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -24,7 +24,7 @@ use crate::support::cuts::{self, BEFORE, Cutting, Plan, Signs, Writes};
 use crate::support::guest::{Code, with_guest};
 
 /// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
-const HANGS: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The data that the receiver read, and how its object ended.
 type Seen = (Vec<u8>, String);
@@ -56,10 +56,10 @@ async fn read_bytes(mut reader: GuestReader) -> Seen {
             Ok(0) => return (data, the_end()),
             Ok(n) => data.extend_from_slice(&buf[..n]),
             Err(error) => {
-                // Whoever reads on does not take it for the end of the data.
-                assert!(reader.read(&mut buf).await.is_err(), "the error is gone");
+                // A reader that goes on must not take the cut for the end of the data.
+                assert!(reader.read(&mut buf).await.is_err(), "the error came only once");
                 let cut: Option<&Cut> = error.get_ref().and_then(|e| e.downcast_ref());
-                return (data, format!("{:?}", cut.expect("a reader has no other error")));
+                return (data, format!("{:?}", cut.expect("another error than `Cut`")));
             }
         }
     }
@@ -73,7 +73,7 @@ async fn read_items(mut items: GuestItems<u8>) -> Seen {
     (data, items.cut().map_or_else(the_end, |why| format!("{:?}", Cut(why))))
 }
 
-/// The data that arrives in the second store of a relay, and what the completion there says.
+/// The data that arrives in the second store of a relay, and how the completion there resolves.
 async fn read_relayed(producer: ByteProducer<to_guest::FromHost<u8>>) -> Seen {
     let mut store = Store::new(&Engine::default(), ());
     let (producer, done) = producer.with_completion();
@@ -87,7 +87,7 @@ async fn read_relayed(producer: ByteProducer<to_guest::FromHost<u8>>) -> Seen {
 
 type Pipe = Box<dyn FnOnce(&mut Cutting, StoreContextMut<'_, StoreToken>, StreamReader<u8>)>;
 
-/// Pipes a guest's stream into a consumer; the future reads what the consumer hands over.
+/// Pipes a guest's stream into a consumer. The future reads what the consumer hands over.
 type HandOver = (Pipe, BoxFuture<'static, Seen>);
 type Row = (&'static str, fn(usize) -> HandOver);
 
@@ -118,7 +118,7 @@ const BODIES: [Row; 4] = [
     ("a body with both", |capacity| body(capacity, Some(9), true)),
 ];
 
-const LIFTED: [Row; 2] = [
+const READERS: [Row; 2] = [
     ("a reader", |capacity| {
         let (consumer, reader) = from_guest::consumer(capacity);
         bytes(consumer, read_bytes(reader))
@@ -145,10 +145,10 @@ async fn check(rows: &[Row]) {
             let far = async |signs: &Signs| {
                 signs.may_cut.cancel();
                 if waits {
-                    // Otherwise the receiver reads from the start, and so waits when the cut comes.
+                    // Otherwise the receiver reads from the start, and waits when the cut comes.
                     signs.is_cut.cancelled().await;
                 }
-                timeout(HANGS, read).await.unwrap_or((Vec::new(), "hangs".to_owned()))
+                timeout(TIMEOUT, read).await.unwrap_or((Vec::new(), "hangs".to_owned()))
             };
             let (data, end) = cuts::run(plan, pipe, far).await;
             if (&data[..], &end) != (BEFORE, &format!("Cut({:?})", plan.cut.why())) {
@@ -161,19 +161,19 @@ async fn check(rows: &[Row]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_was_cut_short_fails_after_its_data() {
+async fn a_truncated_body_fails_after_its_data() {
     // Rule "Truncated is never complete": whatever cuts the stream, and whatever the host does with the completion.
     check(&BODIES).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_and_items_that_were_cut_short_say_so_after_their_data() {
+async fn a_truncated_reader_or_stream_of_items_reports_the_cut_after_its_data() {
     // Rule "Truncated is never complete".
-    check(&LIFTED).await;
+    check(&READERS).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relay_that_was_cut_short_says_so_in_the_other_store() {
+async fn a_truncated_relay_reports_the_cut_in_the_other_store() {
     // Rule "Truncated is never complete".
     check(&RELAYED).await;
 }

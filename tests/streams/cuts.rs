@@ -1,4 +1,4 @@
-//! What was cut short never looks complete; a host object comes back in one step whatever the layers.
+//! A truncated stream never looks complete. A host object is handed back in one step, whatever the layers.
 
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use wasmtime_streams::{
 
 type Body = Result<Vec<u8>, BodyError>;
 
-/// Pipes "hello world" through what `cut` makes of the consumer; without a completion.
+/// Pipes "hello world" into what `cut` makes of the consumer, without a completion.
 async fn body(
     cut: impl AsyncFnOnce(ByteConsumer<GuestBodySink>, StreamReader<u8>, &mut Store<()>),
 ) -> Body {
@@ -35,7 +35,7 @@ fn is_cut(body: Body, why: EndReason) {
 }
 
 #[tokio::test]
-async fn a_body_that_was_cut_short_never_ends_in_order() {
+async fn a_truncated_body_never_ends_in_order() {
     let whole = body(async |c, s, store| s.pipe(store, c).unwrap()).await;
     assert_eq!(whole.unwrap(), b"hello world");
     let limited = body(async |c, s, store| s.pipe(store, c.limit(5)).unwrap()).await;
@@ -46,7 +46,7 @@ async fn a_body_that_was_cut_short_never_ends_in_order() {
         body(async |c, s, store| s.pipe(store, c.until(EndReason::TimedOut, ready(()))).unwrap())
             .await;
     is_cut(until, EndReason::TimedOut);
-    // Every order of the layers.
+    // Layers in every order.
     let both = body(async |c, s, store| {
         s.pipe(store, c.limit(5).until(EndReason::TimedOut, pending()).inspect(|_| {})).unwrap();
     });
@@ -58,7 +58,7 @@ async fn a_body_that_was_cut_short_never_ends_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_with_a_completion() {
+async fn a_truncated_body_never_ends_in_order_with_a_completion() {
     for end in ["cancel", "limit", "deadline", "abandoned"] {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         // Never ends by itself.
@@ -91,7 +91,7 @@ async fn nor_with_a_completion() {
     }
 }
 
-/// What a user writes to keep them in a struct.
+/// A struct that keeps a completion, as a user would write it.
 struct Kept {
     producer: ByteProducer<tokio_io::Read<&'static [u8]>, Shared>,
     consumer: ByteConsumer<tokio_io::Write<Vec<u8>>, Shared>,
@@ -100,7 +100,7 @@ struct Kept {
 }
 
 #[tokio::test]
-async fn the_object_comes_back_in_one_step() {
+async fn the_object_is_handed_back_in_one_step() {
     let (producer, read) = tokio_io::read(&b"hello world"[..]).with_completion();
     let (consumer, written) = tokio_io::write(Vec::new()).with_completion();
     let kept = Kept { producer, consumer, read, written };

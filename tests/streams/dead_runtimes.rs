@@ -1,4 +1,4 @@
-//! Deadlines and idle timeouts whose runtime was shut down while their stream goes on elsewhere.
+//! Deadlines and idle timeouts whose runtime is shut down while their stream goes on elsewhere.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -22,18 +22,18 @@ fn runtime() -> Runtime {
 
 /// When the runtime is shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goes {
+enum Shutdown {
     BeforeTheOperation,
     WhileItWaits,
 }
 
-const MOMENTS: [Goes; 2] = [Goes::BeforeTheOperation, Goes::WhileItWaits];
+const MOMENTS: [Shutdown; 2] = [Shutdown::BeforeTheOperation, Shutdown::WhileItWaits];
 
 /// A guest reads from a source that is never ready.
-fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes: Goes) {
+fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes: Shutdown) {
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(producer).await;
-        if goes == Goes::WhileItWaits {
+        if goes == Shutdown::WhileItWaits {
             assert_eq!(guest.read(stream, 9).await, Code::Blocked);
             let mut wait = Box::pin(guest.wait(stream));
             assert_eq!(guest.parked(&mut wait).await, None);
@@ -47,10 +47,10 @@ fn reads(producer: impl StreamProducer<World, Item = u8>, runtime: Runtime, goes
 }
 
 /// A guest writes into a sink that never has room.
-fn writes(consumer: impl StreamConsumer<World, Item = u8>, runtime: Runtime, goes: Goes) {
+fn writes(consumer: impl StreamConsumer<World, Item = u8>, runtime: Runtime, goes: Shutdown) {
     with_guest::<u8, _>(async |guest| {
         let stream = guest.sink(consumer).await;
-        if goes == Goes::WhileItWaits {
+        if goes == Shutdown::WhileItWaits {
             parked!(wait, guest.write(stream, 9));
             drop(runtime);
             assert_eq!(wait.await, Code::Dropped(0));
@@ -68,8 +68,8 @@ fn assert_cut<E: Debug>(end: End<E>) {
     assert!(result.is_err(), "{result:?}");
 }
 
-/// Shuts the runtime of `$timed` down before and during a guest's operation, with and without a completion, and while only
-/// the completion waits.
+/// Shuts the runtime of `$timed` down before and during a guest operation, with and without a completion, and while
+/// only the completion waits.
 macro_rules! check {
     ($run:ident, $timed:expr) => {{
         for goes in MOMENTS {
@@ -85,7 +85,7 @@ macro_rules! check {
         let made = runtime();
         let (timed, mut done) = made.block_on(async { $timed.with_completion() });
         executor::run(async {
-            assert!(wakes(&mut done, async { drop(made) }).await, "nobody is woken");
+            assert!(wakes(&mut done, async { drop(made) }).await, "the completion is not woken");
             assert_cut(done.await.end);
         });
         drop(timed);

@@ -1,4 +1,4 @@
-//! A completion that an executor drives, and an executor that drops it: the stream does not go on silently.
+//! A completion that an executor drives, and an executor that drops its task. The stream does not silently go on.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,22 +13,23 @@ use crate::support::script::{Reader, Script, Step, Writer};
 /// Where an executor keeps its task.
 type Task = Arc<Mutex<Option<Drive>>>;
 
-/// An executor that runs nothing yet: where it keeps its task, and how it gets that.
+/// An executor that runs nothing yet: the place of its task, and the function that takes the task.
 fn executor() -> (Task, impl FnOnce(Drive)) {
     let task = Task::default();
     let keeps = task.clone();
     (task, move |drive| *keeps.lock().unwrap() = Some(drive))
 }
 
-/// The executor drops the task, as a runtime that shuts down does.
+/// Drops the task, as a runtime does that shuts down.
 fn shut_down(task: &Task) {
     let drive = task.lock().unwrap().take();
     drop(drive.expect("a task"));
 }
 
 #[test]
-fn a_sink_whose_task_is_dropped_takes_no_more() {
-    // Rule "The completion closes the sink": what nobody will flush and close is not written on. Before its first write too.
+fn a_sink_whose_task_is_dropped_accepts_no_more() {
+    // Rule "The completion closes the sink": nothing more is written to a sink that nobody will flush and close. This
+    // holds before the first write too.
     for (writes, polled) in [(0, false), (2, false), (2, true)] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([]));
@@ -56,7 +57,7 @@ fn a_sink_whose_task_is_dropped_takes_no_more() {
 }
 
 #[test]
-fn an_executor_that_drops_the_task_at_once_cuts_the_stream_at_once() {
+fn a_task_that_is_dropped_at_once_cuts_the_stream_at_once() {
     // Rule "The completion closes the sink": sinks and sources, of bytes and of items.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = tokio_io::write(Writer::new(Script::new([]))).with_completion();
@@ -81,7 +82,7 @@ fn an_executor_that_drops_the_task_at_once_cuts_the_stream_at_once() {
 }
 
 #[test]
-fn an_operation_that_is_parked_is_woken_when_the_task_is_dropped() {
+fn a_parked_operation_is_woken_when_the_task_is_dropped() {
     // Rule "Completion": as by a cancel. A read, a zero-length read, and a write that waits for its flush.
     for len in [0, 9] {
         with_guest::<u8, _>(async |guest| {
@@ -150,8 +151,8 @@ fn the_reader_of_a_stream_whose_task_is_dropped_sees_a_cut() {
 }
 
 #[test]
-fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
-    // Rule "The completion closes the sink": the guest's data came to its end, but the sink is not closed.
+fn dropping_the_task_while_the_close_hangs_is_reported() {
+    // Rule "The completion closes the sink": the guest ended the data, but the sink is not closed.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
         let log = writer.log();
@@ -171,7 +172,7 @@ fn a_task_that_is_dropped_while_the_close_hangs_is_told() {
 }
 
 #[test]
-fn a_task_that_has_run_says_the_end_though_it_is_dropped_then() {
+fn a_task_that_has_run_reports_the_end_though_it_is_dropped_then() {
     // Rule "The completion closes the sink".
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
@@ -183,7 +184,7 @@ fn a_task_that_has_run_says_the_end_though_it_is_dropped_then() {
         assert_eq!(guest.send(stream, &[1, 2]).await, Code::Completed(2));
         guest.drop_writable(stream).await;
         let running = task.lock().unwrap().take().unwrap();
-        running.now_or_never().expect("all that it waits for is there");
+        running.now_or_never().expect("the task waits");
         let done = driven.await.unwrap();
         assert!(done.end.is_finished() && done.moved == 2);
         assert!(log.look(|written| written.closed));

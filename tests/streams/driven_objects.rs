@@ -1,5 +1,5 @@
-//! A sink whose completion an executor drives: the object is dropped when the stream has ended, whether or not anybody awaits
-//! the result. Some objects, such as a child's stdin, are closed only by being dropped.
+//! A sink whose completion an executor drives. The object is dropped at the end of the stream, whether or not the
+//! result is awaited. Some objects, such as a child's stdin, are closed only by their drop.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -31,13 +31,13 @@ impl Slot {
     /// Runs the task to its end.
     async fn drive(self) {
         let drive = self.0.lock().unwrap().take();
-        drive.expect("it was handed over to be driven").await;
+        drive.expect("`driven_by` calls its executor").await;
     }
 }
 
 type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 
-/// What the host keeps without awaiting it; resolves to whether the stream ended in order.
+/// What the host keeps without awaiting it. Resolves to whether the stream ended in order.
 type Driven = BoxFuture<'static, bool>;
 
 fn bytes<S: ByteSink + Unpin>(consumer: ByteConsumer<S>, slot: &Slot) -> (Pipe, Driven) {
@@ -55,7 +55,7 @@ where
     (Box::new(|store, stream| stream.pipe(store, consumer).unwrap()), driven.boxed())
 }
 
-/// A blocking writer that says when it is dropped.
+/// A blocking writer that records its drop.
 struct Blocking(Writer<u8>);
 
 impl io::Write for Blocking {
@@ -98,7 +98,7 @@ fn a_driven_sink_is_dropped_at_the_end_while_the_host_keeps_the_result() {
             guest.with(|store| pipe(store, stream));
             assert_eq!(guest.send_all(writable, &[1, 2]).await, Code::Completed(2));
             guest.drop_writable(writable).await;
-            assert!(log.look(|written| !written.dropped), "{name}: it is not closed yet");
+            assert!(log.look(|written| !written.dropped), "{name}: dropped before the end");
             slot.drive().await;
             if log.look(|written| !written.dropped) {
                 kept.push(name);

@@ -1,4 +1,4 @@
-//! Futures that are polled and dropped over and over: nothing is lost, and nothing is left behind.
+//! Futures that are polled and dropped repeatedly: nothing is lost, and nothing is left behind.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Polls what `make` makes with a waker of its own, each time, and drops it; says how many of the wakers are kept.
+/// Polls a new future of `make` with a new waker many times, and drops it each time. Returns how many wakers are kept.
 fn kept(mut make: impl AsyncFnMut()) -> usize {
     let tasks: Vec<_> = (0..TIMES).map(|_| Arc::new(Task)).collect();
     for task in &tasks {
@@ -30,7 +30,7 @@ fn kept(mut make: impl AsyncFnMut()) -> usize {
     tasks.iter().filter(|task| Arc::strong_count(task) > 1).count()
 }
 
-/// The same for a future that is kept.
+/// The same for one future that is kept.
 fn kept_of<F: Future + Unpin>(future: &mut F) -> usize {
     let tasks: Vec<_> = (0..TIMES).map(|_| Arc::new(Task)).collect();
     for task in &tasks {
@@ -41,8 +41,8 @@ fn kept_of<F: Future + Unpin>(future: &mut F) -> usize {
 }
 
 #[test]
-fn waits_for_items_that_are_given_up_take_none() {
-    // Rule "Bounded memory", rule "Exactly once, in order": the newest waker is kept, and no other.
+fn a_dropped_wait_for_items_takes_none() {
+    // Rule "Bounded memory", rule "Exactly once, in order": only the newest waker is kept.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
@@ -55,8 +55,8 @@ fn waits_for_items_that_are_given_up_take_none() {
 }
 
 #[test]
-fn sends_that_are_given_up_send_nothing() {
-    // Rule "Exactly once, in order": a send that waits for room is cancel safe.
+fn a_dropped_send_sends_nothing() {
+    // Rule "Exactly once, in order": a send that waits for room is cancel-safe.
     with_guest::<u8, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer(2);
         let stream = guest.source(producer).await;
@@ -88,7 +88,7 @@ fn completions_and_values_that_are_polled_over_and_over_keep_one_waker() {
 }
 
 #[test]
-fn futures_that_the_guest_drops_unread_leave_no_place_taken() {
+fn futures_that_the_guest_drops_unread_leave_no_table_entry() {
     // Rule "Bounded memory": the table has room for a few of them at a time.
     let alive = Arc::new(());
     with_guest::<u8, _>(async |guest| {
@@ -111,7 +111,7 @@ fn futures_that_the_guest_drops_unread_leave_no_place_taken() {
 }
 
 #[test]
-fn futures_that_the_host_closes_unread_leave_no_place_taken() {
+fn futures_that_the_host_closes_unread_leave_no_table_entry() {
     // Rule "Bounded memory": with their Rust future, and with the sender of a value.
     let alive = Arc::new(());
     let mut store = Store::new(&Engine::default(), ());

@@ -1,4 +1,5 @@
-//! A store that goes away with streams in it, whatever they were doing: everybody outside of it hears of the end.
+//! A store that is dropped with streams in it, whatever they were doing. Everything outside of it is notified of the
+//! end.
 
 use std::task::{Context, Waker};
 
@@ -12,51 +13,51 @@ use crate::support::guest::{Code, Guest, World};
 use crate::support::script::{Script, Step, Writer};
 use wasmtime_streams_testing::Setup;
 
-/// How the store goes away.
+/// How the store is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goes {
-    /// The guest traps.
+enum StoreDrop {
+    /// After the guest has trapped.
     Trap,
-    /// It is dropped as it stands, while the guest waits.
+    /// While the guest waits.
     Dropped,
-    /// The guest returns with its stream open.
+    /// After the guest has returned with its stream open.
     Returned,
 }
 
-const WAYS: [Goes; 3] = [Goes::Trap, Goes::Dropped, Goes::Returned];
+const WAYS: [StoreDrop; 3] = [StoreDrop::Trap, StoreDrop::Dropped, StoreDrop::Returned];
 
-/// Runs `script` in a store, and lets that go away.
-fn lost<R>(goes: Goes, script: impl AsyncFnOnce(&Guest<'_, u8>) -> R) -> R {
+/// Runs `script` in a store, and drops the store.
+fn run_and_drop<R>(goes: StoreDrop, script: impl AsyncFnOnce(&Guest<'_, u8>) -> R) -> R {
     let mut kept = None;
     let keeps = &mut kept;
     let ran = Setup::new(World::default()).run::<u8, ()>(async |guest| {
         *keeps = Some(script(guest).await);
         match goes {
-            Goes::Trap => guest.trap().await,
-            Goes::Dropped => pending().await,
-            Goes::Returned => {}
+            StoreDrop::Trap => guest.trap().await,
+            StoreDrop::Dropped => pending().await,
+            StoreDrop::Returned => {}
         }
     });
     match ran.0 {
-        Ok(Ok(())) => assert_eq!(goes, Goes::Returned),
-        Ok(Err(_)) => assert_eq!(goes, Goes::Trap),
-        Err(executor::Stalled) => assert_eq!(goes, Goes::Dropped),
+        Ok(Ok(())) => assert_eq!(goes, StoreDrop::Returned),
+        Ok(Err(_)) => assert_eq!(goes, StoreDrop::Trap),
+        Err(executor::Stalled) => assert_eq!(goes, StoreDrop::Dropped),
     }
-    kept.expect("the script came to its end")
+    kept.expect("the script did not end")
 }
 
-/// What the stream is doing meanwhile.
+/// What the stream is doing then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     /// Nothing was ever read or written.
     Nothing,
-    /// Something has moved, and nothing is under way.
+    /// Something has moved, and no operation is pending.
     Idle,
     /// An operation is parked.
     Parked,
     /// An operation was just started, and is not polled again.
     Started,
-    /// A zero-length operation is under way, where the object can tell.
+    /// A zero-length operation is pending, if the object can tell.
     Asked,
 }
 
@@ -64,13 +65,13 @@ const DOING: [Doing; 5] =
     [Doing::Nothing, Doing::Idle, Doing::Parked, Doing::Started, Doing::Asked];
 
 #[test]
-fn a_source_is_told_whatever_it_was_doing() {
-    // Rule "Completion": 11 sources, 5 states, 3 ways; also where the completion is awaited while the store goes.
+fn a_source_is_notified_whatever_it_was_doing() {
+    // Rule "Completion": 11 sources, 5 states, 3 ways, also while the completion is awaited.
     let mut ends = 0;
     for source in sources() {
         for (doing, goes) in DOING.into_iter().flat_map(|doing| WAYS.map(|goes| (doing, goes))) {
             let what = format!("{}, {doing:?}, {goes:?}", source.name);
-            let (done, moved): (Done, u64) = lost(goes, async |guest| {
+            let (done, moved): (Done, u64) = run_and_drop(goes, async |guest| {
                 let script = Script::new([Step::Data(vec![1, 2]), Step::Hold]);
                 let (stream, mut done) = source.open(guest, script).await;
                 assert!((&mut done).now_or_never().is_none(), "{what}");
@@ -102,13 +103,14 @@ fn a_source_is_told_whatever_it_was_doing() {
 }
 
 #[test]
-fn a_sink_is_told_whatever_it_was_doing() {
-    // Rule "Completion": 6 sinks, 5 states, 3 ways. Without a token it looks like the end of the data, and the sink is closed.
+fn a_sink_is_notified_whatever_it_was_doing() {
+    // Rule "Completion": 6 sinks, 5 states, 3 ways. Without a token it looks like the end of the data, and the sink is
+    // closed.
     let mut ends = 0;
     for sink in sinks() {
         for (doing, goes) in DOING.into_iter().flat_map(|doing| WAYS.map(|goes| (doing, goes))) {
             let what = format!("{}, {doing:?}, {goes:?}", sink.name);
-            let (done, log, control) = lost(goes, async |guest| {
+            let (done, log, control) = run_and_drop(goes, async |guest| {
                 let script = Script::new([Step::Accept(1), Step::Accept(1), Step::Hold]);
                 let control = script.control();
                 let (stream, mut done, log) = sink.open(guest, Writer::new(script)).await;
@@ -146,7 +148,7 @@ fn a_sink_is_told_whatever_it_was_doing() {
 /// A host object that waits for its other end in the store.
 type Waiting = BoxFuture<'static, &'static str>;
 
-/// Gives its other end to the guest, or takes it from there.
+/// Gives the other ends to the guest, or takes them from it.
 async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
     let (stream, writable) = guest.stream().await;
     let mut reader = guest.with(|store| from_guest::reader(store, stream, 4)).unwrap();
@@ -228,11 +230,11 @@ async fn host_objects(guest: &Guest<'_, u8>) -> Vec<(&'static str, Waiting)> {
 }
 
 #[test]
-fn a_host_object_is_told_that_its_other_end_is_gone() {
-    // Rule "Completion", rule "Register the current waker": whether it waits already or comes only afterwards.
+fn a_host_object_sees_that_its_other_end_is_gone() {
+    // Rule "Completion", rule "Register the current waker": whether it already waits or asks later.
     for goes in WAYS {
         for waits in [false, true] {
-            let objects = lost(goes, async |guest| {
+            let objects = run_and_drop(goes, async |guest| {
                 let mut objects = host_objects(guest).await;
                 for (name, object) in
                     objects.iter_mut().filter(|(name, _)| waits && *name != "to_guest::value")

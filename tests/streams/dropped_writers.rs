@@ -1,4 +1,4 @@
-//! A host writer that is dropped without being closed: the data has not come to its end.
+//! A host writer that is dropped without being closed cuts its stream.
 
 use futures::SinkExt;
 use tokio::io::AsyncWriteExt as _;
@@ -42,7 +42,7 @@ fn unwind<T>(object: T) {
     assert!(std::panic::catch_unwind(panics).is_err());
 }
 
-/// Ends the host's side; returns the writer unless it was dropped.
+/// Ends the host's side. Returns the writer unless it was dropped.
 async fn end_writer(mut writer: HostWriter, ends: Ends) -> Option<HostWriter> {
     match ends {
         Ends::Close | Ends::CloseAndDrop => writer.close(),
@@ -134,8 +134,8 @@ fn dropping_the_writer_wakes_a_parked_read() {
 }
 
 #[test]
-fn the_result_future_of_a_guest_says_that_the_writer_was_dropped() {
-    // Rule "Truncated is never complete": the guest's stream only ends; its result future says how.
+fn the_result_future_reports_that_the_writer_was_dropped() {
+    // Rule "Truncated is never complete": the guest's stream only ends. Its result future has the reason.
     for ends in [Ends::Close, Ends::Drop] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, bytes) = to_guest::producer(64);

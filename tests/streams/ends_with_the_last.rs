@@ -1,4 +1,5 @@
-//! The end goes with the last bytes or items, also where they fit exactly and the source can say so without taking more.
+//! The end goes with the last bytes or items, also where they fit exactly and the source can say so without taking
+//! more.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -234,7 +235,8 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
 
 #[test]
 fn the_end_comes_with_the_last_batch_too() {
-    // Rule "The end goes with the last items": not only the guest's wish bounds a read. Also where a step makes the items.
+    // Rule "The end goes with the last items": not only the guest's wish bounds a read. Also where a step makes the
+    // items.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(iterators::items(0..6_u8).batch(3)).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(3), vec![0, 1, 2]));

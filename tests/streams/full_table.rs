@@ -162,7 +162,8 @@ fn a_pipe_needs_no_place() {
 
 #[test]
 fn a_resource_that_finds_no_place_ends_its_stream() {
-    // Rule "Resources are created on delivery", rule "Items before the error": here it is the embedder's own table that is full.
+    // Rule "Resources are created on delivery", rule "Items before the error": here it is the embedder's own table that
+    // is full.
     with_guest::<Resource<Connection>, _>(async |guest| {
         guest.with(|mut store| store.data_mut().table.set_max_capacity(2));
         let push = |mut store: StoreContextMut<'_, World>, connection| {

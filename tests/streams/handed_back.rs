@@ -30,7 +30,8 @@ fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() 
                 && let Some(taken) = taken.take()
             {
                 take.send(()).unwrap();
-                // The chunk is being filled. What is taken now may have to wait for that, and this does not wait for it.
+                // The chunk is being filled. What is taken now may have to wait for that, and this does not wait for
+                // it.
                 *noted.lock().unwrap() =
                     Some(match taken.recv_timeout(Duration::from_millis(200)) {
                         Ok(unread) => Ok(unread),

@@ -1,4 +1,5 @@
-//! What stands between two tasks: nothing that was accepted is lost when one of them goes away while the other is at work.
+//! What stands between two tasks: nothing that was accepted is lost when one of them goes away while the other is at
+//! work.
 
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};

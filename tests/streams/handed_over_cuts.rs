@@ -22,7 +22,8 @@ use wasmtime_streams_testing::{Guest, Setup, executor};
 
 use crate::support::guest::{Code, with_guest};
 
-/// What whoever receives a guest's bytes has got, and whether the end was a cut. It is asked three times more after that.
+/// What whoever receives a guest's bytes has got, and whether the end was a cut. It is asked three times more after
+/// that.
 type Received = (Vec<u8>, Option<EndReason>);
 
 /// Polls for one part after the other: bytes, none at the end, or a cut, which comes once, or each time.
@@ -284,7 +285,8 @@ impl ItemSink for Forgets<ToHost<String>> {
 
 #[test]
 fn a_wrapper_that_forgets_to_hand_on_the_end_cuts_every_stream() {
-    // Rule "Truncated is never complete": the first test of such a wrapper finds it, and nobody gets half of the data as all.
+    // Rule "Truncated is never complete": the first test of such a wrapper finds it, and nobody gets half of the data
+    // as all.
     with_guest::<u8, _>(async |guest| {
         let (consumer, reader) = from_guest::consumer(64);
         let stream = guest.sink(ByteConsumer::new(Forgets(consumer.into_inner()))).await;

@@ -1,5 +1,5 @@
-//! `own<R>` in items, alone and in records, in both directions: objects on the host's side, entries of the table only while a
-//! guest has them.
+//! `own<R>` in items, alone and in records, in both directions: objects on the host's side, entries of the table only
+//! while a guest has them.
 
 use futures::channel::mpsc;
 use futures::{StreamExt as _, stream};

@@ -97,8 +97,8 @@ fn items_flow_in_batches() {
 
 #[test]
 fn the_completion_of_the_producer_tells_a_cut() {
-    // Rule "Truncated is never complete": without a guest in between Wasmtime only drops the consumer, however the producer
-    // ended, so that is the one to ask.
+    // Rule "Truncated is never complete": without a guest in between Wasmtime only drops the consumer, however the
+    // producer ended, so that is the one to ask.
     let mut store = Store::new(&Engine::default(), ());
     let (producer, read) =
         wasmtime_streams::iterators::items([1_u8, 2, 3]).limit(2).with_completion();

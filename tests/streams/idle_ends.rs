@@ -1,4 +1,5 @@
-//! Ends of streams that are idle in a waitable set while the host ends them: no event comes, and the next operation says it.
+//! Ends of streams that are idle in a waitable set while the host ends them: no event comes, and the next operation
+//! says it.
 
 use std::cell::Cell;
 

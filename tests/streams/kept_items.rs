@@ -60,7 +60,8 @@ async fn written_on<S: ItemSink<Item = u8> + Unpin>(
 
 #[test]
 fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream() {
-    // Rule "Cancellation keeps the stream", rule "Completion": the guest was told that 3 are written, and nobody else sends them.
+    // Rule "Cancellation keeps the stream", rule "Completion": the guest was told that 3 are written, and nobody else
+    // sends them.
     for again in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (writer, log, control) = full();

@@ -145,7 +145,8 @@ fn a_limit_around_a_completion_is_exact_and_said() {
     });
 }
 
-/// The layer comes after the completion, is idle, and fires: the completion must resolve though no operation is under way.
+/// The layer comes after the completion, is idle, and fires: the completion must resolve though no operation is under
+/// way.
 macro_rules! fires_when_idle {
     ($guest:ident, $name:literal, $open:ident, $object:expr) => {
         for before in [false, true] {

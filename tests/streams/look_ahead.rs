@@ -18,7 +18,7 @@ use wasmtime_streams::{
 use wasmtime_streams_testing::executor::idle;
 
 use crate::read_to_end;
-use crate::support::every_source::{LAYERS, Layer, Tells, every_source};
+use crate::support::every_source::{LAYERS, Layer, Readiness, every_source};
 use crate::support::guest::{Code, Connection, Guest, World, with_guest};
 use crate::support::script::{ItemStream, Script, Step};
 
@@ -31,7 +31,8 @@ async fn ask(guest: &Guest<'_, u8>, stream: u32, times: usize) {
     }
 }
 
-/// A reader of "123", then held, that counts the bytes that it gave, and notes the largest buffer since it was last asked.
+/// A reader of "123" that is then held. It counts the bytes that it gave, and records the largest buffer since the last
+/// check.
 struct Counted {
     left: &'static [u8],
     gave: Arc<AtomicUsize>,
@@ -303,7 +304,7 @@ fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
 #[test]
 fn a_source_that_can_tell_is_never_looked_ahead() {
     // Rule "Zero-length reads": however often it is asked, a splice gives all.
-    for source in every_source().iter().filter(|source| source.tells == Tells::All) {
+    for source in every_source().iter().filter(|source| source.readiness == Readiness::All) {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open(guest, b"1", Layer::Nothing).await;
             ask(guest, opened.stream, 4).await;

@@ -15,8 +15,8 @@ use wasmtime_streams::{
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, Guest, with_guest};
 
-/// How many cancels have to fall into a poll, and how many are tried at most: on a busy machine the two threads rarely run at
-/// the same time.
+/// How many cancels have to fall into a poll, and how many are tried at most: on a busy machine the two threads rarely
+/// run at the same time.
 const MEETINGS: usize = 400;
 const ROUNDS: u32 = 4000;
 
@@ -122,8 +122,8 @@ impl ByteSink for Ready {
     }
 }
 
-/// Runs `round` many times beside a thread that cancels its stream. A round returns how the stream ended, and how often the
-/// object had been told of the end before the guest's next operation.
+/// Runs `round` many times beside a thread that cancels its stream. A round returns how the stream ended, and how often
+/// the object had been told of the end before the guest's next operation.
 fn meet(
     round: impl AsyncFn(&Guest<'_, u8>, &Meeting, Ready) -> Option<(End<String>, usize)>
     + Send

@@ -58,6 +58,7 @@ mod cuts;
 mod dead_runtimes;
 mod driven_ends;
 mod driven_objects;
+mod dropped_drives;
 mod dropped_futures;
 mod dropped_stores;
 mod dropped_writers;

@@ -1,4 +1,5 @@
-//! Nested streams whose outer stream is left early, by either side: nobody waits for ever, and nothing stays in a table.
+//! Nested streams whose outer stream is left early, by either side: nobody waits for ever, and nothing stays in a
+//! table.
 
 use futures::channel::mpsc;
 use futures::executor::block_on;

@@ -19,7 +19,8 @@ use wasmtime_streams_testing::{Guest, Setup, executor};
 use crate::support::guest::with_guest;
 use crate::support::script::{Reader, Script, Step, Writer};
 
-/// Panics when it is told that the stream has ended; only the first time, for a second panic would be the process's end.
+/// Panics when it is told that the stream has ended; only the first time, for a second panic would be the process's
+/// end.
 #[derive(Default)]
 struct Panics {
     told: bool,
@@ -182,8 +183,8 @@ fn poll<F: Future>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&Waker::from(wakes.clone())))
 }
 
-/// Parks an operation, polls the completion, and ends the stream. The waker of one of the two panics; returns whether the
-/// other was woken and is ready.
+/// Parks an operation, polls the completion, and ends the stream. The waker of one of the two panics; returns whether
+/// the other was woken and is ready.
 fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
     let held = || Script::new([Step::Hold]);
     let (signal, ending) = oneshot::channel::<()>();

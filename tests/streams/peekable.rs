@@ -56,7 +56,8 @@ fn an_item_that_was_peeked_at_is_handed_back_by_the_completion() {
 
 #[test]
 fn the_end_is_something_that_is_ready() {
-    // Rule "Zero-length reads": it waits for the end, which the next read tells. The script panics if it is polled again.
+    // Rule "Zero-length reads": it waits for the end, which the next read tells. The script panics if it is polled
+    // again.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Data(vec![1]), Step::Hold]);
         let stream = guest.source(streams::try_peekable(items)).await;

@@ -1,5 +1,5 @@
-//! A write that waits for room in a channel holds a place in the channel's queue. When the stream is cut, the sink gives that
-//! place back at once, also while the host keeps the completion or its result.
+//! A write that waits for room in a channel holds a place in the channel's queue. When the stream is cut, the sink
+//! gives that place back at once, also while the host keeps the completion or its result.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::support::guest::{Code, with_guest};
 /// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
 const HANGS: Duration = Duration::from_secs(3600);
 
-/// Parks a guest's write on a full channel of capacity 1, cuts the stream, and empties the channel. Returns the plans under
-/// which the `send` of another sender then never completes.
+/// Parks a guest's write on a full channel of capacity 1, cuts the stream, and empties the channel. Returns the plans
+/// under which the `send` of another sender then never completes.
 async fn blocks_other_senders<S>(make: impl Fn(mpsc::Sender<u8>) -> ItemConsumer<S>) -> Vec<Plan>
 where
     S: ItemSink<Item = u8> + Unpin,

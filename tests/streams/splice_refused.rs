@@ -75,7 +75,8 @@ where
 
 #[test]
 fn a_stream_that_has_failed_is_not_given_out() {
-    // Rule "Splice", rule "Items before the error": the trap comes with the next read, after the items before the error.
+    // Rule "Splice", rule "Items before the error": the trap comes with the next read, after the items before the
+    // error.
     items(|| streams::try_items(stream::iter(failing())));
 }
 

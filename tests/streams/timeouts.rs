@@ -200,7 +200,8 @@ async fn a_deadline_ends_a_close_that_hangs() {
 
 #[tokio::test]
 async fn a_timer_runs_though_its_stream_runs_on_a_thread_of_its_own() {
-    // Rule "Completion": the runtime has to be there when the timeout is made, and nowhere else. The clock is the real one.
+    // Rule "Completion": the runtime has to be there when the timeout is made, and nowhere else. The clock is the real
+    // one.
     let producer = tokio_io::read(Reader::new(held())).idle_timeout(SECOND / 20);
     let (producer, done) = producer.deadline(Instant::now() + 60 * SECOND).with_completion();
     let thread = std::thread::spawn(move || {

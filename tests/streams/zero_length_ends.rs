@@ -9,7 +9,7 @@ use wasmtime_streams::{
 use wasmtime_streams_testing::executor::idle;
 
 use crate::support::codec::ByteCodec;
-use crate::support::every_source::{LAYERS, Layer, Tells, every_source};
+use crate::support::every_source::{LAYERS, Layer, Readiness, every_source};
 use crate::support::guest::{Code, Guest, with_guest, with_trapping_guest};
 use crate::support::script::{
     ChunkStream, ChunkWriter, FAILURE, ItemStream, Reader, Script, Step, Writer,
@@ -53,10 +53,10 @@ fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source
                     assert_eq!(got, expected, "{}", source.name);
                     opened.end();
                     let answers = ask(guest, opened.stream).await;
-                    let right = match source.tells {
-                        Tells::All => answers == [ENDED],
-                        Tells::Nothing => answers == [READY, ENDED],
-                        Tells::Perhaps => answers == [ENDED] || answers == [READY, ENDED],
+                    let right = match source.readiness {
+                        Readiness::All => answers == [ENDED],
+                        Readiness::Nothing => answers == [READY, ENDED],
+                        Readiness::Perhaps => answers == [ENDED] || answers == [READY, ENDED],
                     };
                     if !right {
                         wrong.push(format!("{}, {layer:?}: {answers:?}", source.name));
@@ -70,7 +70,8 @@ fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source
 
 #[test]
 fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
-    // Rule "Zero-length reads", rule "Register the current waker": at the first question where the source can tell, else at the second.
+    // Rule "Zero-length reads", rule "Register the current waker": the first question waits where the source can tell,
+    // else the second.
     let mut wrong = Vec::new();
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in LAYERS {
@@ -88,10 +89,10 @@ fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
                     opened.end();
                     answers.push(wait.await);
                 }
-                let right = match source.tells {
-                    Tells::All => answers == [Code::Blocked, ENDED],
-                    Tells::Nothing => answers == [READY, Code::Blocked, ENDED],
-                    Tells::Perhaps => answers.ends_with(&[Code::Blocked, ENDED]),
+                let right = match source.readiness {
+                    Readiness::All => answers == [Code::Blocked, ENDED],
+                    Readiness::Nothing => answers == [READY, Code::Blocked, ENDED],
+                    Readiness::Perhaps => answers.ends_with(&[Code::Blocked, ENDED]),
                 };
                 if !right {
                     wrong.push(format!("{}, {layer:?}: {answers:?}", source.name));

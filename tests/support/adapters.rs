@@ -1,4 +1,4 @@
-//! Every adapter, in one table a direction: one line adds an adapter to every test that goes over the table.
+//! Tables of all adapters over scripted objects. A line in a table puts an adapter under every test that goes over it.
 
 use std::fmt::Display;
 
@@ -13,7 +13,7 @@ use super::codec::ByteCodec;
 use super::guest::{Guest, World};
 use super::script::{ChunkStream, ChunkWriter, ItemStream, Log, Reader, Script, Writer};
 
-/// How a stream ended and how much had moved.
+/// How a stream ended, and how much moved.
 pub type Done = BoxFuture<'static, (End<String>, u64)>;
 
 fn done<S, E>(completion: Completion<S, E>) -> Done
@@ -30,9 +30,9 @@ pub type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 /// An adapter from a scripted object to a `stream<u8>`.
 pub struct Source {
     pub name: &'static str,
-    /// It can fail.
+    /// Whether it can fail.
     pub fallible: bool,
-    /// It can tell whether it is readable.
+    /// Whether it can tell that it is readable.
     pub readiness: bool,
     make: fn(Script) -> (Install, Done),
 }
@@ -94,7 +94,7 @@ pub fn sources() -> Vec<Source> {
 }
 
 impl Source {
-    /// The adapter over `script`, not yet in a store.
+    /// Makes the adapter over `script`. It is not in a store yet.
     pub fn make(&self, script: Script) -> (Install, Done) {
         (self.make)(script)
     }
@@ -110,9 +110,9 @@ impl Source {
 /// An adapter from a `stream<u8>` to a scripted object.
 pub struct Sink {
     pub name: &'static str,
-    /// It can tell whether it is writable.
+    /// Whether it can tell that it is writable.
     pub readiness: bool,
-    /// What it took may be more than what the inner object has room for.
+    /// Whether it may take more than the inner object has room for.
     pub holds: bool,
     make: fn(Writer<u8>) -> (Pipe, Done),
 }
@@ -153,12 +153,12 @@ pub fn sinks() -> Vec<Sink> {
 }
 
 impl Sink {
-    /// The adapter over `writer`, not yet in a store.
+    /// Makes the adapter over `writer`. It is not in a store yet.
     pub fn make(&self, writer: Writer<u8>) -> (Pipe, Done) {
         (self.make)(writer)
     }
 
-    /// Lets the guest make a stream into the adapter over `writer`.
+    /// Lets the guest make a stream, and pipes it into the adapter over `writer`.
     pub async fn open(&self, guest: &Guest<'_, u8>, writer: Writer<u8>) -> (u32, Done, Log<u8>) {
         let log = writer.log();
         let (pipe, done) = (self.make)(writer);

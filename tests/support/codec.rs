@@ -1,11 +1,11 @@
-//! A codec of frames of one byte each, which the scripted objects cut as they like.
+//! A codec of one-byte frames, for scripted objects, which split the bytes anywhere.
 
 use std::io;
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-/// Decodes each byte to what this makes of it, and encodes bytes as they are.
+/// Decodes each byte with this function, and encodes bytes unchanged.
 #[derive(Debug)]
 pub struct ByteCodec<T>(pub fn(u8) -> T);
 

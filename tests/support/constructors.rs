@@ -1,10 +1,10 @@
-//! The names of all public constructors, read from the sources: no table of adapters can leave one out.
+//! The names of all public constructors, read from the sources, so that no table of adapters can leave one out.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The names of the public functions in `path` and below, each behind the module: `sockets::read`.
+/// Adds the public functions in `path` and below to `names`, with their module: `sockets::read`.
 fn functions(path: &Path, module: &str, names: &mut BTreeSet<String>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
@@ -24,14 +24,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The modules of adapters: their folders, but for what they share.
+/// The modules of adapters: the folders in `adapters/` without the shared ones.
 fn modules() -> Vec<String> {
     let folders = fs::read_dir(root().join("adapters")).unwrap();
     let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
     names.filter(|name| !["shared", "layers", "handovers"].contains(&&**name)).collect()
 }
 
-/// The addresses of the adapters, and of `future<T>`: `sockets::read`.
+/// The public functions of the adapters and of `values`: `sockets::read`.
 pub fn addresses() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for module in modules() {
@@ -42,7 +42,7 @@ pub fn addresses() -> BTreeSet<String> {
     names
 }
 
-/// Those of the modules `from_guest`, `to_guest` and `relay`.
+/// The public functions of the modules `from_guest`, `to_guest` and `relay`.
 pub fn handoff_addresses() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     functions(&root().join("src/from_guest"), "from_guest", &mut names);
@@ -52,26 +52,26 @@ pub fn handoff_addresses() -> BTreeSet<String> {
     names
 }
 
-/// What a row is named after: `sockets_read`. What is a loop over a whole run (`run`) has no row.
+/// The row names for `addresses`: `sockets_read`. `run` and `run_items` drive a whole call and have no row.
 fn constructors(addresses: BTreeSet<String>) -> BTreeSet<String> {
     let runs = ["from_guest::run", "from_guest::run_items"];
     let addresses = addresses.into_iter().filter(|address| !runs.contains(&&**address));
     addresses.map(|address| address.replace("::", "_")).collect()
 }
 
-/// What the rows of the adapters, and of `future<T>`, are named after.
+/// The row names for the adapters and for `future<T>`.
 pub fn public_constructors() -> BTreeSet<String> {
     constructors(addresses())
 }
 
-/// What the rows of the modules `from_guest`, `to_guest` and `relay` are named after.
+/// The row names for the modules `from_guest`, `to_guest` and `relay`.
 pub fn handoffs() -> BTreeSet<String> {
     constructors(handoff_addresses())
 }
 
-/// What is wrong with a table whose rows are named after the constructors; what follows a name tells rows of the same
-/// constructor apart.
-pub fn complaints(names: &BTreeSet<String>, rows: &BTreeSet<String>) -> Vec<String> {
+/// What is wrong with a table: constructors without a row, and rows without a constructor. A row is named after its
+/// constructor; a suffix distinguishes rows of the same constructor.
+pub fn mismatches(names: &BTreeSet<String>, rows: &BTreeSet<String>) -> Vec<String> {
     let missing = names.difference(rows).map(|name| format!("no row is named {name}"));
     let strays = rows.iter().filter(|row| {
         !names.iter().any(|name| *row == name || row.starts_with(&format!("{name}_")))

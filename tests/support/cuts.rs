@@ -1,4 +1,4 @@
-//! Cuts a guest's stream short in every way, while the host does different things with the completion.
+//! Cuts a guest's stream short in every way, for each thing that a host can do with the completion.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use wasmtime_streams_testing::{Code, Guest, Setup};
 /// What the guest writes before its stream is cut.
 pub const BEFORE: &[u8] = b"hello";
 
-/// How long it takes, by tokio's clock, until a deadline or an idle timeout is over.
+/// The time, by tokio's clock, after which a deadline or an idle timeout expires.
 const TIME: Duration = Duration::from_secs(5);
 
 /// What cuts a stream short.
@@ -45,7 +45,7 @@ impl Cut {
         Cut::Trap,
     ];
 
-    /// The reason that the receiver must see.
+    /// The reason that the receiver must get.
     pub fn why(self) -> EndReason {
         match self {
             Cut::Limit => EndReason::LimitReached,
@@ -59,7 +59,7 @@ impl Cut {
 /// What the host does with the completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// There is none.
+    /// There is no completion.
     Without,
     /// The host drops it at once.
     Drops,
@@ -74,13 +74,13 @@ pub enum Host {
 impl Host {
     pub const ALL: [Self; 5] = [Host::Without, Host::Drops, Host::Keeps, Host::Awaits, Host::Holds];
 
-    /// Only a completion has a handle, and only a completion can watch a store.
+    /// A handle and `watch_store` need a completion.
     fn can_be_cut_by(self, cut: Cut) -> bool {
         self != Host::Without || !matches!(cut, Cut::Handle | Cut::Trap)
     }
 }
 
-/// How the stream ended, and the object.
+/// How the stream ended, and the adapter.
 struct Resolved {
     end: End<String>,
     _object: Box<dyn Any + Send>,
@@ -105,10 +105,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Every plan that makes sense.
+    /// Every possible plan with one of `writes`.
     pub fn all(writes: &[Writes]) -> impl Iterator<Item = Self> {
         Cut::ALL.into_iter().flat_map(move |cut| {
-            // A write over the limit is answered, not parked.
+            // The guest's write over a limit completes: it is never parked.
             let writes = writes.iter().filter(move |w| cut != Cut::Limit || **w == Writes::Idle);
             writes.flat_map(move |writes| {
                 let hosts = Host::ALL.into_iter().filter(move |host| host.can_be_cut_by(cut));
@@ -118,7 +118,7 @@ impl Plan {
     }
 }
 
-/// A stream that is going to be cut.
+/// An open stream, and what cuts it.
 pub struct Cutting {
     plan: Plan,
     token: CancellationToken,
@@ -129,7 +129,7 @@ pub struct Cutting {
 
 macro_rules! pipes {
     ($pipe:ident, $piped:ident, $consumer:ident, $($sink:tt)*) => {
-        /// Pipes a guest's stream into what the cut makes of `consumer`.
+        /// Pipes a guest's stream into `consumer`, with the layers that the cut needs.
         pub fn $pipe<S>(
             &mut self,
             store: StoreContextMut<'_, StoreToken>,
@@ -196,7 +196,7 @@ impl Cutting {
     pipes!(pipe_bytes, bytes_piped, ByteConsumer, ByteSink);
     pipes!(pipe_items, items_piped, ItemConsumer, ItemSink<Item = u8>);
 
-    /// Cuts the stream. A limit cuts it once the guest writes more; a guest that traps never returns.
+    /// Cuts the stream. For a limit, the guest writes more; a guest that traps never returns.
     async fn cut(&mut self, guest: &Guest<'_, StoreToken, u8>) {
         match self.plan.cut {
             Cut::Limit => {}
@@ -209,7 +209,7 @@ impl Cutting {
     }
 }
 
-/// What the guest and the receiver signal to each other.
+/// Signals between the guest and the receiver.
 #[derive(Clone, Default)]
 pub struct Signs {
     /// The receiver allows the cut.
@@ -220,8 +220,8 @@ pub struct Signs {
     over: CancellationToken,
 }
 
-/// Lets a guest write into the consumer of `pipe`, cuts the stream by `plan`, and returns what the receiver `far` returns. The
-/// guest drops its end only after that.
+/// Lets a guest write into the consumer of `pipe`, cuts the stream by `plan`, and returns what the receiver `far`
+/// returns. The guest drops its end only after that.
 pub async fn run<R>(
     plan: Plan,
     pipe: impl FnOnce(&mut Cutting, StoreContextMut<'_, StoreToken>, StreamReader<u8>),
@@ -240,7 +240,7 @@ pub async fn run<R>(
             }
             if plan.writes != Writes::Idle {
                 assert_eq!(guest.write(stream, 5).await, Code::Blocked);
-                // Until the write's own waker is registered.
+                // Lets the write register its waker.
                 sleep(Duration::from_millis(1)).await;
             }
             signs.may_cut.cancelled().await;
@@ -259,7 +259,9 @@ pub async fn run<R>(
         signs.is_cut.cancel();
     };
     let completion = async {
-        let Some(done) = done.await.expect("it is given before anything can fail") else { return };
+        let Some(done) = done.await.expect("`pipe` sends it before anything can fail") else {
+            return;
+        };
         let expected = format!("{:?}", plan.cut.why());
         match plan.host {
             Host::Awaits => assert_eq!(format!("{:?}", done.await.end), expected),

@@ -1,4 +1,4 @@
-//! Every source of the crate that needs no reactor, as a `stream<u8>`, whose data and end the test brings about.
+//! Every source of the crate that needs no reactor, as a `stream<u8>`. The test decides when data and end arrive.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ use super::codec::ByteCodec;
 use super::guest::{Guest, World};
 use super::script::{ChunkStream, ItemStream, Reader, Script, Step};
 
-/// What is put around a source. It must change nothing of what the guest sees.
+/// A layer around a source. It must not change what the guest sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Nothing,
@@ -38,25 +38,25 @@ pub enum Layer {
 pub const LAYERS: [Layer; 5] =
     [Layer::Nothing, Layer::Limit, Layer::Until, Layer::Inspect, Layer::Completion];
 
-/// What a source says to a guest that asks by a zero-length read.
+/// What a source answers to a zero-length read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tells {
-    /// Whether something is there, and whether the end has come.
+pub enum Readiness {
+    /// Whether there is something to read, the end included.
     All,
-    /// Perhaps: its host object has a way to say it.
+    /// The same, if its host object can tell.
     Perhaps,
-    /// Nothing: only taking shows it.
+    /// Nothing: it finds out only by reading.
     Nothing,
 }
 
-/// Something that the test lets happen once.
+/// Something that the test triggers once.
 type Event = Option<Box<dyn FnOnce()>>;
 
-fn happens(event: &mut Event) {
-    event.take().expect("it happens once")();
+fn trigger(event: &mut Event) {
+    event.take().expect("triggered twice")();
 }
 
-/// A source without data so far.
+/// A source that has no data yet.
 pub struct Made {
     install: Box<dyn FnOnce(StoreContextMut<'_, World>) -> StreamReader<u8>>,
     arrive: Event,
@@ -65,7 +65,7 @@ pub struct Made {
     kept: Box<dyn Any>,
 }
 
-/// A stream of the guest's over a [`Made`].
+/// The stream that a guest reads from a [`Made`].
 pub struct Opened {
     pub stream: u32,
     arrive: Event,
@@ -75,46 +75,46 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Lets the data come.
+    /// Makes the data arrive.
     pub fn arrive(&mut self) {
-        happens(&mut self.arrive);
+        trigger(&mut self.arrive);
     }
 
-    /// Lets the end of the data come.
+    /// Makes the end of the data arrive.
     pub fn end(&mut self) {
-        happens(&mut self.end);
+        trigger(&mut self.end);
     }
 
-    /// Cuts the stream on the host's side, if its layer can.
+    /// Cuts the stream on the host side, if its layer can.
     pub fn cut(&mut self) {
-        happens(&mut self.cut);
+        trigger(&mut self.cut);
     }
 }
 
 pub struct AnySource {
     pub name: &'static str,
-    pub tells: Tells,
-    /// It waits for its data and its end, instead of blocking the thread.
+    pub readiness: Readiness,
+    /// Whether it waits for its data and its end. Otherwise it blocks the thread.
     pub waits: bool,
     make: fn(&[u8], Layer) -> Made,
 }
 
 impl AnySource {
-    /// Gives the guest the source over `data`, which is there.
+    /// Gives the guest the source over `data`, which has already arrived.
     pub async fn open(&self, guest: &Guest<'_, u8>, data: &[u8], layer: Layer) -> Opened {
         let mut opened = self.open_late(guest, data, layer).await;
         opened.arrive();
         opened
     }
 
-    /// Gives the guest the source over `data`, which is still to come.
+    /// Gives the guest the source over `data`, which arrives later.
     pub async fn open_late(&self, guest: &Guest<'_, u8>, data: &[u8], layer: Layer) -> Opened {
         let Made { install, arrive, end, cut, kept } = (self.make)(data, layer);
         let reader = guest.with(install);
         Opened { stream: guest.take(reader).await, arrive, end, cut, _kept: kept }
     }
 
-    /// A watch has one value: of `data` it gives the last.
+    /// What a guest reads of `data`: all of it, or of a watch the last value.
     pub fn gives(&self, data: &[u8]) -> Vec<u8> {
         match self.name {
             "channels::watch_receiver" => data[data.len() - 1..].to_vec(),
@@ -179,7 +179,7 @@ fn items<S: ItemSource<Item = u8> + Unpin>(
     layered!(producer, layer, (arrive, end))
 }
 
-/// The data, each byte a step of its own, and then the end; both are held.
+/// A script with one step a byte, and then the end. The data and the end are held until the test releases them.
 fn held(data: &[u8]) -> (Script, impl FnOnce() + use<>, impl FnOnce() + use<>) {
     let bytes = data.iter().map(|byte| Step::Data(vec![*byte]));
     let script = Script::new([Step::Hold].into_iter().chain(bytes).chain([Step::Hold]));
@@ -187,7 +187,7 @@ fn held(data: &[u8]) -> (Script, impl FnOnce() + use<>, impl FnOnce() + use<>) {
     (script, move || arrive.release(), move || end.release())
 }
 
-/// A blocking reader. A job that would block is held.
+/// A blocking reader. A job that would block is kept until something changes.
 #[derive(Default)]
 struct Blocking {
     left: VecDeque<u8>,
@@ -236,11 +236,11 @@ fn now() -> Context<'static> {
 }
 
 macro_rules! source {
-    ($name:literal, $tells:ident, $waits:literal, $make:expr) => {
-        AnySource { name: $name, tells: Tells::$tells, waits: $waits, make: $make }
+    ($name:literal, $readiness:ident, $waits:literal, $make:expr) => {
+        AnySource { name: $name, readiness: Readiness::$readiness, waits: $waits, make: $make }
     };
-    ($name:literal, $tells:ident, $form:ident, |$script:ident| $producer:expr) => {
-        source!($name, $tells, true, |data, layer| {
+    ($name:literal, $readiness:ident, $form:ident, |$script:ident| $producer:expr) => {
+        source!($name, $readiness, true, |data, layer| {
             let ($script, arrive, end) = held(data);
             $form($producer, layer, arrive, end)
         })
@@ -287,7 +287,7 @@ pub fn every_source() -> Vec<AnySource> {
         }),
         source!("blocking::read_on", Nothing, true, blocking),
         source!("iterators::items", Nothing, false, |data, layer| {
-            // It says nothing of its length.
+            // Without a size hint.
             let mut left = VecDeque::from(data.to_vec());
             items(
                 ws::iterators::items(std::iter::from_fn(move || left.pop_front())),

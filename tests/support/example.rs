@@ -1,11 +1,11 @@
-//! An example as a process of its own.
+//! Runs an example as a process of its own.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds the example as this test was built, with `arguments` that say the features: `cargo test --test NAME` alone would
-/// leave an old one, or none.
+/// Builds the example as this test was built; `arguments` name the features. `cargo test --test NAME` alone would leave
+/// an old build, or none.
 pub fn build(name: &str, arguments: &[&str]) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();

@@ -1,4 +1,4 @@
-//! The scripted guest as these tests use it: in a store with a table, and with resources that stand for connections.
+//! The scripted guest for these tests: its store has a resource table, and its resources stand for connections.
 
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
@@ -7,7 +7,7 @@ use wasmtime_streams_testing::{self as testing, Item, Setup};
 
 pub use wasmtime_streams_testing::{BUFFER, Code};
 
-/// What a test's store holds.
+/// The data of a test's store.
 #[derive(Debug, Default)]
 pub struct World {
     pub table: ResourceTable,
@@ -40,17 +40,17 @@ fn run<T: Item, R>(
     }
 }
 
-/// Runs `script` against a fresh guest; fails if nothing can run, or if the guest traps.
+/// Runs `script` against a fresh guest. Fails if it stalls or if the guest traps.
 pub fn with_guest<T: Item, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> R {
     run(setup(), script).unwrap()
 }
 
-/// Like [`with_guest`], with a buffer in which `items` items fit.
+/// Like [`with_guest`], with a buffer for `items` items.
 pub fn with_large_guest<T: Item, R>(items: u32, script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> R {
     run(setup().buffer(items * T::SIZE), script).unwrap()
 }
 
-/// Like [`with_guest`], for a guest that traps: returns why.
+/// Like [`with_guest`], for a guest that traps: returns the trap.
 pub fn with_trapping_guest<T: Item, R>(
     script: impl AsyncFnOnce(&Guest<'_, T>) -> R,
 ) -> wasmtime::Error {

@@ -1,4 +1,4 @@
-//! The adapters in tables, the scripted guest, and inner objects that misbehave on purpose.
+//! Tables of the adapters, the scripted guest, and host objects that misbehave on purpose.
 
 pub mod adapters;
 pub mod codec;

@@ -1,5 +1,4 @@
-//! Items in batches, for one kind of stream and one of sink: without cancellation, readiness, limits on what the guest
-//! asks for, or an end that the host learns of.
+//! Items in batches, for one kind of stream and one kind of consumer: without cancellation, readiness or a completion.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -11,10 +10,10 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
-/// No more than this at a time, whatever the guest asks for.
+/// Items in a batch at most, whatever the guest asks for.
 const MOST: usize = 16 * 1024;
 
-/// From a stream to the guest, as many as it asks for.
+/// From a stream to the guest, as many items as it asks for.
 pub(crate) struct BatchRead<S>(pub(crate) S);
 
 impl<D, S> StreamProducer<D> for BatchRead<S>
@@ -51,7 +50,7 @@ where
     }
 }
 
-/// From the guest to a closure, as many as it writes.
+/// From the guest to a closure, as many items as it writes.
 pub(crate) struct BatchWrite<F, T> {
     call: F,
     items: PhantomData<fn(T)>,

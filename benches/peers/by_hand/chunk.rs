@@ -1,4 +1,4 @@
-//! Chunks of bytes, one an operation; and everything in one.
+//! Chunks of bytes, one an operation, and a consumer that collects everything.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,7 +11,7 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Result, StoreContextMut};
 
-/// Hands each chunk over in the producer's buffer.
+/// Passes each chunk to Wasmtime in the producer's buffer.
 pub(crate) struct HandOver<S>(pub(crate) S);
 
 impl<D: 'static, S> StreamProducer<D> for HandOver<S>
@@ -38,7 +38,7 @@ where
     }
 }
 
-/// Copies one chunk into the guest's memory, and keeps the rest of it.
+/// Copies one chunk into the guest's memory, and keeps its rest.
 pub(crate) struct ChunkRead<S> {
     stream: S,
     rest: Bytes,
@@ -79,8 +79,8 @@ where
     }
 }
 
-/// Collects all that the guest writes, and writes it out at the end of the stream: as it is dropped, so the writer may
-/// not wait.
+/// Collects all that the guest writes, and writes it out when it is dropped at the end of the stream. So the writer
+/// must not wait.
 pub(crate) struct Collect<W: AsyncWrite + Unpin> {
     bytes: Vec<u8>,
     writer: W,

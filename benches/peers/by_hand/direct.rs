@@ -1,4 +1,4 @@
-//! Bytes, straight to and from the guest's memory.
+//! Bytes directly to and from the guest's memory.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Result, StoreContextMut};
 
-/// Bytes to the guest as well as it can be done: the reader reads straight into the guest's memory.
+/// The fastest way to the guest: the reader reads directly into the guest's memory.
 pub(crate) struct DirectRead<R>(pub(crate) R);
 
 impl<D: 'static, R: AsyncRead + Unpin + Send + 'static> StreamProducer<D> for DirectRead<R> {
@@ -42,8 +42,7 @@ impl<D: 'static, R: AsyncRead + Unpin + Send + 'static> StreamProducer<D> for Di
     }
 }
 
-/// Bytes from the guest as well as it can be done: the writer reads straight from the guest's memory, and each operation
-/// is flushed.
+/// The fastest way from the guest: the writer copies directly from the guest's memory. Each operation is flushed.
 pub(crate) struct DirectWrite<W> {
     writer: W,
     flushing: bool,

@@ -1,4 +1,4 @@
-//! The other side of the rows: what is written by hand without this crate, each at its best.
+//! The other side of the rows: code by hand without this crate, each as fast as possible.
 
 mod batch;
 mod chunk;

@@ -1,4 +1,4 @@
-//! Items as nearly everybody moves them: one an operation.
+//! Items one an operation, as most code by hand moves them.
 
 use std::marker::PhantomData;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The least that stands between two stores: a queue of blocks under a lock, and nothing else that a hand-over is for.
+//! The smallest possible hand-over between two stores: a queue of blocks under a lock, and nothing else.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use wasmtime::{Result, StoreContextMut};
 
 use crate::host::Block;
 
-/// A block, and how much of it was written.
+/// A block, and how many of its bytes were written.
 type Chunk = (Block, usize);
 
 struct State {
@@ -23,16 +23,16 @@ struct State {
     reader: Option<Waker>,
 }
 
-/// The guest's writes, a block each.
+/// Queues each guest write as a block.
 pub(crate) struct QueueWrite(Arc<Mutex<State>>);
 
-/// The guest's reads, a block each, of which none may be shorter than what was written.
+/// Answers each guest read with a block. No read may be shorter than the block's write.
 pub(crate) struct QueueRead {
     state: Arc<Mutex<State>>,
     read: Option<Block>,
 }
 
-/// A queue of as many blocks as there may be, each as long as an operation.
+/// A queue of `blocks` blocks of `len` bytes, the length of an operation.
 pub(crate) fn queue(blocks: usize, len: usize) -> (QueueWrite, QueueRead) {
     let state = Arc::new(Mutex::new(State {
         chunks: VecDeque::with_capacity(blocks),

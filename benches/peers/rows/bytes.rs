@@ -1,4 +1,4 @@
-//! Bytes, against code that is as direct as it can be, against chunks, and against a plain copy.
+//! Bytes, against the most direct code by hand, against chunks, and against a plain copy.
 
 use std::convert::Infallible;
 use std::time::Instant;
@@ -54,7 +54,7 @@ fn from_guest(bench: &mut Bench, guest: &Guest<u8>, per_op: u32, size: &str) -> 
     )
 }
 
-/// Against what cannot be beaten, and against what collects everything first.
+/// Against lower bounds, and against code that collects everything first.
 fn limits(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     let per_op = 64 << 10;
     let mut read =
@@ -74,7 +74,7 @@ fn limits(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     bench.compare(Subject::new("bytes-in-64k-limit", "memcpy", 0.75), &mut read, &mut memcpy)?;
     bench.compare(Subject::new("bytes-out-64k-limit", "memcpy", 0.75), &mut write, &mut memcpy)?;
 
-    // Between host objects without a guest, where the bytes are copied twice as well.
+    // Between host objects without a guest, which also copies the bytes twice.
     let mut tokio = |ops| {
         let load = Load::ops(ops, per_op);
         let (writer, _count) = Writer::new(per_op);
@@ -99,7 +99,7 @@ fn limits(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     )
 }
 
-/// Chunks from a stream. The unit is a chunk: one by hand makes an operation of each.
+/// Chunks from a stream. The unit is a chunk, which is one operation by hand.
 fn chunked(bench: &mut Bench, guest: &Guest<u8>) -> Result<()> {
     let load = |n, chunk: usize| Load { per_op: 64 << 10, total: n * chunk as u64 };
     let floors = [(1 << 10, "1k", 12.0), (64 << 10, "64k", 1.0)];

@@ -1,4 +1,4 @@
-//! Items to and from tokio's channels, whose other end is another task of the same thread.
+//! Items to and from tokio channels, with a task of the same thread at the other end.
 
 use tokio_util::sync::PollSender;
 use wasmtime::Result;

@@ -1,4 +1,4 @@
-//! Cost as work grows: with the number of open streams, and with the number of bytes.
+//! How the cost grows with the number of open streams, and with the number of bytes.
 
 use std::time::Instant;
 
@@ -52,8 +52,8 @@ pub(crate) fn growth(bench: &mut Bench) -> Result<()> {
     )
 }
 
-/// Opens so many streams, reads a few times from each, and closes them: nanoseconds a stream. In all it is always the same
-/// number of streams.
+/// Opens `open` streams at a time, reads a few times from each, and closes them: nanoseconds a stream. The total number
+/// of streams is always the same.
 fn streams<P>(guest: &Guest<u8>, open: u64, producer: impl Fn() -> P) -> Result<f64>
 where
     P: StreamProducer<(), Item = u8>,

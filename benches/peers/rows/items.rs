@@ -1,4 +1,4 @@
-//! Items, against one at a time, and against batches written by hand.
+//! Items, against one at a time and against batches by hand.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn subject(name: &str, per_op: u32, peer: &'static str, floor: f64) -> Subject {
     Subject::new(format!("{name}-{per_op}"), peer, floor).unit("item")
 }
 
-/// So many items to the guest.
+/// Moves items to the guest.
 fn read<T: Item, P>(
     guest: &Guest<T>,
     per_op: u32,
@@ -44,7 +44,7 @@ where
     guest.read(Load { per_op, total: items }, producer)
 }
 
-/// So many items from the guest.
+/// Moves items from the guest.
 fn write<T: Item, C>(
     guest: &Guest<T>,
     per_op: u32,

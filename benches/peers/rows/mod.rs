@@ -16,5 +16,5 @@ pub(crate) use self::items::items;
 pub(crate) use self::tasks::tasks;
 pub(crate) use self::tcp::tcp;
 
-/// What the best code by hand is as fast as, but for noise.
+/// As fast as the best code by hand, except for noise.
 const AS_FAST: f64 = 0.9;

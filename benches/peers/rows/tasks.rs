@@ -1,4 +1,4 @@
-//! What leaves the store, against the same through tokio's duplex pipe, and against a guest's operations alone.
+//! Hand-overs out of the store, against tokio's duplex, and against the guest's operations alone.
 
 use wasmtime::Result;
 
@@ -15,45 +15,45 @@ pub(crate) fn tasks(bench: &mut Bench) -> Result<()> {
 
     bench.compare(
         subject("reader-same-thread", "duplex", 1.0),
-        &mut |ops| side.read_here(ops, lifted),
-        &mut |ops| side.read_here(ops, through_duplex),
+        &mut |ops| side.read_same_thread(ops, lifted),
+        &mut |ops| side.read_same_thread(ops, through_duplex),
     )?;
     bench.compare(
         subject("reader-same-thread", "two-direct-hops", 0.3),
-        &mut |ops| side.read_here(ops, lifted),
+        &mut |ops| side.read_same_thread(ops, lifted),
         &mut hops,
     )?;
     bench.compare(
         subject("buf-reader-same-thread", "duplex", 1.0),
-        &mut |ops| side.look_here(ops, lifted),
-        &mut |ops| side.read_here(ops, through_duplex),
+        &mut |ops| side.fill_buf_same_thread(ops, lifted),
+        &mut |ops| side.read_same_thread(ops, through_duplex),
     )?;
     bench.compare(
         subject("relay-same-thread", "duplex", 1.0),
-        &mut |ops| side.relay_here(ops, relayed),
-        &mut |ops| side.relay_here(ops, relayed_through_duplex),
+        &mut |ops| side.relay_same_thread(ops, relayed),
+        &mut |ops| side.relay_same_thread(ops, relayed_through_duplex),
     )?;
     bench.compare(
         subject("relay-same-thread", "two-direct-hops", 0.3),
-        &mut |ops| side.relay_here(ops, relayed),
+        &mut |ops| side.relay_same_thread(ops, relayed),
         &mut hops,
     )?;
     bench.compare(
         subject("relay-limit-same-thread", "queue", 0.0),
-        &mut |ops| side.relay_here(ops, relayed),
-        &mut |ops| side.relay_here(ops, relayed_through_queue),
+        &mut |ops| side.relay_same_thread(ops, relayed),
+        &mut |ops| side.relay_same_thread(ops, relayed_through_queue),
     )?;
     let effort = bench.effort;
     bench.effort = effort.long();
     bench.compare(
         subject("reader-other-thread", "duplex", 1.4),
-        &mut |ops| side.read_there(ops, lifted),
-        &mut |ops| side.read_there(ops, through_duplex),
+        &mut |ops| side.read_other_thread(ops, lifted),
+        &mut |ops| side.read_other_thread(ops, through_duplex),
     )?;
     bench.compare(
         subject("relay-other-thread", "duplex", 1.4),
-        &mut |ops| side.relay_there(ops, relayed),
-        &mut |ops| side.relay_there(ops, relayed_through_duplex),
+        &mut |ops| side.relay_other_thread(ops, relayed),
+        &mut |ops| side.relay_other_thread(ops, relayed_through_duplex),
     )?;
     bench.effort = effort;
     Ok(())

@@ -1,4 +1,4 @@
-//! Sockets, with a guest in between that passes the bytes on.
+//! Sockets, with a guest in between.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -96,7 +96,7 @@ fn sockets() -> Result<(TcpStream, TcpStream)> {
     Ok((one, other))
 }
 
-/// A guest that passes on what it gets.
+/// A guest that writes what it reads.
 struct Passing {
     instance: Instance<u8>,
     pass: TypedFunc<(StreamReader<u8>, u32), (StreamReader<u8>,)>,
@@ -109,7 +109,7 @@ impl Passing {
         Ok(Self { instance, pass })
     }
 
-    /// As `copy_bidirectional` does it.
+    /// Like `copy_bidirectional`, through the guest.
     async fn both_ways(&mut self, from: TcpStream, to: TcpStream) -> Result<()> {
         let (from_read, from_write) = tokio_socket(from)?.into_split();
         let (to_read, to_write) = tokio_socket(to)?.into_split();
@@ -134,7 +134,7 @@ impl Passing {
             .await?
     }
 
-    /// Gives back what comes, until the other end of the pair is dropped.
+    /// Echoes bytes through the guest, until the other end of the pair is dropped.
     async fn echo(&mut self, pair: tokio::io::DuplexStream) -> Result<()> {
         let (read, write) = split(pair);
         let pass = self.pass;
@@ -153,7 +153,7 @@ impl Passing {
     }
 }
 
-/// Sends a byte and waits for it, many times: the median, in nanoseconds.
+/// Sends a byte and waits for its echo, many times: the median, in nanoseconds.
 async fn trips(mut pair: tokio::io::DuplexStream) -> Result<f64> {
     let mut times = Vec::new();
     for _ in 0..1000 {

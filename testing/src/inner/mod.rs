@@ -1,10 +1,9 @@
-//! Inner objects for adapters, that misbehave on purpose: they do what a script says, step by step, and fail when they are
-//! used wrongly.
+//! Scripted host objects for adapters. They stall, split and fail as a script says, and panic if they are used wrongly.
 //!
 //! ```
 //! use wasmtime_streams_testing::inner::{Reader, Script, Step};
 //!
-//! // Spurious `Pending`, a part, a wait until the test lets it go on, another part, and an error.
+//! // A spurious `Pending`, five bytes, a wait until the test releases it, five more bytes, and an error.
 //! let script = Script::new([
 //!     Step::Pending,
 //!     Step::Data(b"hello".to_vec()),
@@ -14,7 +13,7 @@
 //! ]);
 //! let control = script.control();
 //! let reader = Reader::new(script); // an `AsyncRead`, for the adapter under test
-//! // … and once that is parked:
+//! // … and once the adapter's operation is parked:
 //! control.release();
 //! # let _ = reader;
 //! ```

@@ -10,7 +10,7 @@ use futures::Stream;
 use super::script::failure;
 use super::{Script, Step};
 
-/// A reader, buffered or not, that gives a part of each [`Step::Data`] as it is asked for.
+/// A reader, buffered and unbuffered, of the bytes of each [`Step::Data`]. One read returns bytes of one step only.
 #[derive(Debug)]
 pub struct Reader {
     script: Script,
@@ -26,7 +26,7 @@ impl Reader {
 
 impl Reader {
     fn poll_buffer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        while self.buffer.is_empty() && !self.script.is_over() {
+        while self.buffer.is_empty() && !self.script.is_ended() {
             match ready!(self.script.poll_step(cx)) {
                 Some(Step::Data(bytes)) => self.buffer = bytes.into(),
                 Some(Step::Fail) => return Poll::Ready(Err(failure())),
@@ -36,7 +36,7 @@ impl Reader {
         Poll::Ready(Ok(&self.buffer))
     }
 
-    /// At most `max` bytes, which are taken out of the buffer.
+    /// Takes at most `max` bytes out of the buffer.
     fn poll_part(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<io::Result<Bytes>> {
         assert!(max > 0, "read into an empty buffer");
         let n = ready!(self.poll_buffer(cx))?.len().min(max);
@@ -87,7 +87,7 @@ impl futures::io::AsyncRead for Reader {
     }
 }
 
-/// A stream of chunks, one for each [`Step::Data`] and [`Step::Empty`].
+/// A stream of chunks: one for each [`Step::Data`], and an empty one for each [`Step::Empty`].
 #[derive(Debug)]
 pub struct ChunkStream(pub Script);
 
@@ -112,7 +112,7 @@ pub struct ItemStream<T> {
 }
 
 impl<T> ItemStream<T> {
-    /// A stream of what `make` makes of the bytes in `script`.
+    /// A stream of the items that `make` makes of the bytes in `script`.
     pub fn new(script: Script, make: fn(u8) -> T) -> Self {
         Self { script, ready: VecDeque::new(), make }
     }

@@ -3,25 +3,25 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// One step of an inner object.
+/// One step of a host object.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// These bytes: for a reader in as many parts as it is asked for, for a stream one chunk, or that many items.
+    /// These bytes: a reader returns them in one or more reads, a stream as one chunk, or as one item per byte.
     Data(Vec<u8>),
-    /// Room for so many bytes, or for one item or chunk.
+    /// Accepts this many bytes, or one item or chunk.
     Accept(usize),
-    /// An empty chunk, where there are chunks.
+    /// An empty chunk, in a stream of chunks.
     Empty,
-    /// Not ready; wakes at once.
+    /// Pending; wakes at once.
     Pending,
-    /// Not ready until the test releases it.
+    /// Pending until the test releases it.
     Hold,
     /// Fails.
     Fail,
 }
 
-/// What [`Step::Fail`] fails with.
+/// The message of the error of [`Step::Fail`].
 pub const FAILURE: &str = "scripted failure";
 
 pub(super) fn failure() -> io::Error {
@@ -35,7 +35,7 @@ struct Held {
     steps: usize,
 }
 
-/// Releases what is held.
+/// Releases a script at its [`Step::Hold`]s.
 #[derive(Clone, Debug, Default)]
 pub struct Control(Arc<Mutex<Held>>);
 
@@ -44,7 +44,7 @@ impl Control {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets one [`Step::Hold`] pass, this one or the next, and wakes who waits at it.
+    /// Releases one [`Step::Hold`], the current or the next one, and wakes the task that waits at it.
     pub fn release(&self) {
         let mut held = self.held();
         held.released += 1;
@@ -60,38 +60,38 @@ impl Control {
     }
 }
 
-/// A list of steps. It keeps only the newest waker, as every I/O object does, and it panics if it is polled after its end.
+/// A list of steps. Keeps only the latest waker, as I/O objects do, and panics if it is polled after its end.
 #[derive(Debug)]
 pub struct Script {
     steps: VecDeque<Step>,
     control: Control,
-    over: bool,
+    ended: bool,
 }
 
 impl Script {
-    /// These steps, and then the end.
+    /// A script of these steps, followed by the end.
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { steps: steps.into_iter().collect(), control: Control::default(), over: false }
+        Self { steps: steps.into_iter().collect(), control: Control::default(), ended: false }
     }
 
-    /// What releases its [`Step::Hold`]s.
+    /// A handle that releases its [`Step::Hold`]s.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// The end, or a failure, was reached.
-    pub(super) fn is_over(&self) -> bool {
-        self.over
+    /// Whether the end, or a failure, was reached.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
     }
 
-    /// Nothing is left of it, not even its end.
+    /// Whether no steps are left, and the end was not reached yet.
     pub(super) fn is_empty(&self) -> bool {
-        self.steps.is_empty() && !self.over
+        self.steps.is_empty() && !self.ended
     }
 
-    /// Goes on after its end.
+    /// Makes the script pollable after its end.
     pub(super) fn reopen(&mut self) {
-        self.over = false;
+        self.ended = false;
     }
 
     /// The next step that is neither `Pending` nor `Hold`; `None` at the end.
@@ -100,7 +100,7 @@ impl Script {
     ///
     /// If it is polled after its end.
     pub fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
-        assert!(!self.over, "polled after its end");
+        assert!(!self.ended, "polled after its end");
         let mut held = self.control.held();
         match self.steps.front() {
             Some(Step::Pending) => {
@@ -122,7 +122,7 @@ impl Script {
         }
         held.steps += 1;
         let step = self.steps.pop_front();
-        self.over = matches!(step, None | Some(Step::Fail));
+        self.ended = matches!(step, None | Some(Step::Fail));
         Poll::Ready(step)
     }
 }

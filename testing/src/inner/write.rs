@@ -10,22 +10,22 @@ use futures::Sink;
 use super::script::failure;
 use super::{Script, Step};
 
-/// What a writer or sink was given.
+/// What a writer or sink has received.
 #[derive(Debug)]
 pub struct Written<T> {
-    /// Accepted, in its own buffer.
+    /// All that it accepted, in its buffer.
     pub accepted: Vec<T>,
-    /// How many of them were brought to their destination.
+    /// How many of them were flushed.
     pub flushed: usize,
-    /// It was shut down.
+    /// Whether it was shut down.
     pub closed: bool,
-    /// The writer itself is gone.
+    /// Whether the writer was dropped.
     pub dropped: bool,
     /// How many write operations it took.
     pub writes: usize,
 }
 
-/// Where a test looks at what was written.
+/// A handle to inspect what was written.
 #[derive(Debug)]
 pub struct Log<T>(Arc<Mutex<Written<T>>>);
 
@@ -36,14 +36,14 @@ impl<T> Clone for Log<T> {
 }
 
 impl<T> Log<T> {
-    /// Looks at it.
+    /// Calls `f` with what was written.
     pub fn look<R>(&self, f: impl FnOnce(&mut Written<T>) -> R) -> R {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<T: Clone> Log<T> {
-    /// All that was accepted so far.
+    /// All that it accepted so far.
     pub fn accepted(&self) -> Vec<T> {
         self.look(|written| written.accepted.clone())
     }
@@ -51,38 +51,37 @@ impl<T: Clone> Log<T> {
 
 /// A buffered writer or sink. After its scripts it accepts and flushes everything.
 ///
-/// It panics if it is written from an empty buffer, if something is sent without room, and if it is written after it was
-/// closed.
+/// Panics on a write from an empty buffer, a `start_send` without a `poll_ready`, and a write after it was closed.
 #[derive(Debug)]
 pub struct Writer<T> {
     writes: Script,
     flushes: Script,
     log: Log<T>,
-    /// Room that was given out by `poll_ready` and not used yet.
+    /// `poll_ready` has reported room that is not used yet.
     slot: bool,
 }
 
 impl<T> Unpin for Writer<T> {}
 
 impl<T> Writer<T> {
-    /// `writes` is where it has room: [`Step::Accept`].
+    /// A writer that accepts by the [`Step::Accept`]s of `writes`.
     pub fn new(writes: Script) -> Self {
         Self::with_flush(writes, Script::new([]))
     }
 
-    /// `flushes` is what flushing and closing do.
+    /// Like [`new`](Self::new); flushing and closing follow `flushes`.
     pub fn with_flush(writes: Script, flushes: Script) -> Self {
         let written =
             Written { accepted: Vec::new(), flushed: 0, closed: false, dropped: false, writes: 0 };
         Self { writes, flushes, log: Log(Arc::new(Mutex::new(written))), slot: false }
     }
 
-    /// What it was given, to look at while it is elsewhere.
+    /// A handle to inspect it after it has been moved.
     pub fn log(&self) -> Log<T> {
         self.log.clone()
     }
 
-    /// Room for how many? 0 only where the script says so.
+    /// How many it accepts; 0 only if the script says so.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         assert!(!self.log.look(|written| written.closed), "written after it was closed");
         if self.writes.is_empty() {
@@ -91,7 +90,7 @@ impl<T> Writer<T> {
         match ready!(self.writes.poll_step(cx)) {
             Some(Step::Accept(n)) => Poll::Ready(Ok(n)),
             Some(Step::Fail) => Poll::Ready(Err(failure())),
-            // The script ended with a `Hold`: from here on there is room for everything.
+            // The script ended with a `Hold`: from here on everything is accepted.
             None => {
                 self.writes.reopen();
                 Poll::Ready(Ok(usize::MAX))
@@ -201,7 +200,7 @@ impl<T> Sink<T> for Writer<T> {
     }
 }
 
-/// A [`Writer`] as a sink of chunks. It panics if it is sent an empty one.
+/// A [`Writer`] as a sink of chunks. Panics on an empty chunk.
 #[derive(Debug)]
 pub struct ChunkWriter(pub Writer<u8>);
 

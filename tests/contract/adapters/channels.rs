@@ -1,4 +1,4 @@
-//! The rows of tokio's channels.
+//! Rows: the channels of tokio.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -16,7 +16,7 @@ use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Repor
 
 use super::{ITEMS, add, completed, completed_as, names};
 
-/// Sends two items a step, and goes away in a step of its own. The guest may be gone by then.
+/// Sends two items a step, and drops the sender in a step of its own. The guest may be gone by then.
 pub(super) fn sending<T, S>(
     sender: S,
     items: Vec<T>,
@@ -25,7 +25,7 @@ pub(super) fn sending<T, S>(
     sending_then(sender, items, send, drop)
 }
 
-/// The same, with an end that says that it is one.
+/// The same; `end` runs in place of the drop.
 pub(super) fn sending_then<T, S>(
     sender: S,
     items: Vec<T>,
@@ -47,7 +47,7 @@ pub(super) fn sending_then<T, S>(
     }
 }
 
-/// Checks a receiver: with all items in the channel and the sender gone, and with a part at a time.
+/// Checks a receiver: with all items in the channel and no sender, and with a part at a time.
 macro_rules! receiver {
     ($items:expr, $channel:expr, $send:expr, $make:expr) => {{
         let ready = testing::producer($items, || {
@@ -65,10 +65,10 @@ macro_rules! receiver {
     }};
 }
 
-/// The host's receiver behind a sink: gives an item, or says what it can tell of the end.
+/// The receiver behind a sink, on the host: gives an item, or what it can tell of the end.
 pub(super) type Receive<T> = Box<dyn FnMut() -> Result<T, ReceiverEnd>>;
 
-/// A channel's receiver, which cannot tell a cut.
+/// The end of a channel, whose receiver cannot tell a cut.
 fn of_channel(closed: bool) -> ReceiverEnd {
     if closed { ReceiverEnd::Complete } else { ReceiverEnd::Open }
 }
@@ -91,15 +91,15 @@ fn broadcasting() -> (broadcast::Sender<u8>, Receive<u8>) {
 /// How a receiver behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// It receives when all is over.
+    /// It receives once everything is over.
     Last,
-    /// It receives an item a step.
+    /// It receives one item a step.
     Steps,
-    /// The same, and after so many it takes what is left and goes away.
+    /// The same; after this many items it takes what is left and goes away.
     Leaves(usize),
 }
 
-/// Looks at the receiver behind a sink, and lets it go on.
+/// Observes the receiver behind a sink, and drives it in steps.
 fn received<X, S, T>(
     (consumer, completion): (X, Completion<S, impl Display + 'static>),
     receive: Receive<T>,
@@ -109,7 +109,7 @@ where
     S: Unpin + 'static,
     T: Clone + 'static,
 {
-    // A receiver that leaves is an error to the host, as a failure of the sink's own would be.
+    // To the host, a receiver that leaves is an error like a failure of the sink.
     let made = completed_as(Made::new(consumer), completion, |end| match end {
         End::Failed(_) | End::ReceiverDropped => Reported::Failed,
         _ => Reported::Ended,
@@ -117,12 +117,13 @@ where
     observed(made, receive, peer, false)
 }
 
-/// The same, with what is already said of the consumer. `tells`: the receiver can tell a cut from the end of the data.
+/// The same for a consumer that is already set up. With `tells_cut` the receiver can tell a cut from the end of the
+/// data.
 pub(super) fn observed<X, T>(
     made: Made<X, T>,
     receive: Receive<T>,
     peer: Peer,
-    tells: bool,
+    tells_cut: bool,
 ) -> Made<X, T>
 where
     T: Clone + 'static,
@@ -165,7 +166,7 @@ where
             state.got.clone()
         })
         .closed(move || closed.borrow_mut().drain() != ReceiverEnd::Open);
-    let made = if tells { made.receiver_end(move || end.borrow_mut().drain()) } else { made };
+    let made = if tells_cut { made.receiver_end(move || end.borrow_mut().drain()) } else { made };
     if peer == Peer::Last {
         return made;
     }
@@ -213,8 +214,8 @@ fn broadcast_sender(peer: Peer) -> Report {
     check.assert()
 }
 
-/// Nobody receives, and that is no error.
-fn broadcast_sender_unheard() -> Report {
+/// Without a receiver, which is no error.
+fn broadcast_sender_without_receivers() -> Report {
     let check = testing::consumer(ITEMS.to_vec(), || {
         let sender = ws::channels::broadcast_sender(broadcast::Sender::<u8>::new(1));
         let (consumer, completion) = sender.with_completion();
@@ -223,7 +224,7 @@ fn broadcast_sender_unheard() -> Report {
     check.assert()
 }
 
-/// The guest is too late for the first three items, and gets another one in their place.
+/// The guest misses the first three items, and gets another one in their place.
 fn broadcast_receiver_lagging() -> Report {
     let check = testing::producer(vec![103, 4, 5, 6, 7], || {
         let (tx, rx) = broadcast::channel(4);
@@ -245,7 +246,7 @@ fn watch_receiver_closed() -> Report {
     check.assert()
 }
 
-/// Each value is sent once the guest has read the one before it, so that none is skipped.
+/// Each value is sent after the guest has read the one before, so that none is skipped.
 fn watch_receiver(changes_only: bool) -> Report {
     let check = testing::producer(ITEMS.to_vec(), move || {
         let (tx, rx) = watch::channel(u8::from(!changes_only));
@@ -273,7 +274,7 @@ fn watch_receiver(changes_only: bool) -> Report {
     check.assert()
 }
 
-/// The items are numbers: the latest one tells how many were accepted.
+/// The items are numbers: the latest one is the number of accepted items.
 fn watch_sender() -> Report {
     let check = testing::consumer(ITEMS.to_vec(), || {
         let (tx, rx) = watch::channel(0_u8);
@@ -316,6 +317,6 @@ rows! {
     channels_mpsc_unbounded_sender: add(unbounded_sender(Peer::Last), unbounded_sender(Peer::Steps));
     channels_mpsc_unbounded_sender_closed: unbounded_sender(Peer::Leaves(1));
     channels_broadcast_sender: add(broadcast_sender(Peer::Last), broadcast_sender(Peer::Steps));
-    channels_broadcast_sender_unheard: broadcast_sender_unheard();
+    channels_broadcast_sender_unheard: broadcast_sender_without_receivers();
     channels_watch_sender: watch_sender();
 }

@@ -1,4 +1,4 @@
-//! The rows of the feature `codec`.
+//! Rows: the feature `codec`.
 
 use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
 use wasmtime_streams as ws;
@@ -15,7 +15,7 @@ fn text() -> String {
     names().iter().map(|name| format!("{name}\n")).collect()
 }
 
-/// Lines, of which each is split over reads.
+/// Lines that are split over reads.
 fn lines_in(kind: Kind) -> Report {
     let check = testing::producer(names(), move || {
         let mut steps = Vec::new();
@@ -38,7 +38,7 @@ fn lines_in(kind: Kind) -> Report {
     if kind == Kind::Fails { check.fails().short().assert() } else { check.short().assert() }
 }
 
-/// Lines, of which the writer accepts parts.
+/// Lines that the writer accepts in parts.
 fn lines_out(kind: Kind) -> Report {
     let check = testing::consumer(names(), move || {
         let (script, holds) = kind.sink();

@@ -1,4 +1,4 @@
-//! The rows of the combinators: what is kept without them is kept under them, with a completion and without.
+//! Rows: adapters under layers, with a completion and without. The layers break no rule.
 
 use std::future::pending;
 
@@ -11,7 +11,7 @@ use wasmtime_streams_testing::{self as testing, Made, Report};
 use super::{ITEMS, Kind, add, completed};
 use crate::script::{ItemStream, Reader, Writer};
 
-/// Checks a source under combinators, with a completion outside of them and without one.
+/// Checks a source under layers, with a completion and without one.
 macro_rules! source_under {
     ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {{
         let mut report = source!($items, short: $short, $($kind)*, $make);
@@ -29,7 +29,7 @@ macro_rules! source_under {
     }};
 }
 
-/// The same for a sink, which nobody closes without a completion.
+/// The same for a sink. Without a completion nobody closes it.
 macro_rules! sink_under {
     ($items:expr, $($kind:ident)*, $make:expr) => {{
         let mut report = sink!($items, $($kind)*, $make);
@@ -49,7 +49,7 @@ macro_rules! sink_under {
     }};
 }
 
-/// A sink with a limit below what is written.
+/// A sink whose limit is below what is written.
 macro_rules! limited {
     ($limit:literal, $make:expr) => {
         testing::consumer(ITEMS.to_vec(), || {
@@ -65,7 +65,7 @@ macro_rules! limited {
     };
 }
 
-/// Items up to the limit.
+/// The items up to the limit.
 fn first(limit: usize) -> Vec<u8> {
     ITEMS[..limit].to_vec()
 }
@@ -78,7 +78,7 @@ fn items(script: crate::script::Script) -> ws::ItemProducer<ws::streams::TryItem
     ws::streams::try_items(ItemStream::new(script, |byte| byte))
 }
 
-/// Without a completion nobody sends what is held when the guest is gone: so nothing is.
+/// Holds no items. Without a completion nobody would send them after the guest is gone.
 fn strict(writer: Writer<u8>) -> ws::ItemConsumer<ws::sinks::Items<Writer<u8>, u8>> {
     ws::sinks::items(writer).batch(1)
 }

@@ -1,4 +1,4 @@
-//! The rows of real files.
+//! Rows: real files.
 
 use std::cell::Cell;
 use std::fs;
@@ -17,16 +17,16 @@ use wasmtime_streams_testing::{self as testing, Made, Report};
 
 use super::{ITEMS, completed};
 
-/// So many times a script may wait for the thread that reads and writes; more would be a wait without an end.
+/// How often a script may wait for the thread that reads and writes. More would be an endless wait.
 const STEPS: usize = 200;
 
-/// A runtime with one thread for files, which does one thing after the other.
+/// A runtime with one thread for files, so that jobs run one after the other.
 fn pool() -> Rc<Runtime> {
     Rc::new(Builder::new_current_thread().max_blocking_threads(1).build().unwrap())
 }
 
-/// Waits until that thread has done all that it was told, wakers included.
-fn done(pool: &Runtime, left: &Cell<usize>) -> bool {
+/// Waits until the thread has finished all its jobs, wake-ups included.
+fn settle(pool: &Runtime, left: &Cell<usize>) -> bool {
     let more = left.get() > 0;
     if more {
         left.set(left.get() - 1);
@@ -35,7 +35,7 @@ fn done(pool: &Runtime, left: &Cell<usize>) -> bool {
     more
 }
 
-/// A file without a name.
+/// A file that has no name any more.
 fn file() -> fs::File {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +57,7 @@ macro_rules! reads {
             file.rewind().unwrap();
             let (producer, completion) = $make(File::from_std(file)).with_completion();
             let (pool, left) = (pool.clone(), Cell::new(STEPS));
-            completed(Made::new(producer), completion).step(move || done(&pool, &left))
+            completed(Made::new(producer), completion).step(move || settle(&pool, &left))
         });
         check.short().assert()
     }};
@@ -73,7 +73,7 @@ fn writes(policy: Flush) -> Report {
         let writer = ws::tokio_io::write(File::from_std(file)).flush(policy);
         let (consumer, completion) = writer.with_completion();
         let (pool, left) = (pool.clone(), Cell::new(STEPS));
-        completed(Made::new(consumer), completion).step(move || done(&pool, &left)).received(
+        completed(Made::new(consumer), completion).step(move || settle(&pool, &left)).received(
             move || {
                 let mut bytes = vec![0; same.metadata().unwrap().len() as usize];
                 same.read_exact_at(&mut bytes, 0).unwrap();

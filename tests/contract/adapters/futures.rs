@@ -1,4 +1,4 @@
-//! The rows of the feature `futures`.
+//! Rows: the feature `futures`.
 
 use ::futures::{StreamExt as _, TryStreamExt as _, stream};
 use wasmtime::component::{Resource, ResourceTable, ResourceType};

@@ -1,4 +1,4 @@
-//! The rows of what stands between a stream and another task or another store: `lift`, `lower` and `relay`.
+//! Rows: what stands between a stream and another task or store: `from_guest`, `to_guest` and `relay`.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Repor
 use super::channels::{Peer, Receive, observed, sending_then};
 use super::{ITEMS, add, completed_as, names};
 
-/// What gives its parts to a store at once: there is a row for the parts.
+/// Functions that give their parts to a store at once. The parts have rows.
 pub(super) const IN_A_STORE: &[&str] = &[
     "from_guest_reader",
     "from_guest_items",
@@ -30,7 +30,7 @@ pub(super) const IN_A_STORE: &[&str] = &[
     "relay_splice_items",
 ];
 
-/// The other task, which does what it can do at once.
+/// The other task, which does at once what it can.
 fn now() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
@@ -56,7 +56,7 @@ fn items<T: 'static>(mut items: GuestItems<T>) -> Receive<T> {
     })
 }
 
-/// What the second store of a relay is told.
+/// What the second store of a relay learns of the end.
 fn second_end<E>(answer: &Poll<Result<Then, E>>) -> ReceiverEnd {
     match answer {
         Poll::Ready(Ok(Then::End(EndReason::Finished))) => ReceiverEnd::Complete,
@@ -84,8 +84,8 @@ fn second_items<T: Send + 'static>(mut second: FromHost<T>) -> Receive<T> {
     })
 }
 
-/// A reader that goes away is no end of the data.
-fn left<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
+/// A reader that leaves is reported as a failure.
+fn completed_reader<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
 where
     S: Unpin + 'static,
 {
@@ -95,7 +95,7 @@ where
     })
 }
 
-/// Checks the sink of a pair: with a reader that comes last, that comes step by step, that goes away.
+/// Checks the sink of a pair: with a reader that comes last, one that reads step by step, and one that leaves.
 macro_rules! sink {
     ($items:expr, $pair:expr, $receive:expr) => {{
         let mut report = Report::default();
@@ -109,7 +109,12 @@ macro_rules! sink {
             let check = testing::consumer($items, move || {
                 let (consumer, reader) = $pair(capacity);
                 let (consumer, completion) = consumer.with_completion();
-                observed(left(Made::new(consumer), completion), $receive(reader), peer, true)
+                observed(
+                    completed_reader(Made::new(consumer), completion),
+                    $receive(reader),
+                    peer,
+                    true,
+                )
             });
             let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
             report = add(report, check.bound(capacity).assert());
@@ -118,8 +123,8 @@ macro_rules! sink {
     }};
 }
 
-/// A cut is no end of the data either.
-fn in_order<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
+/// A cut is reported as a failure.
+fn completed_writer<X, V, S>(made: Made<X, V>, completion: Completion<S, Infallible>) -> Made<X, V>
 where
     S: Unpin + 'static,
 {
@@ -129,7 +134,7 @@ where
     })
 }
 
-/// Checks the source of a pair: with all that there is in it and the writer closed, and with a part at a time.
+/// Checks the source of a pair: with everything in it and the writer closed, and with a part at a time.
 macro_rules! source {
     ($items:expr, $pair:expr, $send:expr, $close:expr) => {{
         let close = |writer: RefCell<_>| $close(writer.into_inner());
@@ -138,13 +143,13 @@ macro_rules! source {
             let mut writer = sending_then(RefCell::new(writer), $items, $send, close);
             while writer() {}
             let (producer, completion) = producer.with_completion();
-            in_order(Made::new(producer), completion)
+            completed_writer(Made::new(producer), completion)
         });
         let parts = testing::producer($items, move || {
             let (writer, producer) = $pair(16);
             let (producer, completion) = producer.with_completion();
             let step = sending_then(RefCell::new(writer), $items, $send, close);
-            in_order(Made::new(producer), completion).step(step)
+            completed_writer(Made::new(producer), completion).step(step)
         });
         add(ready.assert(), parts.assert())
     }};
@@ -227,7 +232,7 @@ fn value_consumer() -> Report {
         let (consumer, mut value) = from_guest::value_consumer::<u32>();
         let mut received = Vec::new();
         Made::new(consumer).received(move || {
-            // A value is given once.
+            // The value is given once.
             if let Poll::Ready(Ok(value)) = Pin::new(&mut value).poll(&mut now()) {
                 received.push(value);
             }

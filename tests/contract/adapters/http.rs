@@ -1,4 +1,4 @@
-//! The rows of the feature `http-body`.
+//! Rows: the feature `http-body`.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report};
 use super::{ITEMS, Kind, add, completed};
 use crate::script::ChunkStream;
 
-/// A body, and what was read of it.
+/// A body, and what was read from it.
 struct Read {
     body: GuestBody,
     bytes: Vec<u8>,
@@ -25,7 +25,7 @@ struct Read {
 }
 
 impl Read {
-    /// Reads one frame; `None` at the end, or when the body breaks off.
+    /// Reads one frame; `None` at the end, or when the body fails.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         if self.end != ReceiverEnd::Open {
             return Poll::Ready(None);
@@ -51,12 +51,12 @@ impl Read {
 
 fn hooks<X>(made: Made<X, u8>, read: &Rc<RefCell<Read>>) -> Made<X, u8> {
     let (moved, log, end) = (read.clone(), read.clone(), read.clone());
-    let mut in_vain = 0;
+    let mut idle_steps = 0;
     made.step(move || {
-        // While nothing is buffered there is nothing to move; it may be there later.
+        // Nothing may be buffered yet; there may be later.
         let poll = moved.borrow_mut().poll(&mut Context::from_waker(Waker::noop()));
-        in_vain += usize::from(poll.is_pending());
-        in_vain < 20
+        idle_steps += usize::from(poll.is_pending());
+        idle_steps < 20
     })
     .received(move || log.borrow().bytes.clone())
     .receiver_end(move || {
@@ -66,12 +66,12 @@ fn hooks<X>(made: Made<X, u8>, read: &Rc<RefCell<Read>>) -> Made<X, u8> {
     })
 }
 
-/// Reads what is left.
+/// Reads the rest.
 async fn drain(read: Rc<RefCell<Read>>) {
     while future::poll_fn(|cx| read.borrow_mut().poll(cx)).await.is_some() {}
 }
 
-/// A body with room for `capacity` bytes, which is read when the kit moves it on.
+/// A body with room for `capacity` bytes, which is read in steps.
 fn pair(capacity: usize) -> (ws::ByteConsumer<ws::body::GuestBodySink>, Rc<RefCell<Read>>) {
     let (consumer, body) = ws::body::from_guest(capacity, None);
     (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new(), end: ReceiverEnd::Open })))

@@ -1,4 +1,4 @@
-//! The rows of sockets that are not one connection: listeners and datagrams.
+//! Rows: sockets that are not one connection: listeners and datagrams.
 
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
 use super::{Kind, completed, names};
 
 pin_project! {
-    /// Ends after so many items: the source alone never does.
+    /// Ends after `left` items, as the source alone never ends.
     struct Ends<S> {
         #[pin]
         source: S,
@@ -64,7 +64,7 @@ impl<S: ItemSource> ItemSource for Ends<S> {
     }
 }
 
-/// Counts what is delivered, for what may happen only after the last item.
+/// Counts deliveries, for what may happen only after the last item.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicUsize>);
 
@@ -78,7 +78,7 @@ impl Count {
     }
 }
 
-/// Shuts down a socket of any kind; some then say that they were not connected, and are shut down all the same.
+/// Shuts down a socket of any kind. Some report that they are not connected, and are shut down nevertheless.
 fn shut_down(same: &OwnedFd, how: Shutdown) {
     let _ = net::TcpStream::from(watched(same)).shutdown(how);
 }
@@ -86,10 +86,10 @@ fn shut_down(same: &OwnedFd, how: Shutdown) {
 /// How many connections are made.
 const CONNECTIONS: usize = 5;
 
-/// A listener, the same once more, and what connects to it.
+/// A listener, a duplicate of its descriptor, and a function that connects to it.
 type Listening<L, C> = (L, OwnedFd, Box<dyn FnMut() -> C>);
 
-/// To fail, the listener is shut down once all connections are delivered: with it those that wait would be gone.
+/// To fail, the listener is shut down after all connections are delivered: a shutdown drops those that wait.
 fn accepts<L, C>(kinds: &[Kind], is_tcp: bool, listen: fn(&Reactor) -> Listening<L, C>) -> Report
 where
     L: SocketAccept<Connection: Send + Sync + 'static> + Send + 'static,
@@ -153,7 +153,7 @@ fn tcp(reactor: &Reactor) -> Listening<TcpListener, net::TcpStream> {
     (listener, same, Box::new(move || net::TcpStream::connect(address).unwrap()))
 }
 
-/// The name of a socket, which goes with it.
+/// The path of a socket, removed on drop.
 struct Path(PathBuf);
 
 impl Drop for Path {
@@ -176,7 +176,7 @@ fn unix(reactor: &Reactor) -> Listening<UnixListener, unix_net::UnixStream> {
     (listener, same, Box::new(connect))
 }
 
-/// A socket, the same once more, and its peer, connected to each other.
+/// A socket, a duplicate of its descriptor, and its peer, connected to each other.
 fn udp(reactor: &Reactor) -> (UdpSocket, OwnedFd, net::UdpSocket) {
     let bind = || net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let (socket, peer) = (bind(), bind());
@@ -192,7 +192,7 @@ fn udp(reactor: &Reactor) -> (UdpSocket, OwnedFd, net::UdpSocket) {
 enum Last {
     /// After the last item.
     Item,
-    /// By a shutdown, once all are delivered.
+    /// By a shutdown after all are delivered.
     Shutdown,
 }
 
@@ -237,7 +237,7 @@ fn datagrams(kinds: &[Kind], last: Last) -> Report {
     })
 }
 
-/// To fail, the socket is shut down. It is never full: the loopback device takes everything.
+/// To fail, the socket is shut down. It is never full, as the loopback device takes everything.
 fn send_to(addressed: bool) -> Report {
     each(&[Ready, Fails], |kind| {
         let reactor = Reactor::new();
@@ -276,7 +276,8 @@ fn send_to(addressed: bool) -> Report {
 
 rows! {
     sockets_accept: accepts(&[Ready, Parts, Fails], true, tcp);
-    // A UnixListener that is shut down does not fail: accept(2) says "not yet", poll(2) says "ready", and tokio asks again.
+    // A UnixListener that is shut down does not fail: accept(2) blocks, poll(2) reports it ready, and tokio tries
+    // again.
     sockets_accept_unix: accepts(&[Ready, Parts], false, unix);
     sockets_datagrams: datagrams(&[Ready, Parts], Last::Item);
     sockets_datagrams_shut_down: datagrams(&[Parts], Last::Shutdown);

@@ -1,6 +1,6 @@
-//! Every adapter that the crate has, under the contract kit: one line adds an adapter, and is a test of its own.
+//! Every adapter of the crate under the contract kit. Each row is a test of one adapter.
 //!
-//! A row is named after its constructor; what follows the name tells rows of the same constructor apart.
+//! A row is named after its constructor; a suffix distinguishes rows of the same constructor.
 
 use ::std::collections::BTreeSet;
 use ::std::io::Write as _;
@@ -11,13 +11,13 @@ use wasmtime_streams_testing::{Made, Report, Reported};
 
 use crate::script::{Control, Script, Step};
 
-/// Makes each row a test, and `ROWS` of their names.
+/// Makes each row a test, and `ROWS` their names.
 macro_rules! rows {
     ($($name:ident: $check:expr;)*) => {
         $(
             #[test]
             fn $name() {
-                $crate::adapters::say(stringify!($name), $check);
+                $crate::adapters::print(stringify!($name), $check);
             }
         )*
 
@@ -27,12 +27,12 @@ macro_rules! rows {
 
 const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 
-/// What the host object is like.
+/// How the host object behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Everything is ready at once.
     Ready,
-    /// A part at a time, each once the test moves it on, with empty chunks and spurious `Pending`s in between.
+    /// A part at a time, each released by the test, with empty chunks and spurious `Pending`s in between.
     Parts,
     /// The same, and it fails at the end.
     Fails,
@@ -65,7 +65,7 @@ impl Kind {
         (Script::new(steps), if self == Kind::Fails { 3 } else { 4 })
     }
 
-    /// Moves the host object on, `left` times.
+    /// Releases the host object, `left` times.
     fn step<X, V>(self, made: Made<X, V>, control: Control, mut left: usize) -> Made<X, V> {
         if self == Kind::Ready {
             return made;
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// Keeps what a completion says, lets it be driven, and cuts the stream by its handle.
+/// Reports the result of the completion, lets the kit drive it, and cuts the stream by its handle.
 fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
@@ -93,7 +93,7 @@ where
     })
 }
 
-/// The same, for ends that mean something else.
+/// The same, with another reading of the ends.
 fn completed_as<X, V, S, E>(
     made: Made<X, V>,
     completion: Completion<S, E>,
@@ -104,14 +104,14 @@ where
     E: 'static,
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
-    let said = reports.clone();
+    let results = reports.clone();
     let handle = completion.cancel_handle();
     made.drive(async move {
         let report = match completion.await.end {
             End::Cancelled => Reported::Cut,
             end => report(end),
         };
-        said.lock().unwrap().push(report);
+        results.lock().unwrap().push(report);
     })
     .cut(move || handle.cancel())
     .reports(move || reports.lock().unwrap().clone())
@@ -127,7 +127,7 @@ fn add(a: Report, b: Report) -> Report {
     }
 }
 
-/// Checks a source of bytes, or of items made of bytes; `short` if it cannot know what more is in memory.
+/// Checks a source of bytes, or of items made of bytes; `short` if it cannot know what else is in memory.
 macro_rules! source {
     ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {{
         let mut report = Report::default();
@@ -185,8 +185,8 @@ fn record(n: u8) -> (u32, String) {
     (n.into(), name(n))
 }
 
-/// Says how much was tried, past the test harness, which keeps what a passing test prints to itself.
-fn say(name: &str, report: Report) {
+/// Prints how much was tried, to the process's own stderr: the test harness hides what a passing test prints.
+fn print(name: &str, report: Report) {
     let Report { scripts, operations, .. } = report;
     assert!(operations > 0, "{name}");
     let mut stderr = ::std::io::stderr();
@@ -234,19 +234,19 @@ fn rows() -> impl Iterator<Item = &'static str> {
 
 #[path = "../../support/constructors.rs"]
 mod constructors;
-use constructors::{complaints, handoffs, public_constructors};
 pub(crate) use constructors::{addresses, handoff_addresses};
+use constructors::{handoffs, mismatches, public_constructors};
 
 #[test]
 fn no_adapter_is_missing_from_the_table() {
     let mut names = public_constructors();
     let table: BTreeSet<_> = rows().map(str::to_owned).collect();
-    // Two streams at once, made of what has rows of its own.
+    // It makes two streams of what has rows of its own.
     names.remove("tokio_io_duplex");
     names.append(&mut handoffs());
     for name in handoff::IN_A_STORE {
-        assert!(names.remove(*name), "there is no {name}");
+        assert!(names.remove(*name), "no constructor is named {name}");
     }
-    let complaints = complaints(&names, &table);
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let mismatches = mismatches(&names, &table);
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }

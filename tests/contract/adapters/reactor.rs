@@ -1,7 +1,7 @@
-//! Real sockets under an executor that knows no clock and no reactor.
+//! Real sockets under the kit's executor, which has neither clock nor reactor.
 //!
-//! Each row has a runtime of its own. A step of the host object is a move of its peer; it blocks until the kernel shows
-//! it, and turns the reactor once, so that wakers are called before the step returns.
+//! Each row has a runtime of its own. A step of the host object is a move of its peer. It blocks until the kernel shows
+//! the move, and turns the reactor once, so that wakers are called before the step returns.
 
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,21 +15,21 @@ pub(super) use rustix::event::PollFlags;
 
 use super::{Kind, add};
 
-/// A wait that ends by this is a failure: everything here comes at once.
+/// A wait that reaches this is a failure: everything here happens at once.
 const DEADLINE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 /// Waits until `fd` shows one of `events`, the end, or an error.
 pub(super) fn wait(fd: impl AsFd, events: PollFlags) {
     let shown = poll(&mut [PollFd::new(&fd, events)], Some(&DEADLINE)).unwrap();
-    assert_eq!(shown, 1, "{events:?} never came");
+    assert_eq!(shown, 1, "{events:?} did not come");
 }
 
-/// Whether it shows one of `events`, the end, or an error.
+/// Whether `fd` shows one of `events`, the end, or an error.
 pub(super) fn shows(fd: impl AsFd, events: PollFlags) -> bool {
     poll(&mut [PollFd::new(&fd, events)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
 }
 
-/// Waits until what this thread sent over the loopback device has arrived: the kernel keeps the order.
+/// Waits until everything that this thread sent over the loopback device has arrived. The kernel keeps the order.
 pub(super) fn settle() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(socket.local_addr().unwrap()).unwrap();
@@ -37,12 +37,12 @@ pub(super) fn settle() {
     wait(&socket, PollFlags::IN);
 }
 
-/// The same socket once more, to wait for it while the adapter has it.
+/// A duplicate of the socket's descriptor, to wait for events while the adapter has the socket.
 pub(super) fn watched(socket: &impl AsFd) -> OwnedFd {
     socket.as_fd().try_clone_to_owned().unwrap()
 }
 
-/// A runtime whose reactor turns when it is told to.
+/// A runtime whose reactor turns only on request.
 #[derive(Clone)]
 pub(super) struct Reactor(pub(super) Rc<Runtime>);
 
@@ -62,8 +62,8 @@ impl Reactor {
     }
 }
 
-/// How much is tried over TCP: less, for the kernel remembers each connection for a minute, and has not numbers enough
-/// for those of all scripts.
+/// Tries less over TCP: the kernel remembers each connection for a minute, and has too few ports for those of all
+/// scripts.
 macro_rules! fewer {
     (if $tcp:expr, $check:expr) => {
         if $tcp { $check.depth(2).random(100) } else { $check }

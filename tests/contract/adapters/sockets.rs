@@ -1,4 +1,4 @@
-//! The rows of connections: sockets, their halves, and pipes.
+//! Rows: connections: sockets, their halves, and pipes.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -18,11 +18,11 @@ use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, shows, wait, watched};
 use super::{ITEMS, Kind, completed};
 
-/// A connection: the adapter's end, the same socket once more, and the peer.
+/// A connection: the adapter's end, a duplicate of its descriptor, and the peer.
 type Pair<S, P> = (S, OwnedFd, P);
 
 fn tcp(reactor: &Reactor) -> Pair<TcpStream, net::TcpStream> {
-    // Small buffers, for they are filled.
+    // Small buffers, as they are filled.
     let (socket, peer) = reactor.0.block_on(async {
         let listener = TcpSocket::new_v4().unwrap();
         listener.set_recv_buffer_size(4096).unwrap();
@@ -41,7 +41,7 @@ fn tcp(reactor: &Reactor) -> Pair<TcpStream, net::TcpStream> {
 fn tcp_reads(reactor: &Reactor) -> Pair<tcp::OwnedReadHalf, net::TcpStream> {
     let (socket, same, peer) = tcp(reactor);
     let (socket, other) = socket.into_split();
-    // Else it is shut down.
+    // Otherwise the drop of this half shuts it down.
     other.forget();
     (socket, same, peer)
 }
@@ -82,7 +82,7 @@ fn pipe_writes(reactor: &Reactor) -> Pair<unix::pipe::Sender, io::PipeReader> {
     (reactor.enter(|| unix::pipe::Sender::from_owned_fd(writer.into())).unwrap(), same, peer)
 }
 
-/// The peer writes a part at a time, and closes. That makes the adapter's end fail if something is left unread then.
+/// The peer writes a part at a time, and closes. If it leaves something unread, the adapter's end fails.
 fn reads<R, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<R, P>) -> Report
 where
     R: SocketRead + Unpin + Send + 'static,
@@ -125,7 +125,7 @@ where
     each(kinds, check)
 }
 
-/// What arrived at a peer. The first bytes were only there to fill the buffers.
+/// What arrived at a peer. The first `filled` bytes only filled the buffers.
 struct Arrived<P> {
     peer: Option<P>,
     filled: usize,
@@ -133,7 +133,7 @@ struct Arrived<P> {
 }
 
 impl<P: Read + AsFd> Arrived<P> {
-    /// Reads what is there. `false` at the end.
+    /// Reads what has arrived. `false` at the end.
     fn read(&mut self) -> bool {
         let mut buf = [0; 65536];
         let Some(peer) = &mut self.peer else { return false };
@@ -156,14 +156,14 @@ impl<P: Read + AsFd> Arrived<P> {
     }
 }
 
-/// The buffers are full, until the peer reads. To fail, the peer goes away then; over TCP, where what is on its way
-/// would be lost by that, the adapter's end is shut down instead.
+/// The buffers are full until the peer reads. To fail, the peer goes away then. Over TCP that would lose what is on its
+/// way, so the adapter's end is shut down instead.
 fn writes<W, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<W, P>) -> Report
 where
     W: SocketWrite + Unpin + Send + 'static,
     P: Read + AsFd + 'static,
 {
-    // It cannot be shut down: its end is that the last writer is dropped.
+    // A pipe cannot be shut down: it ends when the last writer is dropped.
     let is_pipe = TypeId::of::<W>() == TypeId::of::<unix::pipe::Sender>();
     let check = |kind| {
         let reactor = Reactor::new();

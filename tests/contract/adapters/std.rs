@@ -1,4 +1,4 @@
-//! The rows of the adapters that need no feature.
+//! Rows: the adapters that need no feature.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -74,7 +74,7 @@ fn collected_bytes(limit: usize) -> Report {
     )
 }
 
-/// Checks a closure that is given what the guest writes.
+/// Checks a closure that gets what the guest writes.
 macro_rules! calls {
     ($items:expr, $item:ty, |$log:ident, $given:ident: $given_ty:ty| $call:expr, $make:expr) => {
         testing::consumer($items, || {
@@ -94,7 +94,7 @@ macro_rules! calls {
     };
 }
 
-/// Jobs that wait until the test moves them on.
+/// Jobs that wait for a step of the test.
 #[derive(Clone, Default)]
 struct Queue(Arc<Mutex<VecDeque<Job>>>);
 
@@ -113,7 +113,7 @@ impl Queue {
     }
 }
 
-/// A reader or writer that blocks, as far as anyone can tell: a part at a time, and often interrupted.
+/// Imitates a reader or writer that blocks: a part at a time, and often interrupted.
 pub(super) struct Blocking {
     kind: Kind,
     turn: usize,
@@ -137,7 +137,7 @@ impl Blocking {
         self.log.clone()
     }
 
-    /// How many bytes there is room for, or are there.
+    /// How many bytes are there, or fit.
     fn part(&mut self) -> io::Result<usize> {
         self.log.lock().unwrap().calls += 1;
         self.turn += 1;
@@ -151,7 +151,7 @@ impl Blocking {
 
 impl Read for Blocking {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        assert!(!buf.is_empty(), "read into an empty buffer");
+        assert!(!buf.is_empty(), "a read into an empty buffer");
         let n = self.part()?;
         let part = buf.len().min(n);
         match Read::read(&mut self.bytes, &mut buf[..part])? {
@@ -163,7 +163,7 @@ impl Read for Blocking {
 
 impl Write for Blocking {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        assert!(!buf.is_empty(), "written from an empty buffer");
+        assert!(!buf.is_empty(), "a write of an empty buffer");
         let n = self.part()?.min(buf.len());
         let mut log = self.log.lock().unwrap();
         if self.kind == Kind::Fails && log.written.len() + n > 5 {
@@ -181,7 +181,7 @@ impl Write for Blocking {
     }
 }
 
-/// Checks a reader that blocks; `$spawn` and `$step` are of `$queue`, which is made anew for each script.
+/// Checks a blocking reader; `$queue` is made anew for each script.
 macro_rules! reads {
     ($queue:expr, $($kind:ident)*, $make:expr) => {{
         let mut report = Report::default();
@@ -202,7 +202,7 @@ macro_rules! reads {
 }
 pub(super) use reads;
 
-/// The same for a writer.
+/// The same for a blocking writer.
 macro_rules! writes {
     ($queue:expr, $($kind:ident)*, $make:expr) => {{
         let mut report = Report::default();

@@ -1,4 +1,4 @@
-//! The rows of the feature `tokio`.
+//! Rows: the feature `tokio`.
 
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
@@ -10,11 +10,11 @@ use super::std::{Blocking, Log, reads, writes};
 use super::{ITEMS, Kind, add, completed};
 use crate::script::{Reader, Writer};
 
-/// One thread for blocking work, so that what was given to it before is done before what is given to it now.
+/// One thread for blocking work, so that jobs run in the order in which they were given.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().max_blocking_threads(1).build().unwrap());
 
-/// What tokio's thread does for one reader or writer.
+/// Watches the thread that runs the jobs of one reader or writer.
 #[derive(Clone, Default)]
 struct Thread {
     log: Arc<Mutex<Option<Arc<Mutex<Log>>>>>,
@@ -26,7 +26,7 @@ impl Thread {
         *self.log.lock().unwrap() = Some(object.log());
     }
 
-    /// Waits until the thread has done all that it has to do; `false` if that was nothing.
+    /// Waits until the thread has finished all jobs; `false` if there were none.
     fn step(&mut self) -> bool {
         let (done, wait) = mpsc::channel();
         RUNTIME.spawn_blocking(move || done.send(()).unwrap());

@@ -1,4 +1,4 @@
-//! The rows of `future<T>`.
+//! Rows: `future<T>`.
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +28,7 @@ macro_rules! oneshot {
     };
 }
 
-/// A value that comes once the test moves the host on.
+/// A value that arrives with a step of the host.
 macro_rules! value {
     ($make:expr) => {
         testing::future_producer(5_u32, || {
@@ -40,7 +40,7 @@ macro_rules! value {
     };
 }
 
-/// The value of a task, which ends once the test moves the host on.
+/// The value of a task, which ends with a step of the host.
 fn task() -> Report {
     testing::future_producer(5_u32, || {
         let runtime = Builder::new_current_thread().build().unwrap();

@@ -1,4 +1,4 @@
-//! Blocking readers and writers, on threads of the test's and on tokio's.
+//! Blocking readers and writers, on the test's threads and on those of tokio.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,15 +15,15 @@ const SHAPE: Shape = Shape { room: 0, flush: Flush::EachOp };
 
 type Jobs = Arc<Mutex<VecDeque<Job>>>;
 
-/// Who runs the jobs.
+/// What runs the jobs.
 enum Threads {
-    /// The test, as it steps: a job that would block stays where it is.
+    /// The test, step by step. A job that would block stays in the queue.
     Queue(Jobs),
-    /// The one thread of a runtime, which no other stream has.
+    /// A runtime with one thread, for this stream alone.
     Pool(Runtime),
 }
 
-/// The other end of the line.
+/// The other side of a line.
 struct Other {
     line: Line,
     reads: bool,
@@ -31,7 +31,7 @@ struct Other {
 }
 
 impl Other {
-    /// Lets everything be done that does not block.
+    /// Lets all jobs run that do not block.
     fn settle(&self) {
         match &self.threads {
             Threads::Queue(jobs) => {
@@ -80,7 +80,7 @@ impl Peer for Other {
     }
 
     fn sees(&mut self) -> Option<Sees> {
-        // A read that is under way returns with what comes next, and a write as there is room.
+        // A pending read returns with the next data, a pending write when there is room.
         self.line.with(|state| {
             state.shut = false;
             if self.reads {
@@ -98,12 +98,12 @@ impl Peer for Other {
 
 impl Drop for Other {
     fn drop(&mut self) {
-        // No thread stays in it.
+        // No thread stays blocked in the line.
         self.line.with(|state| state.failed = true);
     }
 }
 
-/// A line, with a job's way to where it is run.
+/// A line, and a function that queues its jobs.
 fn queue(reads: bool, shut: bool) -> (End, impl FnMut(Job) + Send + 'static, Other) {
     let (line, jobs) = (Line::default(), Jobs::default());
     line.with(|state| state.shut = shut);
@@ -112,7 +112,7 @@ fn queue(reads: bool, shut: bool) -> (End, impl FnMut(Job) + Send + 'static, Oth
     (End(line.clone()), spawn, Other { line, reads, threads: Threads::Queue(jobs) })
 }
 
-/// The same, with a runtime for it.
+/// The same, with jobs on a runtime of its own.
 fn pool<R>(reads: bool, shut: bool, make: impl FnOnce(End) -> R) -> (R, Other) {
     let line = Line::default();
     line.with(|state| state.shut = shut);

@@ -1,4 +1,4 @@
-//! tokio's channels.
+//! Channels of tokio.
 
 use tokio::sync::broadcast::error::TryRecvError::Closed;
 use tokio::sync::mpsc::error::TryRecvError::Disconnected;
@@ -40,13 +40,13 @@ impl<S> Peer for Feeds<S> {
     }
 }
 
-pub fn receiver(_: &Host, plan: &Plan) -> Open {
+pub fn mpsc_receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::channel(9);
     let peer = Feeds::new(tx, |tx| tx.try_send(7).unwrap(), mpsc::Sender::is_closed);
     item_source(plan, ws::channels::mpsc_receiver(rx), |byte| byte, peer)
 }
 
-pub fn unbounded_receiver(_: &Host, plan: &Plan) -> Open {
+pub fn mpsc_unbounded_receiver(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::unbounded_channel();
     let peer = Feeds::new(tx, |tx| tx.send(7).unwrap(), mpsc::UnboundedSender::is_closed);
     item_source(plan, ws::channels::mpsc_unbounded_receiver(rx), |byte| byte, peer)
@@ -66,7 +66,7 @@ pub fn watch_receiver(_: &Host, plan: &Plan) -> Open {
     item_source(plan, ws::channels::watch_receiver(rx).changes_only(), |byte| byte, peer)
 }
 
-/// A receiver behind a sink; what it gives is an item, or whether the channel is at its end.
+/// A receiver behind a sink. `receive` gives an item, or whether the channel has ended.
 struct Receives<R> {
     receiver: Option<R>,
     receive: fn(&mut R) -> Result<(), bool>,
@@ -99,13 +99,13 @@ impl<R> Peer for Receives<R> {
     }
 }
 
-pub fn sender(_: &Host, plan: &Plan) -> Open {
+pub fn mpsc_sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::channel::<u8>(2);
     let peer = Receives::new(rx, |rx| rx.try_recv().map(drop).map_err(|e| e == Disconnected));
     item_sink(plan, ws::channels::mpsc_sender(tx), |byte| byte, Shape::EXACT, peer)
 }
 
-pub fn unbounded_sender(_: &Host, plan: &Plan) -> Open {
+pub fn mpsc_unbounded_sender(_: &Host, plan: &Plan) -> Open {
     let (tx, rx) = mpsc::unbounded_channel::<u8>();
     let peer = Receives::new(rx, |rx| rx.try_recv().map(drop).map_err(|e| e == Disconnected));
     item_sink(plan, ws::channels::mpsc_unbounded_sender(tx), |byte| byte, Shape::EXACT, peer)

@@ -1,4 +1,4 @@
-//! Streams and sinks of the futures crate, over its channels.
+//! Streams and sinks, made of channels of the futures crate.
 
 use std::io;
 use std::task::Poll;
@@ -12,7 +12,7 @@ use super::{Fallible, Switch};
 use crate::host::{Host, now};
 use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source, item_sink, item_source};
 
-/// The sender of a channel that is read from.
+/// The sender of a channel that a source reads.
 pub struct Feeds<T> {
     sender: Option<UnboundedSender<io::Result<T>>>,
     item: fn() -> T,
@@ -61,13 +61,13 @@ fn byte() -> u8 {
 }
 
 /// For adapters whose object cannot fail.
-fn sound<T>(receiver: UnboundedReceiver<io::Result<T>>) -> impl Stream<Item = T> + Unpin {
+fn infallible<T>(receiver: UnboundedReceiver<io::Result<T>>) -> impl Stream<Item = T> + Unpin {
     receiver.map(Result::unwrap)
 }
 
-pub fn chunks(_: &Host, plan: &Plan) -> Open {
+pub fn streams_chunks(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(bytes);
-    byte_source(plan, ws::streams::chunks(sound(receiver)), peer)
+    byte_source(plan, ws::streams::chunks(infallible(receiver)), peer)
 }
 
 pub fn streams_try_chunks(_: &Host, plan: &Plan) -> Open {
@@ -75,9 +75,9 @@ pub fn streams_try_chunks(_: &Host, plan: &Plan) -> Open {
     byte_source(plan, ws::streams::try_chunks(receiver), peer)
 }
 
-pub fn stream(_: &Host, plan: &Plan) -> Open {
+pub fn streams_items(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::streams::items(sound(receiver)), |byte| byte, peer)
+    item_source(plan, ws::streams::items(infallible(receiver)), |byte| byte, peer)
 }
 
 pub fn streams_try_items(_: &Host, plan: &Plan) -> Open {
@@ -85,9 +85,9 @@ pub fn streams_try_items(_: &Host, plan: &Plan) -> Open {
     item_source(plan, ws::streams::try_items(receiver), |byte| byte, peer)
 }
 
-pub fn peekable(_: &Host, plan: &Plan) -> Open {
+pub fn streams_peekable(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(byte);
-    item_source(plan, ws::streams::peekable(sound(receiver).peekable()), |byte| byte, peer)
+    item_source(plan, ws::streams::peekable(infallible(receiver).peekable()), |byte| byte, peer)
 }
 
 pub fn streams_try_peekable(_: &Host, plan: &Plan) -> Open {
@@ -95,13 +95,13 @@ pub fn streams_try_peekable(_: &Host, plan: &Plan) -> Open {
     item_source(plan, ws::streams::try_peekable(receiver.peekable()), |byte| byte, peer)
 }
 
-/// The receiver of a channel that is written to.
+/// The receiver of a channel that a sink writes.
 struct Receives<T> {
     receiver: Option<mpsc::Receiver<T>>,
     switch: Switch,
 }
 
-/// With room for two items: one for each sender, and one more.
+/// A channel with room for two items: one for its sender, and one more.
 fn receives<T>() -> (Fallible<mpsc::Sender<T>>, Receives<T>) {
     let (sender, receiver) = mpsc::channel(1);
     let (object, switch) = Fallible::new(sender);
@@ -138,7 +138,7 @@ pub fn sinks_chunks(_: &Host, plan: &Plan) -> Open {
     byte_sink(plan, ws::sinks::chunks(object), Shape::UNFLUSHED, peer)
 }
 
-pub fn sink(_: &Host, plan: &Plan) -> Open {
+pub fn sinks_items(_: &Host, plan: &Plan) -> Open {
     let (object, peer) = receives::<u8>();
     item_sink(plan, ws::sinks::items(object), |byte| byte, Shape::UNFLUSHED, peer)
 }

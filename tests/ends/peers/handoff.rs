@@ -1,4 +1,4 @@
-//! What stands between a stream and another task, or another store.
+//! Hand-overs to another task or store.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -19,17 +19,17 @@ use crate::made::{
 const ROOM: usize = 2;
 const SHAPE: Shape = Shape { room: 2, flush: Flush::EachOp };
 
-/// What an answer says of the stream; it goes on while there are items.
+/// What the receiver got from one poll: an item, nothing yet, or the end.
 pub enum Next {
     Item,
     Sees(Sees),
 }
 
-/// Who receives what is handed on.
+/// The receiver of a hand-over.
 pub struct Receives<R> {
     pub receiver: Option<R>,
     pub next: fn(&mut R) -> Next,
-    /// A cut is told once.
+    /// A cut is reported once, so it is kept.
     pub over: Option<Sees>,
 }
 
@@ -76,14 +76,14 @@ pub fn takes(items: &mut GuestItems<u8>) -> Next {
         Poll::Ready(Ok(Some(_))) => Next::Item,
         Poll::Ready(Ok(None)) => Next::Sees(Sees::End),
         Poll::Ready(Err(wasmtime_streams::Cut(reason))) => {
-            // Whoever takes them in the plain form has this.
+            // What the plain form of the stream can ask.
             assert_eq!(items.cut(), Some(reason));
             Next::Sees(Sees::Cut(reason))
         }
     }
 }
 
-/// Of the second half of a relay, as its store sees it.
+/// An end, as the store of the second half of a relay sees it.
 fn ended(reason: EndReason) -> Next {
     Next::Sees(if reason == EndReason::Finished { Sees::End } else { Sees::Cut(reason) })
 }
@@ -128,18 +128,18 @@ pub fn first_items(_: &Host, plan: &Plan) -> Open {
     item_sink(plan, consumer, |byte| byte, SHAPE, peer)
 }
 
-/// Who writes what is handed on.
+/// The writer of a hand-over.
 pub trait Writes {
     fn send(&mut self) -> bool;
-    /// The end of the data.
+    /// Ends the data.
     fn finish(&mut self);
-    /// A cut.
+    /// Cuts the stream.
     fn abort(&mut self, reason: EndReason);
     /// Whether nobody reads any more.
     fn is_alone(&mut self) -> bool;
 }
 
-/// The other side of a source that takes over from one.
+/// The other side of a source that a hand-over feeds.
 pub struct Feeds<W>(pub Option<W>);
 
 impl<W: Writes> Peer for Feeds<W> {

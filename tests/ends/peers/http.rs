@@ -1,4 +1,4 @@
-//! Bodies of HTTP messages.
+//! HTTP bodies.
 
 use std::io;
 use std::pin::Pin;
@@ -21,12 +21,12 @@ fn frame() -> Frame<Bytes> {
     Frame::data(Bytes::from_static(&[7]))
 }
 
-pub fn body(_: &Host, plan: &Plan) -> Open {
+pub fn body_read(_: &Host, plan: &Plan) -> Open {
     let (receiver, peer) = Feeds::new(frame);
     byte_source(plan, ws::body::read(StreamBody::new(receiver)), peer)
 }
 
-/// Who waits for the trailers, and what feeds the body.
+/// The receiver of the trailers, and what feeds the body.
 struct Waits {
     feeds: Feeds<Frame<Bytes>>,
     trailers: Option<body::Trailers<io::Error>>,
@@ -57,7 +57,7 @@ impl Peer for Waits {
     }
 }
 
-pub fn body_with_trailers(_: &Host, plan: &Plan) -> Open {
+pub fn body_read_trailers(_: &Host, plan: &Plan) -> Open {
     let (receiver, feeds) = Feeds::new(frame);
     let (producer, trailers) = ws::body::read(StreamBody::new(receiver)).with_trailers();
     byte_source(plan, producer, Waits { feeds, trailers: Some(trailers) })
@@ -73,7 +73,7 @@ fn reads(body: &mut GuestBody) -> Next {
     }
 }
 
-pub fn guest_body(_: &Host, plan: &Plan) -> Open {
+pub fn body_from_guest(_: &Host, plan: &Plan) -> Open {
     let (consumer, body) = ws::body::from_guest(2, None);
     let shape = Shape { room: 2, flush: Flush::EachOp };
     byte_sink(plan, consumer, shape, Receives::new(body, reads))

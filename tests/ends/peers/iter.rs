@@ -1,4 +1,4 @@
-//! Iterators, collectors and closures: the host itself is the other side.
+//! Iterators, collectors and closures. The host itself is the other side.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, item_sink, item_sour
 
 type Item = Result<u8, &'static str>;
 
-/// What an iterator is going to give; nothing more is its end.
+/// The items that an iterator still has. It ends when there are none.
 #[derive(Clone, Default)]
 struct Items(Arc<Mutex<VecDeque<Item>>>);
 
@@ -23,7 +23,7 @@ impl Iterator for Items {
         self.0.lock().unwrap().pop_front()
     }
 
-    // It does not know its end before it is asked for more.
+    // It does not know its end in advance.
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, None)
     }
@@ -45,7 +45,7 @@ impl Peer for Items {
     }
 }
 
-pub fn iter(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_items(_: &Host, plan: &Plan) -> Open {
     let items = Items::default();
     let peer = items.clone();
     item_source(plan, ws::iterators::items(items.map(Result::unwrap)), |byte| byte, peer)
@@ -57,15 +57,15 @@ pub fn iterators_try_items(_: &Host, plan: &Plan) -> Open {
     item_source(plan, ws::iterators::try_items(items), |byte| byte, peer)
 }
 
-pub fn collect(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_collect(_: &Host, plan: &Plan) -> Open {
     item_sink(plan, ws::iterators::collect::<u8>(99), |byte| byte, Shape::EXACT, Nobody)
 }
 
-pub fn collect_bytes(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_collect_bytes(_: &Host, plan: &Plan) -> Open {
     byte_sink(plan, ws::iterators::collect_bytes(99), Shape::EXACT, Nobody)
 }
 
-pub fn for_each(_: &Host, plan: &Plan) -> Open {
+pub fn iterators_for_each(_: &Host, plan: &Plan) -> Open {
     received(plan, ws::iterators::for_each(plan.step(|_: u8| ())), Shape::EXACT, Nobody)
 }
 

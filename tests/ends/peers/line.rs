@@ -1,24 +1,24 @@
-//! A reader and a writer that block their thread, with what is at the other end of the line.
+//! A reader and a writer that block their thread, and the state at the other end of their line.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
 
-/// What both ends know.
+/// The state that both ends share.
 #[derive(Debug, Default)]
 pub struct State {
     pub bytes: VecDeque<u8>,
-    /// Nothing is written while it is shut.
+    /// While it is set, writes block.
     pub shut: bool,
     pub over: bool,
     pub failed: bool,
-    /// Nobody receives what is written.
+    /// Set once nobody receives any more.
     pub left: bool,
-    /// The reader or writer was dropped.
+    /// Set once the reader or writer is dropped.
     pub dropped: bool,
-    /// A thread waits in it.
+    /// Whether a thread is blocked in the reader or writer.
     pub blocked: bool,
-    /// So many jobs are known to be done.
+    /// How many jobs have finished.
     pub done: usize,
 }
 
@@ -26,14 +26,14 @@ pub struct State {
 pub struct Line(Arc<(Mutex<State>, Condvar)>);
 
 impl Line {
-    /// Looks at the state or changes it, which wakes who waits for that.
+    /// Reads or changes the state, and wakes everything that waits for a change.
     pub fn with<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let result = change(&mut self.0.0.lock().unwrap());
         self.0.1.notify_all();
         result
     }
 
-    /// Waits until something is seen.
+    /// Waits until `see` finds something.
     pub fn wait<R>(&self, mut see: impl FnMut(&mut State) -> Option<R>) -> R {
         let mut state = self.0.0.lock().unwrap();
         loop {
@@ -44,13 +44,13 @@ impl Line {
         }
     }
 
-    /// Blocks this thread until something is seen.
+    /// Blocks this thread until `see` finds something.
     fn block<R>(&self, mut see: impl FnMut(&mut State) -> Option<R>) -> R {
         let seen = self.wait(|state| {
             let seen = see(state);
             state.blocked = seen.is_none();
             if state.blocked {
-                // Who waits for the thread need not any longer.
+                // Wakes those that wait for this thread.
                 self.0.1.notify_all();
             }
             seen
@@ -60,7 +60,7 @@ impl Line {
     }
 }
 
-/// The object's end of the line.
+/// The end that the adapter has.
 #[derive(Debug)]
 pub struct End(pub Line);
 
@@ -99,7 +99,7 @@ impl Drop for End {
     }
 }
 
-/// Whether a read or write would be answered at once.
+/// Whether a read or write would complete at once.
 pub fn is_ready(state: &State, reads: bool) -> bool {
     let ready =
         if reads { !state.bytes.is_empty() || state.over } else { !state.shut || state.left };

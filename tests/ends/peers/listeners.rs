@@ -1,4 +1,4 @@
-//! Sockets that are not one connection: listeners and datagrams.
+//! Listeners and datagram sockets.
 
 use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,17 +10,17 @@ use super::sockets::settle;
 use crate::host::Host;
 use crate::made::{Open, Peer, Plan, Sees, Shape, item_sink, item_source};
 
-/// The same socket once more, to shut it down. As long as it is there the socket stays open.
+/// A duplicate of the socket's descriptor, to shut it down. It keeps the socket open.
 struct Same(Option<OwnedFd>);
 
 impl Same {
     fn shut_down(&mut self) {
-        // Some kinds say that they were not connected, and are shut down all the same.
+        // Some report that they are not connected, and are shut down nevertheless.
         let _ = net::TcpStream::from(self.0.take().unwrap()).shutdown(Shutdown::Both);
     }
 }
 
-/// Who connects to a listener.
+/// Connects to a listener.
 struct Connects {
     address: SocketAddr,
     peers: Vec<net::TcpStream>,
@@ -47,7 +47,7 @@ impl Peer for Connects {
 
     fn sees(&mut self) -> Option<Sees> {
         if self.failed {
-            // Nobody can connect to it any more, whoever has it.
+            // Nobody can connect any more once the listener is closed.
             return None;
         }
         drop(self.same.0.take());
@@ -66,7 +66,7 @@ pub fn accept(host: &Host, plan: &Plan) -> Open {
     item_source(plan, ws::sockets::accept(listener), |_connection| 7, peer)
 }
 
-/// The two ends of what a datagram goes through.
+/// Both ends of a connected pair of datagram sockets.
 struct Datagrams {
     peer: net::UdpSocket,
     same: Same,
@@ -90,7 +90,7 @@ impl Peer for Datagrams {
         settle(&self.host);
     }
 
-    // The other side has no end; the host may make one.
+    // Datagrams have no end; the host may make one.
     fn finish(&mut self) {
         self.same.shut_down();
         settle(&self.host);
@@ -104,7 +104,7 @@ impl Peer for Datagrams {
         settle(&self.host);
         let mut buf = [0; 8];
         while let Ok(n) = self.peer.recv(&mut buf) {
-            assert_eq!(n, 1, "no datagram stands for the end");
+            assert_eq!(n, 1, "a datagram for the end");
         }
         Some(Sees::Open)
     }

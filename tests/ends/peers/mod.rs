@@ -1,4 +1,4 @@
-//! The host objects under the adapters, each with its other side.
+//! The host objects of the adapters, each with its other side.
 
 pub mod blocking;
 pub mod channels;
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::made::{Peer, Sees};
 
-/// No other side.
+/// A host object without another side.
 pub struct Nobody;
 
 impl Peer for Nobody {
@@ -31,7 +31,7 @@ impl Peer for Nobody {
     }
 }
 
-/// Fails an object from outside.
+/// Makes an object fail.
 #[derive(Clone, Default)]
 pub struct Switch(Arc<Mutex<(bool, Option<Waker>)>>);
 
@@ -51,7 +51,7 @@ impl Switch {
     }
 }
 
-/// An object that fails when it is told to.
+/// An object that fails once its switch is set.
 pub struct Fallible<T> {
     inner: T,
     switch: Switch,

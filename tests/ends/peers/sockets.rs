@@ -13,21 +13,21 @@ use wasmtime_streams as ws;
 use crate::host::Host;
 use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source};
 
-/// No write completes while it is full.
+/// No write completes while the buffers are full.
 const SHAPE: Shape = Shape { room: 0, ..Shape::EXACT };
 
-/// Whether it shows one of `events`, the end, or an error, at the latest by then.
+/// Whether `fd` shows one of `events`, the end, or an error within this time.
 fn shows(fd: impl AsFd, events: PollFlags, seconds: i64) -> bool {
     let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };
     poll(&mut [PollFd::new(&fd, events)], Some(&deadline)).unwrap() == 1
 }
 
-/// Waits until what this thread sent over the loopback device has arrived: the kernel keeps the order.
+/// Waits until everything that this thread sent over the loopback device has arrived. The kernel keeps the order.
 pub fn settle(host: &Host) {
     let socket = net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(socket.local_addr().unwrap()).unwrap();
     socket.send(&[1]).unwrap();
-    assert!(shows(&socket, PollFlags::IN, 20), "it never came");
+    assert!(shows(&socket, PollFlags::IN, 20), "the connection did not come");
     host.turn();
 }
 
@@ -50,7 +50,7 @@ fn unix(_: &Host) -> (UnixStream, unix_net::UnixStream) {
     (UnixStream::from_std(socket).unwrap(), peer)
 }
 
-/// What a connection's other side is for a source.
+/// The peer of a source.
 trait Feeder: Write + AsFd {
     /// Whether it sees that nobody reads any more.
     fn is_alone(&mut self) -> bool;
@@ -90,13 +90,13 @@ impl Feeder for unix_net::UnixStream {
     }
 
     fn reset(self, _: &Host) {
-        unreachable!("only TCP has it");
+        unreachable!("only TCP has a reset");
     }
 }
 
 impl Feeder for io::PipeWriter {
     fn is_alone(&mut self) -> bool {
-        // The error is shown whether or not it is asked for.
+        // The kernel reports the error whether or not it is asked for.
         shows(self, PollFlags::empty(), 0)
     }
 
@@ -105,7 +105,7 @@ impl Feeder for io::PipeWriter {
     }
 
     fn reset(self, _: &Host) {
-        unreachable!("only TCP has it");
+        unreachable!("only TCP has a reset");
     }
 }
 
@@ -171,7 +171,7 @@ impl<P: Read + AsFd> Peer for Receives<P> {
     fn sees(&mut self) -> Option<Sees> {
         let peer = self.peer.as_mut()?;
         let mut buf = [0; 65536];
-        // What the kernel could not send before comes once there is room for it.
+        // Once there is room, the kernel sends what it could not send before.
         loop {
             settle(&self.host);
             if !shows(&*peer, PollFlags::IN, 0) {
@@ -184,7 +184,7 @@ impl<P: Read + AsFd> Peer for Receives<P> {
     }
 }
 
-/// Writes until there is no room. Of TCP it is not known when that is so: the kernel goes on moving what it has.
+/// Writes until there is no room. With TCP that may change at any time: the kernel goes on moving what it has.
 fn fill(host: &Host, socket: &impl AsFd) {
     let mut same = File::from(same(socket));
     while same.write(&[0; 4096]).is_ok() {}

@@ -1,4 +1,4 @@
-//! The hand-overs that are made in a store, in one call. They have no layers, and nobody is told but their other side.
+//! Hand-overs that are made in a store, in one call. They have no layers, and only their other side sees the end.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,12 +20,12 @@ use crate::made::{Given, Open, Peer, Plan, Sees, Shape};
 
 const SHAPE: Shape = Shape { room: 2, flush: Flush::EachOp };
 
-/// The other side, once it is there.
+/// The other side, which exists only once the stream is in a store.
 struct Late<P>(Rc<RefCell<Option<P>>>);
 
 impl<P: Peer> Late<P> {
     fn with<R>(&self, act: impl FnOnce(&mut P) -> R) -> R {
-        act(self.0.borrow_mut().as_mut().expect("it is there by now"))
+        act(self.0.borrow_mut().as_mut().expect("the stream is in no store yet"))
     }
 }
 
@@ -55,7 +55,7 @@ impl<P: Peer> Peer for Late<P> {
     }
 }
 
-/// What gives the guest a stream, or takes one from it, and makes the other side.
+/// Gives the guest a stream, or takes one from it, and makes the other side.
 fn open<P: Peer + 'static>(
     make: impl FnOnce(
         StoreContextMut<'_, StoreToken>,
@@ -99,7 +99,7 @@ pub fn sink(_: &Host, _: &Plan) -> Open {
     })
 }
 
-/// Another store, with the stream that was connected to it.
+/// Another store, with the stream that is connected to it.
 struct Second {
     store: Option<Store<()>>,
     to: Option<Completion<FromHost<u8>, std::convert::Infallible>>,
@@ -123,7 +123,7 @@ impl Peer for Second {
 
     fn sees(&mut self) -> Option<Sees> {
         let (store, to) = (self.store.as_mut()?, self.to.take()?);
-        // On a thread of its own: Wasmtime runs no store inside of another.
+        // On a thread of its own: Wasmtime cannot run a store inside of another one.
         let ran = thread::scope(|scope| {
             let run = || executor::try_run(store.run_concurrent(async |_| to.await.end.reason())).0;
             scope.spawn(run).join().unwrap()

@@ -13,7 +13,7 @@ use crate::codec::ByteCodec;
 use crate::host::{Host, now};
 use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source, item_sink, item_source};
 
-/// The other end of a pipe that is read from.
+/// The other end of a pipe that a source reads.
 struct Feeds {
     other: Option<DuplexStream>,
     switch: Switch,
@@ -58,7 +58,7 @@ impl Peer for Feeds {
     }
 }
 
-/// The other end of a pipe that is written to.
+/// The other end of a pipe that a sink writes.
 struct Receives {
     other: Option<DuplexStream>,
     switch: Switch,

@@ -1,4 +1,4 @@
-//! What the kit does to the host object of a script.
+//! Advances and cuts the host object of a script.
 
 use std::fmt;
 use std::future::Future;
@@ -9,37 +9,37 @@ use futures::future::{Either, select};
 use super::executor;
 use super::session::Log;
 
-/// Moves the host object on; `false` if there is nothing to move any more.
+/// Advances the host object; `false` if nothing is left to advance.
 pub(super) type Step = Box<dyn FnMut() -> bool>;
 
 #[derive(Default)]
-pub(super) struct Moves {
+pub(super) struct HostControl {
     pub(super) step: Option<Step>,
     pub(super) cut: Option<Box<dyn FnMut()>>,
     pub(super) taken: Option<Box<dyn FnMut() -> usize>>,
-    /// How often the host object was moved on.
+    /// How often the host object has advanced.
     pub(super) steps: usize,
     pub(super) log: Log,
 }
 
-impl fmt::Debug for Moves {
+impl fmt::Debug for HostControl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Moves").field("steps", &self.steps).finish_non_exhaustive()
+        f.debug_struct("HostControl").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
-impl Moves {
-    /// The host object moves on.
+impl HostControl {
+    /// Advances the host object.
     pub(super) fn step(&mut self) -> bool {
         let moved = self.step.as_mut().is_some_and(|step| step());
         if moved {
             self.steps += 1;
-            self.log.trace("the host object moves on".to_owned());
+            self.log.trace("the host object advances".to_owned());
         }
         moved
     }
 
-    /// Waits for `future`; if nothing can run the host object moves on, as long as it can.
+    /// Waits for `future`. Whenever nothing can run, the host object advances; `None` once it cannot.
     pub(super) async fn wait_for<F: Future + Unpin>(&mut self, mut future: F) -> Option<F::Output> {
         loop {
             match select(&mut future, pin!(executor::idle())).await {
@@ -53,12 +53,12 @@ impl Moves {
         }
     }
 
-    /// How much has left the host object, if a hook says so.
+    /// How many items were taken from the host object, if there is a hook for it.
     pub(super) fn taken(&mut self) -> Option<usize> {
         self.taken.as_mut().map(|taken| taken())
     }
 
-    /// Lets the host objects that the hooks hold go.
+    /// Drops the hooks, and with them the host objects that they hold.
     pub(super) fn release(&mut self) {
         (self.step, self.cut, self.taken) = (None, None, None);
     }
