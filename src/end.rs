@@ -174,7 +174,7 @@ impl<E: fmt::Display> fmt::Display for End<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             End::Failed(error) => write!(f, "the stream failed: {error}"),
-            End::Undeliverable(error) => write!(f, "an item could not be delivered: {error}"),
+            End::Undeliverable(error) => write!(f, "an item could not be delivered: {error:#}"),
             end => f.write_str(end.reason().text()),
         }
     }
@@ -184,7 +184,8 @@ impl<E: Error + 'static> Error for End<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             End::Failed(error) => Some(error),
-            End::Undeliverable(error) => Some(&**error),
+            // The text has all of its causes.
+            End::Undeliverable(_) => None,
             _ => None,
         }
     }

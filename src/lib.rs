@@ -101,5 +101,5 @@ pub use self::layer::Meter;
 pub use self::producer::{ByteProducer, ItemProducer};
 pub use self::sink::{ByteSink, Flush, ItemSink, Take};
 pub use self::source::{ByteSource, ItemSource, Then};
-pub use self::transform::{Transformed, transform};
+pub use self::transform::{Transformed, transform, transform_in};
 pub use self::values::{ValueConsumer, ValueProducer};

@@ -45,6 +45,9 @@ use crate::{ByteConsumer, ByteSink, End, EndReason};
 /// completion watches the store, a guest that traps looks like one that ends its stream: a content length tells them
 /// apart, and so do [trailers](crate::body::trailers_from_guest()), which such a guest does not give.
 ///
+/// A consumer that is dropped without having been piped looks like a guest that wrote nothing: an empty body. Call this after
+/// everything that can fail, or end the consumer by [`abort`](crate::ByteConsumer::abort).
+///
 /// ```
 /// use http_body_util::BodyExt as _;
 /// use wasmtime::{Engine, Store, component::StreamReader};
@@ -132,8 +135,8 @@ impl From<EndReason> for BodyError {
 
 /// The sink of [`from_guest`].
 ///
-/// The body ends only when the guest ends its stream. A sink that is dropped before `ended` is called fails the body:
-/// neither a consumer that was never piped nor a wrapper that does not forward `ended` makes a body look complete.
+/// The body ends only when the guest ends its stream. A sink that is dropped before `ended` is called fails the body, so a
+/// wrapper that does not forward `ended` does not make it look complete.
 #[derive(Debug)]
 pub struct GuestBodySink {
     writer: Writer<u8, BodyError>,

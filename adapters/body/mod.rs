@@ -56,6 +56,38 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A handler of axum: the request through a guest to the response, which goes out while the guest runs. What can fail comes
+//! before [`from_guest`](from_guest()), so that it is an answer of its own; afterwards a failure or a trap aborts the message:
+//!
+//! ```
+//! use axum::{body::Body, extract::State, http::StatusCode, response::{IntoResponse as _, Response}};
+//! use wasmtime::component::{InstancePre, StreamReader};
+//! use wasmtime_streams::{body, transform};
+//!
+//! async fn upper(State(guest): State<InstancePre<()>>, request: Body) -> Response {
+//!     let mut store = wasmtime::Store::new(guest.engine(), ());
+//!     let function = async {
+//!         let guest = guest.instantiate_async(&mut store).await?;
+//!         guest.get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")
+//!     };
+//!     let function = match function.await {
+//!         Ok(function) => function,
+//!         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+//!     };
+//!     let input = body::read(request).limit(1024 * 1024);
+//!     let (output, response) = body::from_guest(64 * 1024, None);
+//!     tokio::spawn(async move {
+//!         let call = async |store: &_, input| Ok(function.call_concurrent(store, (input,)).await?.0);
+//!         let done = transform(&mut store, input, output, call).await;
+//!         eprintln!("{} bytes in, {} out, {:?}", done.input.moved, done.output.moved, done.result);
+//!     });
+//!     Response::new(Body::new(response))
+//! }
+//! # fn router(guest: InstancePre<()>) -> axum::Router {
+//! #     axum::Router::new().route("/", axum::routing::post(upper)).with_state(guest)
+//! # }
+//! ```
 
 mod from_guest;
 mod read;

@@ -2,6 +2,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ::tokio::net::TcpStream;
+use ::tokio::net::tcp::OwnedWriteHalf;
 use pin_project_lite::pin_project;
 
 use super::socket::SocketWrite;
@@ -27,14 +29,16 @@ use crate::{ByteConsumer, ByteSink, End, EndReason};
 ///
 /// # Errors
 /// An error, such as a peer that has left, ends the stream for the guest and is [`End::Failed`](crate::End::Failed) in
-/// the completion. Accepted bytes may not have arrived: a socket does not report that.
+/// the completion. Accepted bytes may not have arrived: a socket does not report that. A peer that leaves shows only at a
+/// write: where the guest writes seldom, end the stream by the read half,
+/// `.until(EndReason::ReceiverDropped, read_to_its_end)`.
 ///
 /// # Drop
 /// The [completion](crate::Completion) shuts the socket down for writing, so that the peer sees the end of the data,
 /// and hands it back. Without a completion the socket is dropped as it is, which closes a whole socket and shuts down a
 /// write half. A pipe has no shutdown: its reader sees the end when the sender that was handed back is dropped. The
 /// peer cannot tell a socket that is dropped at a cut from the end of the data. The completion hands the socket back
-/// open, so a `TcpStream` can be [reset](crate::ends#tcp) with `set_zero_linger`. Unix sockets and pipes have no reset:
+/// open, so a TCP connection can be [reset](Write::reset) then. Unix sockets and pipes have no reset:
 /// send a length or a last message instead ([How streams end](crate::ends)).
 ///
 /// ```
@@ -80,6 +84,38 @@ pin_project! {
 
 impl<W> Write<W> {
     accessors!(socket: W);
+}
+
+impl Write<TcpStream> {
+    /// Closes the connection by a TCP reset, so that the peer sees an error and not the end of the data: for a stream that was
+    /// cut short.
+    ///
+    /// Data that the peer has not read by then is lost to it. After a limit the completion has shut the socket down already,
+    /// and the peer may see the end first.
+    ///
+    /// # Errors
+    ///
+    /// That of `set_zero_linger`; the socket is then only closed.
+    pub fn reset(self) -> io::Result<()> {
+        self.socket.set_zero_linger()
+    }
+}
+
+impl Write<OwnedWriteHalf> {
+    /// Closes the connection by a TCP reset, as that of a whole socket does. The reset is sent once the read half is dropped as
+    /// well.
+    ///
+    /// A write half that is only dropped shuts down first, and the peer sees the end of the data.
+    ///
+    /// # Errors
+    ///
+    /// That of `set_zero_linger`; the half is then only dropped.
+    pub fn reset(self) -> io::Result<()> {
+        self.socket.as_ref().set_zero_linger()?;
+        // Without the shutdown of its drop.
+        self.socket.forget();
+        Ok(())
+    }
 }
 
 impl<W: SocketWrite + Send + 'static> ByteSink for Write<W> {

@@ -55,8 +55,8 @@
 //!    and polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only
 //!    a hint. *Tests:* `tests/streams/completion_dropped.rs`.
 //! 10. An object that nobody takes out is dropped once the stream has ended, also while the guest keeps its end. `orphaned`
-//!    is set before the cancel is requested, so whoever unlocks, puts the object back or requests the cancel sees it.
-//!    *Tests:* `tests/streams/dropped_drives.rs`.
+//!     is set before the cancel is requested, so whoever unlocks, puts the object back or requests the cancel sees it.
+//!     *Tests:* `tests/streams/dropped_drives.rs`.
 //!
 //! # The other locks
 //!

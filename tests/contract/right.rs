@@ -188,7 +188,7 @@ fn hand_overs_that_distinguish_the_end_from_a_cut_are_accepted() {
     assert!(report.scripts > plain.scripts + 100, "{report}; without cuts: {plain}");
 }
 
-/// Without a value in the store's data a trap cannot be told from an end.
+/// Without a value in the store's data a trap cannot be distinguished from an end.
 #[test]
 fn a_trap_may_look_like_the_end_if_the_store_is_not_watched() {
     narrow_hand_over(Mistake::TrapLooksComplete).assert();

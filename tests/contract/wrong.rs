@@ -62,7 +62,7 @@ pub fn fed<P>(make: impl Fn(UnboundedReceiver<u32>) -> P) -> impl Fn() -> Made<P
     }
 }
 
-/// How the host was told that the stream ended.
+/// The ends that the host got.
 #[derive(Clone, Debug, Default)]
 pub struct Reports(Arc<Mutex<Vec<Reported>>>);
 

@@ -150,44 +150,44 @@ const fn writes(at_end: AtEnd, at_cut: AtCut) -> Sight {
 
 #[rustfmt::skip]
 rows! { SOURCES:
-    // name                           made by                            a test can                      the feeder sees the end and if it goes away
-    tokio_io_read:                    wires::tokio_io_read,              [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    tokio_io_buf_read:                wires::tokio_io_buf_read,          [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    futures_io_read:                  wires::futures_io_read,            [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    futures_io_buf_read:              wires::futures_io_buf_read,        [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    codec_read:                       wires::codec_read,                 [Wait Fail Step],               reads(WhenDropped),     Is(Finished);
-    sockets_read:                     sockets::read_tcp,                 [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    sockets_read_unix:                sockets::read_unix,                [Wait],                         reads(WhenDropped),     Is(Finished);
-    sockets_read_pipe:                sockets::read_pipe,                [Wait],                         reads(WhenDropped),     Is(Finished);
-    blocking_read_on:                 blocking::blocking_read_on,        [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    blocking_read:                    blocking::blocking_read,           [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    streams_chunks:                   futures::streams_chunks,           [Wait],                         reads(WhenDropped),     Is(Finished);
-    streams_try_chunks:               futures::streams_try_chunks,       [Wait Fail],                    reads(WhenDropped),     Is(Finished);
-    streams_items:                    futures::streams_items,            [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    streams_try_items:                futures::streams_try_items,        [Wait Fail Step],               reads(WhenDropped),     Is(Finished);
-    streams_peekable:                 futures::streams_peekable,         [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    streams_try_peekable:             futures::streams_try_peekable,     [Wait Fail Step],               reads(WhenDropped),     Is(Finished);
-    channels_mpsc_receiver:           channels::mpsc_receiver,           [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    channels_mpsc_unbounded_receiver: channels::mpsc_unbounded_receiver, [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    channels_broadcast_receiver:      channels::broadcast_receiver,      [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    channels_watch_receiver:          channels::watch_receiver,          [Wait Step],                    reads(WhenDropped),     Is(Finished);
-    sockets_accept:                   listeners::accept,                 [Wait Fail Step GoOnForEver],   reads(WhenDropped),     Nobody;
-    sockets_datagrams:                listeners::datagrams,              [Wait Step],                    reads(Feeder::Never),   Nobody;
-    iterators_items:                  iter::iterators_items,             [Step],                         reads(Feeder::Nobody),  Nobody;
-    iterators_try_items:              iter::iterators_try_items,         [Fail Step],                    reads(Feeder::Nobody),  Nobody;
-    body_read:                        http::body_read,                   [Wait Fail],                    reads(WhenDropped),     Nobody;
-    body_read_trailers:               http::body_read_trailers,          [Wait Fail],                    reads(AtOnce),          Nobody;
-    to_guest_producer:                handoff::producer,                 [Wait BeAborted],               reads(AtOnce),          Is(Abandoned);
-    to_guest_item_producer:           handoff::item_producer,            [Wait Step BeAborted],          reads(AtOnce),          Is(Abandoned);
-    to_guest_writer:                  stored::writer,                    [Wait BeAborted StandInAStore], reads(AtOnce),          Is(Abandoned);
-    to_guest_sink:                    stored::sink,                      [Wait BeAborted StandInAStore], reads(AtOnce),          Is(Abandoned);
-    relay_byte_parts_second:          handoff::second_bytes,             [Wait BeAborted],               reads(AtOnce),          Is(Abandoned);
-    relay_item_parts_second:          handoff::second_items,             [Wait Step BeAborted],          reads(AtOnce),          Is(Abandoned);
+    // name                           made by                            a test can                      the feeder sees it     if the feeder leaves
+    tokio_io_read:                    wires::tokio_io_read,              [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    tokio_io_buf_read:                wires::tokio_io_buf_read,          [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    futures_io_read:                  wires::futures_io_read,            [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    futures_io_buf_read:              wires::futures_io_buf_read,        [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    codec_read:                       wires::codec_read,                 [Wait Fail Step],               reads(WhenDropped),    Is(Finished);
+    sockets_read:                     sockets::read_tcp,                 [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    sockets_read_unix:                sockets::read_unix,                [Wait],                         reads(WhenDropped),    Is(Finished);
+    sockets_read_pipe:                sockets::read_pipe,                [Wait],                         reads(WhenDropped),    Is(Finished);
+    blocking_read_on:                 blocking::blocking_read_on,        [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    blocking_read:                    blocking::blocking_read,           [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    streams_chunks:                   futures::streams_chunks,           [Wait],                         reads(WhenDropped),    Is(Finished);
+    streams_try_chunks:               futures::streams_try_chunks,       [Wait Fail],                    reads(WhenDropped),    Is(Finished);
+    streams_items:                    futures::streams_items,            [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    streams_try_items:                futures::streams_try_items,        [Wait Fail Step],               reads(WhenDropped),    Is(Finished);
+    streams_peekable:                 futures::streams_peekable,         [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    streams_try_peekable:             futures::streams_try_peekable,     [Wait Fail Step],               reads(WhenDropped),    Is(Finished);
+    channels_mpsc_receiver:           channels::mpsc_receiver,           [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    channels_mpsc_unbounded_receiver: channels::mpsc_unbounded_receiver, [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    channels_broadcast_receiver:      channels::broadcast_receiver,      [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    channels_watch_receiver:          channels::watch_receiver,          [Wait Step],                    reads(WhenDropped),    Is(Finished);
+    sockets_accept:                   listeners::accept,                 [Wait Fail Step GoOnForEver],   reads(WhenDropped),    Nobody;
+    sockets_datagrams:                listeners::datagrams,              [Wait Step],                    reads(Feeder::Never),  Nobody;
+    iterators_items:                  iter::iterators_items,             [Step],                         reads(Feeder::Nobody), Nobody;
+    iterators_try_items:              iter::iterators_try_items,         [Fail Step],                    reads(Feeder::Nobody), Nobody;
+    body_read:                        http::body_read,                   [Wait Fail],                    reads(WhenDropped),    Nobody;
+    body_read_trailers:               http::body_read_trailers,          [Wait Fail],                    reads(AtOnce),         Nobody;
+    to_guest_producer:                handoff::producer,                 [Wait BeAborted],               reads(AtOnce),         Is(Abandoned);
+    to_guest_item_producer:           handoff::item_producer,            [Wait Step BeAborted],          reads(AtOnce),         Is(Abandoned);
+    to_guest_writer:                  stored::writer,                    [Wait BeAborted StandInAStore], reads(AtOnce),         Is(Abandoned);
+    to_guest_sink:                    stored::sink,                      [Wait BeAborted StandInAStore], reads(AtOnce),         Is(Abandoned);
+    relay_byte_parts_second:          handoff::second_bytes,             [Wait BeAborted],               reads(AtOnce),         Is(Abandoned);
+    relay_item_parts_second:          handoff::second_items,             [Wait Step BeAborted],          reads(AtOnce),         Is(Abandoned);
 }
 
 #[rustfmt::skip]
 rows! { SINKS:
-    // name                         made by                          a test can               at the end, and at a cut                if the other side goes away
+    // name                         made by                          a test can               at the end, at a cut                    if the receiver leaves
     tokio_io_write:                 wires::tokio_io_write,           [Wait Fail],             writes(Closed, LooksLikeTheEnd),        Is(Failed);
     futures_io_write:               wires::futures_io_write,         [Wait Fail],             writes(Closed, LooksLikeTheEnd),        Is(Failed);
     codec_write:                    wires::codec_write,              [Wait Fail Step Buffer], writes(Closed, LooksLikeTheEnd),        Is(Failed);

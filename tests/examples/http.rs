@@ -26,11 +26,11 @@ impl Server {
         let mut command = Command::new(&*HTTP);
         command.arg("127.0.0.1:0").args(guest).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = said.next().unwrap().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
         let address = line.strip_prefix("listening on ").expect(&line).to_owned();
         // Reads on, so that the server never blocks on its stdout.
-        std::thread::spawn(move || said.count());
+        std::thread::spawn(move || lines.count());
         Self { child, address }
     }
 

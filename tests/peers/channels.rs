@@ -71,12 +71,12 @@ async fn a_cancel_from_another_task_loses_and_doubles_nothing() -> Result<()> {
         count_into(tx, 100_000);
         let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
-        let (notify, told) = oneshot::channel();
+        let (notify, notified) = oneshot::channel();
         let received = tokio::spawn(receive(rx, 100 * round, notify));
         let (consumer, written) = channels::mpsc_sender(tx).with_completion();
         let cancel = written.cancel_handle();
         tokio::spawn(async move {
-            told.await.unwrap();
+            notified.await.unwrap();
             cancel.cancel();
         });
         let both = async { (written.await, read.await) };
@@ -100,11 +100,11 @@ async fn a_receiver_that_is_aborted_ends_the_stream_and_leaves_the_rest_in_the_c
         count_into(tx, 100_000);
         let (producer, read) = channels::mpsc_receiver(rx).with_completion();
         let (tx, rx) = mpsc::channel(16);
-        let (notify, told) = oneshot::channel();
+        let (notify, notified) = oneshot::channel();
         let received = tokio::spawn(receive(rx, 100 * round, notify));
         let abort = received.abort_handle();
         tokio::spawn(async move {
-            told.await.unwrap();
+            notified.await.unwrap();
             abort.abort();
         });
         let (consumer, written) = channels::mpsc_sender(tx).with_completion();

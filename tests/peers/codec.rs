@@ -93,6 +93,7 @@ async fn echoed<S>(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_go_through_a_guest_over_tcp() {
+    // Rule "Exactly once, in order".
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (peer, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
@@ -103,6 +104,7 @@ async fn lines_go_through_a_guest_over_tcp() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_go_through_a_guest_over_a_unix_socket() {
+    // Rule "Exactly once, in order".
     let (peer, socket) = tokio::net::UnixStream::pair().unwrap();
     let (reader, writer) = socket.into_split();
     echoed(peer, reader, writer).await;
@@ -110,6 +112,7 @@ async fn lines_go_through_a_guest_over_a_unix_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_too_long_ends_the_stream() {
+    // Rule "Items before the error".
     use futures::SinkExt as _;
     let (peer, host) = tokio::io::duplex(64);
     let sent = tokio::spawn(async move {

@@ -64,7 +64,7 @@ macro_rules! writing {
 
 #[test]
 fn a_stream_without_a_budget_keeps_the_thread() {
-    // What the other tests compare with.
+    // Rule "Fill each operation": the other tests compare with this.
     let turns = reading!(wasmtime_streams::streams::items(stream::iter(0..COUNT)));
     assert!(turns < TURNS / 4, "{turns}");
 }

@@ -167,7 +167,7 @@ fn a_guest_accepts_again_once_a_descriptor_is_free() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&few.stdout) + String::from_utf8_lossy(&few.stderr);
-    assert!(few.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
+    let output = String::from_utf8_lossy(&few.stdout) + String::from_utf8_lossy(&few.stderr);
+    assert!(few.status.success(), "{output}");
+    assert!(output.contains("1 passed"), "{output}");
 }

@@ -89,7 +89,7 @@ async fn an_axum_server_passes_a_body_through_a_guest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_aborted_request_is_not_the_end_of_the_data() {
     // Rule "Items before the error".
-    let (tx, said) = oneshot::channel();
+    let (tx, seen) = oneshot::channel();
     let tx = Arc::new(std::sync::Mutex::new(Some(tx)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -125,7 +125,7 @@ async fn an_aborted_request_is_not_the_end_of_the_data() {
     let head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhello";
     tokio::io::AsyncWriteExt::write_all(&mut socket, head).await.unwrap();
     drop(socket);
-    let (got, end, trailers) = said.await.unwrap();
+    let (got, end, trailers) = seen.await.unwrap();
     assert_eq!(got, "HELLO");
     assert!(matches!(end, End::Failed(_)), "{end:?}");
     assert!(matches!(trailers, Err(wasmtime_streams::End::Failed(_))), "{trailers:?}");

@@ -104,9 +104,9 @@ async fn read_frames(mut body: Incoming, signs: &Signs) -> Wire {
                 }
             }
             Ok(Some(Err(error))) => {
-                let said = format!("{error:?}");
-                let reset = said.contains("Reset(") && said.contains("Remote");
-                return if reset { Wire::Aborted(text(data)) } else { Wire::Other(said) };
+                let message = format!("{error:?}");
+                let reset = message.contains("Reset(") && message.contains("Remote");
+                return if reset { Wire::Aborted(text(data)) } else { Wire::Other(message) };
             }
         }
     }
@@ -158,7 +158,7 @@ async fn response_by_http2(body: Sent, signs: &Signs) -> Wire {
 
 async fn request_by_http2(body: Sent, signs: &Signs) -> Wire {
     let (server, client) = connection();
-    let (seen, told) = oneshot::channel();
+    let (seen, result) = oneshot::channel();
     let (seen, signs) = (Mutex::new(Some(seen)), signs.clone());
     tokio::spawn(async move {
         let respond = service_fn(move |request: Request<Incoming>| {
@@ -177,7 +177,7 @@ async fn request_by_http2(body: Sent, signs: &Signs) -> Wire {
     tokio::spawn(connection);
     let request = Request::post("http://localhost/").body(body).unwrap();
     tokio::spawn(async move { client.send_request(request).await });
-    told.await.unwrap()
+    result.await.unwrap()
 }
 
 /// Sends a guest's body, with or without trailers of the host, and cuts it by `plan`.

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use tokio::io::AsyncReadExt as _;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use wasmtime_streams::{ByteConsumer, ByteSink, sockets, tokio_io};
 use wasmtime_streams_testing::Code;
@@ -52,4 +53,41 @@ fn a_tcp_connection_without_linger_is_reset_when_its_stream_is_cut() {
         assert_eq!(seen(tokio_io::write, cancel), (b"hello".to_vec(), end));
         assert_eq!(seen(sockets::write, cancel), (b"hello".to_vec(), end));
     }
+}
+
+/// What the peer reads after a guest's stream was cut, and `close` had the sink.
+fn after_a_cut<S: ByteSink + Unpin>(
+    make: impl FnOnce(TcpStream) -> (ByteConsumer<S>, Option<OwnedReadHalf>),
+    close: impl FnOnce(S),
+) -> Result<usize, ErrorKind> {
+    with_guest::<u8, _>(async |guest| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut peer = listener.accept().await.unwrap().0;
+        let (consumer, other_half) = make(socket);
+        let (consumer, done) = consumer.with_completion();
+        let stream = guest.sink(consumer).await;
+        assert_eq!(guest.send_all(stream, b"hello").await, Code::Completed(5));
+        peer.read_exact(&mut [0; 5]).await.unwrap();
+        done.cancel();
+        close(done.await.inner);
+        drop(other_half);
+        peer.read(&mut [0]).await.map_err(|error| error.kind())
+    })
+}
+
+#[test]
+fn a_connection_and_a_write_half_of_one_can_be_reset() {
+    // Rule "Truncated is never complete": a write half that is only dropped shuts down, which looks like the end.
+    let halves = |socket: TcpStream| {
+        let (read, write) = socket.into_split();
+        (sockets::write(write), Some(read))
+    };
+    let reset = Err(ErrorKind::ConnectionReset);
+    assert_eq!(
+        after_a_cut(|socket| (sockets::write(socket), None), |sink| sink.reset().unwrap()),
+        reset
+    );
+    assert_eq!(after_a_cut(halves, |sink| sink.reset().unwrap()), reset);
+    assert_eq!(after_a_cut(halves, drop), Ok(0));
 }

@@ -4,12 +4,18 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use futures::{StreamExt as _, future::join, stream};
-use tokio::io::AsyncReadExt as _;
+use futures::future::{join, join_all};
+use futures::{StreamExt as _, stream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use wasmtime::component::{Accessor, Component, Linker, StreamReader, TypedFunc};
 use wasmtime::{Engine, Error, Result, Store};
-use wasmtime_streams::{Cut, End, EndReason, from_guest, iterators, streams, tokio_io, transform};
+use wasmtime_streams::{
+    Cut, End, EndReason, from_guest, iterators, sockets, streams, tokio_io, transform, transform_in,
+};
+
+use crate::transform::Transform;
 
 type Upper = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
 
@@ -44,7 +50,7 @@ async fn both_streams_end_and_the_output_is_closed() {
         transform(&mut store, input, output, async |store, input| call(&upper, store, input).await);
     let mut text = String::new();
     let (done, read) = join(done, reader.read_to_string(&mut text)).await;
-    let done = done.unwrap();
+    done.result.as_ref().unwrap();
     assert_eq!(read.unwrap(), 19);
     assert_eq!(text, "SOME TEXT, IN PARTS");
     assert!(done.input.end.is_finished() && done.output.end.is_finished(), "{done:?}");
@@ -62,7 +68,7 @@ async fn truncated_input_is_not_passed_on_as_complete() {
         transform(&mut store, input, output, async |store, input| call(&upper, store, input).await);
     let mut text = Vec::new();
     let (done, read) = join(done, reader.read_to_end(&mut text)).await;
-    let done = done.unwrap();
+    done.result.as_ref().unwrap();
     assert!(matches!(done.input.end, End::Failed(_)), "{done:?}");
     assert!(matches!(done.output.end, End::Undeliverable(_)), "{done:?}");
     let error = read.unwrap_err();
@@ -80,7 +86,8 @@ async fn it_returns_once_the_output_has_ended() {
     let done = transform(&mut store, endless, output, async |store, input| {
         call(&upper, store, input).await
     });
-    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    let done = timeout(LONG, done).await.expect("it hangs");
+    done.result.as_ref().unwrap();
     assert!(matches!(done.output.end, End::LimitReached), "{done:?}");
     assert!(matches!(done.input.end, End::PeerDropped | End::Cancelled), "{done:?}");
     assert_eq!(done.output.inner.into_inner(), b"MORE AND M");
@@ -88,10 +95,11 @@ async fn it_returns_once_the_output_has_ended() {
     // Nobody ever reads the input.
     let input = streams::chunks(stream::pending::<&[u8]>());
     let done = transform(&mut store, input, iterators::collect_bytes(10), async |store, input| {
-        std::mem::forget(input);
+        let _kept_by_the_store = input; // a reader has no `Drop`
         store.with(|store| StreamReader::new(store, tokio_io::read(&b"done"[..])))
     });
-    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    let done = timeout(LONG, done).await.expect("it hangs");
+    done.result.as_ref().unwrap();
     assert!(done.output.end.is_finished(), "{done:?}");
     assert!(matches!(done.input.end, End::Cancelled), "{done:?}");
 }
@@ -103,7 +111,8 @@ async fn a_deadline_ends_a_call_that_never_returns() {
     let output = iterators::collect_bytes(10).idle_timeout(Duration::from_millis(20));
     let never = async |_: &Accessor<()>, _| pending::<Result<StreamReader<u8>>>().await;
     let done = timeout(LONG, transform(&mut store, input, output, never));
-    let done = done.await.expect("it hangs").unwrap();
+    let done = done.await.expect("it hangs");
+    done.result.as_ref().unwrap();
     assert!(matches!(done.output.end, End::TimedOut), "{done:?}");
     assert!(matches!(done.input.end, End::Cancelled), "{done:?}");
 }
@@ -117,7 +126,63 @@ async fn a_call_that_fails_cuts_the_output() {
     let failed = transform(&mut store, input, output, async |_, _| {
         Err::<StreamReader<u8>, _>(Error::msg("no such export"))
     });
-    assert_eq!(failed.await.unwrap_err().to_string(), "no such export");
+    let failed = failed.await;
+    assert_eq!(failed.result.unwrap_err().to_string(), "no such export");
+    assert!(matches!(failed.output.end, End::Abandoned));
+    assert!(matches!(failed.input.end, End::Abandoned));
     assert_eq!(items.next().await, None);
     assert_eq!(items.cut(), Some(EndReason::Abandoned));
+}
+
+#[tokio::test]
+async fn a_trap_gives_the_connection_back_so_that_its_peer_can_be_told() {
+    // Rule "Truncated is never complete": a socket that is only dropped looks like the end of the data.
+    let Transform { mut store, transform: upper } = Transform::upper().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (read, write) = listener.accept().await.unwrap().0.into_split();
+    peer.write_all(b"hello").await.unwrap();
+    let (input, output) = (sockets::read(read), sockets::write(write));
+    let done = tokio::spawn(async move {
+        // Enough for the call and the first bytes, and not for what follows.
+        store.set_fuel(60_000).unwrap();
+        let done = transform(&mut store, input, output, async |store, input| {
+            Ok(upper.call_concurrent(store, (input,)).await?.0)
+        });
+        done.await
+    });
+    let mut got = vec![0; 5];
+    peer.read_exact(&mut got).await.unwrap();
+    assert_eq!(got, b"HELLO");
+    let more = vec![b'x'; 64 * 1024];
+    let _ = peer.write_all(&more).await;
+    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    assert!(done.result.is_err(), "{done:?}");
+    assert!(matches!(done.output.end, End::Abandoned), "{done:?}");
+    drop(done.input);
+    done.output.inner.reset().unwrap();
+    let mut rest = Vec::new();
+    let seen = timeout(LONG, peer.read_to_end(&mut rest)).await.expect("it hangs");
+    assert_eq!(seen.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn many_streams_of_one_store_run_at_a_time() {
+    let (mut store, upper) = upper().await;
+    let done = store.run_concurrent(async |store| {
+        let all = (0..20_usize).map(|n| {
+            let input = streams::chunks(stream::repeat(&b"text "[..]).take(n));
+            let output = iterators::collect_bytes(1000);
+            transform_in(store, input, output, async |store, input| {
+                call(&upper, store, input).await
+            })
+        });
+        join_all(all).await
+    });
+    let done = timeout(LONG, done).await.expect("it hangs").unwrap();
+    for (n, done) in done.into_iter().enumerate() {
+        done.result.unwrap();
+        assert!(done.input.end.is_finished() && done.output.end.is_finished());
+        assert_eq!(done.output.inner.into_inner(), b"TEXT ".repeat(n));
+    }
 }

@@ -156,9 +156,9 @@ fn an_incomplete_frame_at_the_end_is_an_error_of_the_decoder() {
 }
 
 /// Frames of one byte each. Fails once, and panics if it is asked again.
-struct Fragile(bool);
+struct FailsOnce(bool);
 
-impl Decoder for Fragile {
+impl Decoder for FailsOnce {
     type Item = u8;
     type Error = io::Error;
 
@@ -177,7 +177,7 @@ fn a_framed_reader_is_not_polled_after_its_error() {
     let error = with_trapping_guest::<u8, _>(async |guest| {
         let reader = Reader::new(Script::new([Step::Data(vec![1, 2, 0, 3])]));
         let stream =
-            guest.source(codec::read(FramedRead::new(reader, Fragile(false))).trap_on_error());
+            guest.source(codec::read(FramedRead::new(reader, FailsOnce(false))).trap_on_error());
         let stream = stream.await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(2), vec![1, 2]));
         guest.read(stream, 9).await;

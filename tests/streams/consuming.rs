@@ -356,9 +356,9 @@ fn a_write_of_any_length_is_taken_in_bounded_parts() {
 }
 
 /// Claims to have accepted more than it was offered.
-struct Boaster;
+struct ReportsTooMuch;
 
-impl ByteSink for Boaster {
+impl ByteSink for ReportsTooMuch {
     type Error = Infallible;
 
     fn poll_write(
@@ -376,8 +376,9 @@ impl ByteSink for Boaster {
 
 #[test]
 fn a_sink_that_breaks_its_trait_gets_an_error_and_no_panic() {
+    // Rule "No traps, no panics": a sink that breaks its trait is an exception.
     let error = with_trapping_guest::<u8, _>(async |guest| {
-        let stream = guest.sink(ByteConsumer::new(Boaster)).await;
+        let stream = guest.sink(ByteConsumer::new(ReportsTooMuch)).await;
         guest.send(stream, &[1, 2, 3]).await;
     });
     let why = "ByteSink::poll_write accepted 4 of 3 bytes: expected 1 to 3";

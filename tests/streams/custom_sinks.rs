@@ -12,9 +12,9 @@ use crate::support::guest::{Code, World, with_guest, with_trapping_guest};
 use crate::support::script::{Script, Step};
 
 /// Completes without having taken anything.
-struct Idler;
+struct TakesNothing;
 
-impl ItemSink for Idler {
+impl ItemSink for TakesNothing {
     type Item = u8;
     type Error = Infallible;
 
@@ -35,7 +35,7 @@ impl ItemSink for Idler {
 fn a_sink_that_completes_without_an_item_gets_an_error() {
     // Rule "No empty completions": Wasmtime does not catch this one.
     let error = with_trapping_guest::<u8, _>(async |guest| {
-        let stream = guest.sink(ItemConsumer::new(Idler)).await;
+        let stream = guest.sink(ItemConsumer::new(TakesNothing)).await;
         guest.send(stream, &[1, 2, 3]).await;
     });
     let why = "ItemSink::poll_accept completed without an item: expected 1 to 3";

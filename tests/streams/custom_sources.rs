@@ -166,12 +166,14 @@ fn a_source_that_shortens_the_vector_traps_with_an_error_that_names_the_method()
                         guest.recv(stream, 100).await;
                     })
                 };
-                let said = match std::panic::catch_unwind(run) {
+                let message = match std::panic::catch_unwind(run) {
                     Ok(error) => format!("{error:?}"),
                     Err(_) => "a panic".to_owned(),
                 };
-                if !said.contains("poll_items") {
-                    wrong.push(format!("{then:?}, {keeps} kept, completion {completion}: {said}"));
+                if !message.contains("poll_items") {
+                    wrong.push(format!(
+                        "{then:?}, {keeps} kept, completion {completion}: {message}"
+                    ));
                 }
             }
         }

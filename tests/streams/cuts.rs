@@ -36,6 +36,7 @@ fn is_cut(body: Body, why: EndReason) {
 
 #[tokio::test]
 async fn a_truncated_body_never_ends_in_order() {
+    // Rule "Truncated is never complete": without a completion.
     let whole = body(async |c, s, store| s.pipe(store, c).unwrap()).await;
     assert_eq!(whole.unwrap(), b"hello world");
     let limited = body(async |c, s, store| s.pipe(store, c.limit(5)).unwrap()).await;
@@ -59,6 +60,7 @@ async fn a_truncated_body_never_ends_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn a_truncated_body_never_ends_in_order_with_a_completion() {
+    // Rule "Truncated is never complete".
     for end in ["cancel", "limit", "deadline", "abandoned"] {
         let mut store = Store::new(&Engine::default(), StoreToken::new());
         // Never ends by itself.
@@ -101,6 +103,7 @@ struct Kept {
 
 #[tokio::test]
 async fn the_object_is_handed_back_in_one_step() {
+    // Rule "Completion".
     let (producer, read) = tokio_io::read(&b"hello world"[..]).with_completion();
     let (consumer, written) = tokio_io::write(Vec::new()).with_completion();
     let kept = Kept { producer, consumer, read, written };
@@ -139,7 +142,8 @@ async fn the_object_is_handed_back_in_one_step() {
 }
 
 #[tokio::test]
-async fn items_through_channels_with_layers() {
+async fn limits_on_both_ends_of_a_pipe_are_exact() {
+    // Rule "Completion": both limits are exact.
     let mut store = Store::new(&Engine::default(), ());
     let (tx, rx) = mpsc::channel(8);
     for n in 1..=5_u32 {

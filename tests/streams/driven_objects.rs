@@ -78,7 +78,7 @@ const SINKS: [Row; 6] = [
     ("blocking::write_on", |writer, slot| {
         bytes(blocking::write_on(Blocking(writer), |job| job.run()), slot)
     }),
-    ("sink", |writer, slot| items(sinks::items(writer), slot)),
+    ("sinks::items", |writer, slot| items(sinks::items(writer), slot)),
     ("codec::write", |writer, slot| {
         items(codec::write(FramedWrite::new(writer, ByteCodec(|byte| byte))), slot)
     }),

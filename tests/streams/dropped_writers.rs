@@ -143,10 +143,10 @@ fn the_result_future_reports_that_the_writer_was_dropped() {
             writer.write_all(b"hello").await.unwrap();
             sink.send_batch(b"hello".to_vec()).await.unwrap();
             let parts = guest.with(|mut store| {
-                let told = |end: End<_>| end.into_result().map_err(|_| 1_u32);
+                let outcome = |end: End<_>| end.into_result().map_err(|_| 1_u32);
                 [
-                    bytes.into_wit(&mut store, told).unwrap(),
-                    items.into_wit(&mut store, told).unwrap(),
+                    bytes.into_wit(&mut store, outcome).unwrap(),
+                    items.into_wit(&mut store, outcome).unwrap(),
                 ]
             });
             let _kept = (end_writer(writer, ends).await, end_sink(sink, ends).await);

@@ -1,5 +1,5 @@
-//! The end goes with the last bytes or items, also where they fit exactly and the source can say so without taking
-//! more.
+//! The end comes with the last bytes or items, also if they fit exactly and the source knows that nothing is left
+//! without taking more.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ const DATA: [u8; 3] = [1, 2, 3];
 /// What a test of one source found wrong.
 type Wrong = Vec<String>;
 
-/// Reads `len` at once: with the last of them comes the end, for the guest and for the host.
+/// Reads `len` at once. The end must come with the last of them, for the guest and for the host.
 macro_rules! fits {
     ($guest:ident, $wrong:ident, $name:expr, $len:expr, $make:expr) => {
         let stream = $guest.source($make).await;
@@ -46,7 +46,7 @@ macro_rules! fits {
             }
         }
         if end != Some((true, $len)) {
-            $wrong.push(format!("{}: the completion says {end:?}", $name));
+            $wrong.push(format!("{}: the completion resolves to {end:?}", $name));
         }
     };
 }
@@ -69,12 +69,12 @@ async fn bytes_fit<S: ByteSource + Unpin>(
     fits!(guest, wrong, name, 3, make());
 }
 
-/// A stream that says how much is left, and panics if it is asked for more than that.
+/// A stream that reports how much is left, and panics if it is asked for more.
 struct Exact(u8);
 
 impl Exact {
     fn next_item(&mut self) -> Option<u8> {
-        assert!(self.0 < 3, "asked though it has said that nothing is left");
+        assert!(self.0 < 3, "asked for more than its size hint");
         self.0 += 1;
         Some(self.0)
     }
@@ -110,16 +110,19 @@ fn ok(item: u8) -> Result<u8, Infallible> {
 }
 
 #[test]
-fn items_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
+fn items_that_fit_exactly_come_with_the_end_if_the_source_knows_it() {
     // Rule "The end goes with the last items": a size hint that nothing is left, a channel that is closed and empty.
     let mut wrong = Wrong::new();
     with_guest::<u8, _>(async |guest| {
         let wrong = &mut wrong;
-        item_fits(guest, wrong, "stream", || streams::items(stream::iter(DATA))).await;
-        item_fits(guest, wrong, "stream, boxed", || streams::items(stream::iter(DATA).boxed()))
+        item_fits(guest, wrong, "streams::items", || streams::items(stream::iter(DATA))).await;
+        item_fits(guest, wrong, "streams::items, boxed", || {
+            streams::items(stream::iter(DATA).boxed())
+        })
+        .await;
+        item_fits(guest, wrong, "streams::items, not asked again", || streams::items(Exact(0)))
             .await;
-        item_fits(guest, wrong, "stream, not asked again", || streams::items(Exact(0))).await;
-        item_fits(guest, wrong, "stream, chained", || {
+        item_fits(guest, wrong, "streams::items, chained", || {
             streams::items(stream::once(ready(1)).chain(stream::iter([2, 3])))
         })
         .await;
@@ -127,16 +130,19 @@ fn items_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
             streams::try_items(stream::iter(DATA.map(ok)))
         })
         .await;
-        item_fits(guest, wrong, "peekable", || streams::peekable(stream::iter(DATA).peekable()))
-            .await;
+        item_fits(guest, wrong, "streams::peekable", || {
+            streams::peekable(stream::iter(DATA).peekable())
+        })
+        .await;
         item_fits(guest, wrong, "streams::try_peekable", || {
             streams::try_peekable(stream::iter(DATA.map(ok)).peekable())
         })
         .await;
-        item_fits(guest, wrong, "iter", || iterators::items(DATA)).await;
-        item_fits(guest, wrong, "iter, not asked again", || iterators::items(Exact(0))).await;
-        item_fits(guest, wrong, "iter of a range", || iterators::items(1..=3_u8)).await;
-        item_fits(guest, wrong, "iter of a map", || {
+        item_fits(guest, wrong, "iterators::items", || iterators::items(DATA)).await;
+        item_fits(guest, wrong, "iterators::items, not asked again", || iterators::items(Exact(0)))
+            .await;
+        item_fits(guest, wrong, "iterators::items of a range", || iterators::items(1..=3_u8)).await;
+        item_fits(guest, wrong, "iterators::items of a map", || {
             iterators::items(vec![0, 1, 2].into_iter().map(|n| n + 1))
         })
         .await;
@@ -153,7 +159,7 @@ fn items_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
 }
 
 #[test]
-fn channels_that_are_closed_give_their_last_items_with_the_end() {
+fn closed_channels_give_their_last_items_with_the_end() {
     // Rule "The end goes with the last items".
     let mut wrong = Wrong::new();
     with_guest::<u8, _>(async |guest| {
@@ -197,19 +203,22 @@ fn channels_that_are_closed_give_their_last_items_with_the_end() {
 }
 
 #[test]
-fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
+fn bytes_that_fit_exactly_come_with_the_end_if_the_source_knows_it() {
     // Rule "The end goes with the last items": chunks whose stream has none left, a body that is at its end.
     let mut wrong = Wrong::new();
     with_guest::<u8, _>(async |guest| {
         let wrong = &mut wrong;
         let parts = || stream::iter([&DATA[..2], &DATA[2..]]);
-        bytes_fit(guest, wrong, "chunks", || streams::chunks(parts())).await;
-        bytes_fit(guest, wrong, "chunks, one", || streams::chunks(stream::iter([&DATA[..]]))).await;
+        bytes_fit(guest, wrong, "streams::chunks", || streams::chunks(parts())).await;
+        bytes_fit(guest, wrong, "streams::chunks, one", || {
+            streams::chunks(stream::iter([&DATA[..]]))
+        })
+        .await;
         bytes_fit(guest, wrong, "streams::try_chunks", || {
             streams::try_chunks(parts().map(Ok::<_, Infallible>))
         })
         .await;
-        bytes_fit(guest, wrong, "http_body", || body::read(Full::new(&DATA[..]))).await;
+        bytes_fit(guest, wrong, "body::read", || body::read(Full::new(&DATA[..]))).await;
         bytes_fit(guest, wrong, "to_guest::writer", || {
             let (mut writer, producer) = to_guest::producer(64);
             let mut cx = Context::from_waker(Waker::noop());
@@ -218,10 +227,10 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
             producer
         })
         .await;
-        // Read in two parts: the rest of a chunk is the last of it.
+        // Read in two parts: the rest of a chunk is the last data.
         for (name, stream) in [
-            ("chunks", guest.source(streams::chunks(stream::iter([&DATA[..]]))).await),
-            ("http_body", guest.source(body::read(Full::new(&DATA[..]))).await),
+            ("streams::chunks", guest.source(streams::chunks(stream::iter([&DATA[..]]))).await),
+            ("body::read", guest.source(body::read(Full::new(&DATA[..]))).await),
         ] {
             assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 2]), "{name}");
             let last = guest.recv(stream, 1).await;
@@ -235,8 +244,8 @@ fn bytes_that_fit_exactly_come_with_the_end_where_the_source_can_say_so() {
 
 #[test]
 fn the_end_comes_with_the_last_batch_too() {
-    // Rule "The end goes with the last items": not only the guest's wish bounds a read. Also where a step makes the
-    // items.
+    // Rule "The end goes with the last items": also if the batch bounds a read and not the guest's length, and if a
+    // step makes the items.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(iterators::items(0..6_u8).batch(3)).await;
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(3), vec![0, 1, 2]));
@@ -248,7 +257,7 @@ fn the_end_comes_with_the_last_batch_too() {
 }
 
 #[test]
-fn a_source_that_cannot_say_it_is_not_asked_for_more_than_fits() {
+fn a_source_that_does_not_know_its_end_is_not_asked_for_more_than_fits() {
     // Rule "Fill each operation": its end comes one read later, and costs no item.
     with_guest::<u8, _>(async |guest| {
         let odd = |item: &u8| item % 2 == 1;
@@ -261,7 +270,7 @@ fn a_source_that_cannot_say_it_is_not_asked_for_more_than_fits() {
         assert_eq!(guest.recv(stream, 2).await, (Code::Completed(2), vec![1, 3]));
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(0));
 
-        // A body of frames does not say that it is at its end: trailers may follow.
+        // A body of frames does not know that it is at its end: trailers may follow.
         let frames = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(&DATA)))]);
         let stream = guest.source(body::read(StreamBody::new(frames))).await;
         assert_eq!(guest.recv(stream, 3).await, (Code::Completed(3), DATA.to_vec()));
@@ -270,8 +279,8 @@ fn a_source_that_cannot_say_it_is_not_asked_for_more_than_fits() {
 }
 
 #[test]
-fn an_error_behind_items_that_fit_exactly_is_not_taken_for_the_end() {
-    // Rule "Items before the error": something is left, and it is told by the next read.
+fn an_error_after_items_that_fit_exactly_is_not_the_end() {
+    // Rule "Items before the error": something is left, and the next read reports it.
     with_guest::<u8, _>(async |guest| {
         let failing = stream::iter([Ok(1_u8), Ok(2), Err("broken")]);
         let (producer, done) = streams::try_items(failing).with_completion();

@@ -1,4 +1,5 @@
-//! Steps that fail: a trap where the host asks for one, after the items before; else the end that the completion says.
+//! Steps that fail after some items: the stream traps if the host asks for it, or else ends and the completion reports
+//! it.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,12 +24,12 @@ fn is_refusal(error: &Error) -> bool {
     format!("{error:?}").contains("refused")
 }
 
-/// What a closure was called with.
+/// The items with which a closure was called.
 type Calls = Arc<Mutex<Vec<u8>>>;
 
 #[test]
-fn a_closure_that_fails_is_a_trap_where_the_host_asks_for_it() {
-    // Rule "Items before the error": without a completion there is no other way to hear of it.
+fn a_failed_closure_is_a_trap_if_the_host_asks_for_it() {
+    // Rule "Items before the error": without a completion only a trap shows it.
     for batch in [1, 64] {
         let calls = Calls::default();
         let called = calls.clone();
@@ -47,7 +48,7 @@ fn a_closure_that_fails_is_a_trap_where_the_host_asks_for_it() {
 }
 
 #[test]
-fn a_closure_that_fails_for_a_batch_is_a_trap_where_the_host_asks_for_it() {
+fn a_failed_batch_closure_is_a_trap_if_the_host_asks_for_it() {
     // Rule "Items before the error".
     let calls = Calls::default();
     let called = calls.clone();
@@ -65,7 +66,7 @@ fn a_closure_that_fails_for_a_batch_is_a_trap_where_the_host_asks_for_it() {
     assert_eq!(*calls.lock().unwrap(), [1, 2, 3, 4]);
 }
 
-/// The guest reads all, then what follows must be the trap.
+/// The guest reads everything before the refused item. The trap must come then.
 fn delivery_traps<S>(make: impl Fn() -> ItemProducer<S>)
 where
     S: ItemSource<Item = u8, Error: Into<Error>> + Unpin,
@@ -85,14 +86,14 @@ where
                 }
             });
             assert!(is_refusal(&error), "{error:?}");
-            assert_eq!(got, (1..bad).collect::<Vec<_>>(), "the items before it go first");
+            assert_eq!(got, (1..bad).collect::<Vec<_>>(), "the items before it come first");
         }
     }
 }
 
 #[test]
-fn a_delivery_that_fails_is_a_trap_where_the_host_asks_for_it() {
-    // Rule "Items before the error": also where the source itself ends with the very same batch.
+fn a_failed_delivery_is_a_trap_if_the_host_asks_for_it() {
+    // Rule "Items before the error": also if the source itself ends with the same batch.
     delivery_traps(|| streams::items(stream::iter([1, 2, 3])));
     delivery_traps(|| iterators::items([1, 2, 3, 4, 5]));
     delivery_traps(|| {
@@ -102,7 +103,7 @@ fn a_delivery_that_fails_is_a_trap_where_the_host_asks_for_it() {
     });
 }
 
-/// The guest's write traps; what was taken before the item that is refused has gone on.
+/// The guest's write traps. The items before the refused one have been passed on.
 fn receipt_traps<S>(make: impl Fn() -> ItemConsumer<S>)
 where
     S: ItemSink<Item = u8, Error: Into<Error>> + Unpin,
@@ -124,7 +125,7 @@ where
 }
 
 #[test]
-fn a_receipt_that_fails_is_a_trap_where_the_host_asks_for_it() {
+fn a_failed_receiving_step_is_a_trap_if_the_host_asks_for_it() {
     // Rule "Items before the error": into a sink, a channel, a collector.
     let log = Arc::new(Mutex::new(None));
     receipt_traps(|| {
@@ -150,7 +151,7 @@ fn a_receipt_that_fails_is_a_trap_where_the_host_asks_for_it() {
 }
 
 #[test]
-fn steps_that_fail_without_a_trap_end_the_stream() {
+fn failed_steps_without_a_trap_end_the_stream() {
     // Rule "Items before the error": the choice is the host's.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(iterators::items([1, 2, 3]).deliver_with(refusing(3))).await;
@@ -165,7 +166,7 @@ fn steps_that_fail_without_a_trap_end_the_stream() {
 
 #[test]
 fn a_completion_takes_the_errors_instead_of_a_trap() {
-    // Rule "Items before the error": `trap_on_error` is for streams without one, as its documentation says.
+    // Rule "Items before the error": `trap_on_error` is for streams without a completion, as its documentation says.
     with_guest::<u8, _>(async |guest| {
         let producer = iterators::items([1, 2, 3]).trap_on_error().deliver_with(refusing(3));
         let (producer, done) = producer.with_completion();

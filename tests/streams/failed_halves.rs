@@ -1,4 +1,4 @@
-//! Calls that make two things, of which the second fails: the first is cleaned up, and the guest's write is answered.
+//! Calls that make two things, and fail at the second. The first is cleaned up, and the guest's write is answered.
 
 use futures::FutureExt as _;
 use wasmtime::component::StreamReader;
@@ -16,8 +16,8 @@ fn store() -> Store<()> {
 }
 
 #[test]
-fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
-    // Rule "Bounded memory": the new reader of the second store is closed, not only dropped.
+fn a_relay_of_a_closed_stream_leaves_nothing_in_the_other_store() {
+    // Rule "Bounded memory": the new reader in the second store is closed, not only dropped.
     let (mut one, mut two) = (store(), store());
     for _ in 0..3 {
         let mut stream = StreamReader::new(&mut one, iterators::items([1_u8])).unwrap();
@@ -31,7 +31,7 @@ fn a_relay_of_a_stream_that_is_closed_leaves_nothing_in_the_other_store() {
     assert_eq!(left, 0, "entries in the second store's table");
 }
 
-/// Gives a guest's stream to `fail`; if that fails, returns how the guest's next write is answered.
+/// Gives a guest's stream to `fail`. If that fails, returns the answer to the guest's next write.
 fn answered<R>(
     fail: impl FnOnce(StoreContextMut<'_, World>, StreamReader<u8>) -> Result<R>,
 ) -> Option<Code> {
@@ -54,7 +54,7 @@ fn answered<R>(
 }
 
 #[test]
-fn a_relay_into_a_store_that_is_full_ends_the_first_guests_stream() {
+fn a_relay_into_a_full_store_ends_the_first_guests_stream() {
     // Rule "Completion": otherwise the guest's write never returns.
     let mut failed = 0;
     for room in 0..ROOM {
@@ -73,7 +73,7 @@ fn a_relay_into_a_store_that_is_full_ends_the_first_guests_stream() {
     assert!(failed > 0);
 }
 
-/// Runs `run` while the store's table is limited to `room` entries.
+/// Runs `run` with the store's table limited to `room` more entries.
 fn in_full<R>(
     mut store: StoreContextMut<'_, World>,
     room: usize,
@@ -88,7 +88,7 @@ fn in_full<R>(
 }
 
 #[test]
-fn a_duplex_in_a_store_that_is_full_ends_the_guests_stream() {
+fn a_duplex_in_a_full_store_ends_the_guests_stream() {
     // Rule "Completion".
     let mut failed = 0;
     for room in 0..ROOM {
@@ -114,7 +114,7 @@ fn drive(drive: Drive) {
 
 #[test]
 fn a_sink_whose_result_future_cannot_be_made_ends_the_guests_stream() {
-    // Rule "Completion": the call has failed, so the stream does not go on.
+    // Rule "Completion": the call failed, so the stream must not go on.
     type Fails = fn(StoreContextMut<'_, World>, StreamReader<u8>, Writer<u8>) -> Result<()>;
     let rows: [(&str, Fails); 4] = [
         ("bytes", |store, stream, writer| {
@@ -152,7 +152,7 @@ fn a_sink_whose_result_future_cannot_be_made_ends_the_guests_stream() {
 }
 
 #[test]
-fn a_splice_into_a_store_that_is_full_drops_the_source() {
+fn a_splice_into_a_full_store_drops_the_source() {
     // Rule "Splice": the source is lost, as documented, and nothing of it is kept.
     let (mut one, mut two) = (store(), store());
     two.concurrent_resource_table().unwrap().set_max_capacity(0);
@@ -161,7 +161,7 @@ fn a_splice_into_a_store_that_is_full_drops_the_source() {
     let spliced = relay::splice::<wasmtime_streams::tokio_io::Read<tokio::io::DuplexStream>>(
         &mut one, stream, &mut two,
     );
-    assert!(spliced.expect("it is such a stream").is_err());
+    assert!(spliced.expect("the stream can be spliced").is_err());
     let written = tokio::io::AsyncWriteExt::write_all(&mut far, b"lost").now_or_never();
-    assert!(written.unwrap().is_err(), "nobody reads any more");
+    assert!(written.unwrap().is_err(), "the reader was not dropped");
 }

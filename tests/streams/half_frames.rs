@@ -1,4 +1,4 @@
-//! An encoder that fails in the midst of an item: nothing of that item goes out.
+//! An encoder that fails in the middle of an item: nothing of that item is sent.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use wasmtime_streams_testing::executor::idle;
 use crate::support::guest::{Code, with_guest};
 use crate::support::script::{Script, Step, Writer};
 
-/// Two bytes for each item. It refuses 9, after it has written half of it.
+/// Two bytes for each item. Refuses 9 after it has written half of it.
 struct Halving;
 
 impl Encoder<u8> for Halving {
@@ -27,8 +27,8 @@ impl Encoder<u8> for Halving {
 }
 
 #[test]
-fn nothing_of_an_item_that_cannot_be_encoded_goes_out() {
-    // Rule "Items before the error": of a batch, one by one, and of a single item; the frames before it are whole.
+fn nothing_of_an_item_that_cannot_be_encoded_is_sent() {
+    // Rule "Items before the error": in a batch, one by one, and as a single item. The frames before it are complete.
     for (items, expected) in
         [(&[1, 2, 9, 4][..], &[1, 1, 2, 2][..]), (&[1, 9], &[1, 1]), (&[9, 4], &[]), (&[9], &[])]
     {
@@ -61,8 +61,8 @@ fn nothing_of_an_item_that_cannot_be_encoded_goes_out() {
 }
 
 #[test]
-fn nothing_of_it_goes_out_after_a_cancel_either() {
-    // Rule "Cancellation keeps the stream": the frames before it wait in the write buffer meanwhile.
+fn nothing_of_an_item_that_cannot_be_encoded_is_sent_after_a_cancel() {
+    // Rule "Cancellation keeps the stream": the frames before it wait in the write buffer.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold]);
         let control = script.control();

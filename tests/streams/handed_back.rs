@@ -1,4 +1,4 @@
-//! What was acknowledged to a writer and did not reach the guest: it is handed back, also while the writer goes on.
+//! Items that were acknowledged to a writer and did not reach the guest are handed back, also while the writer goes on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -13,7 +13,7 @@ use crate::support::guest::{Code, World, with_guest};
 
 #[test]
 fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() {
-    // Rule "Exactly once, in order": the guest of the first store was told that 1 is written.
+    // Rule "Exactly once, in order": the guest of the first store has seen that 1 is written.
     with_guest::<u8, _>(async |guest| {
         let (consumer, producer) = relay::item_parts::<u8>(64);
         let (take, takes) = mpsc::channel::<()>();
@@ -30,8 +30,8 @@ fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() 
                 && let Some(taken) = taken.take()
             {
                 take.send(()).unwrap();
-                // The chunk is being filled. What is taken now may have to wait for that, and this does not wait for
-                // it.
+                // The chunk is being filled. Taking the source apart now may have to wait for that; this call does not
+                // wait for it.
                 *noted.lock().unwrap() =
                     Some(match taken.recv_timeout(Duration::from_millis(200)) {
                         Ok(unread) => Ok(unread),
@@ -43,9 +43,9 @@ fn what_was_acknowledged_is_handed_back_while_the_writer_fills_the_last_chunk() 
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, &[1]).await, Code::Completed(1));
         guest.send(stream, &[2]).await;
-        let early = early.lock().unwrap().take().expect("the step has run");
+        let early = early.lock().unwrap().take().expect("the step has not run");
         let unread = early.unwrap_or_else(|late| late.recv().unwrap());
-        assert_eq!(unread.first(), Some(&1), "handed back: {unread:?}");
+        assert_eq!(unread.first(), Some(&1), "handed back {unread:?}");
         second.join().unwrap();
     });
 }
@@ -71,10 +71,10 @@ fn what_was_acknowledged_is_handed_back_whenever_the_source_is_taken_apart() {
         let source = producer.into_inner();
         let acknowledged = sent.load(Ordering::SeqCst);
         let unread = source.into_unread();
-        assert!(unread.iter().copied().eq(0..unread.len()), "round {round}: a gap");
+        assert!(unread.iter().copied().eq(0..unread.len()), "round {round}: an item is missing");
         assert!(
             unread.len() >= acknowledged,
-            "round {round}: {} of {acknowledged} are handed back",
+            "round {round}: {} of {acknowledged} were handed back",
             unread.len()
         );
         writes.join().unwrap();

@@ -1,5 +1,4 @@
-//! What stands between two tasks: nothing that was accepted is lost when one of them goes away while the other is at
-//! work.
+//! Hand-overs between two tasks: nothing that was accepted is lost when one of them goes away while the other works.
 
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
@@ -19,14 +18,14 @@ fn now() -> Context<'static> {
 
 #[test]
 fn what_was_acknowledged_comes_back_though_a_write_is_under_way() {
-    // Rule "Exact partial writes": the other side is given back while the guest's next items are lifted.
+    // Rule "Exact partial writes": the source is taken apart while the guest's next items are lifted.
     with_guest::<u32, _>(async |guest| {
         let (consumer, producer) = relay::item_parts::<u32>(64);
         let (_producer, to) = producer.with_completion();
         let mut to: Option<Completion<FromHost<u32>, _>> = Some(to);
         let (unread, back) = mpsc::channel();
         let consumer = consumer.receive_with(move |_, item: u32| {
-            // In the midst of the batch.
+            // In the middle of the batch.
             if item == 6
                 && let Some(to) = to.take()
             {
@@ -40,7 +39,7 @@ fn what_was_acknowledged_comes_back_though_a_write_is_under_way() {
         guest.load_items(&[1, 2, 3, 4]).await;
         assert_eq!(guest.write(stream, 4).await, Code::Completed(4));
         guest.load_items(&[5, 6, 7]).await;
-        // It has taken them from the guest, and nobody gets them: so the sink hands them back.
+        // The sink has taken them from the guest, and nobody gets them, so the sink hands them back.
         assert_eq!(guest.write(stream, 3).await, Code::Dropped(3));
         let from = from.await;
         assert!(matches!(from.end, End::ReceiverDropped), "{:?}", from.end);
@@ -50,7 +49,7 @@ fn what_was_acknowledged_comes_back_though_a_write_is_under_way() {
     });
 }
 
-/// A bit of time that is another one each time.
+/// Spins for a time that differs from call to call.
 fn spin(n: usize) {
     (0..n * 7919 % 3000).for_each(|_| std::hint::spin_loop());
 }
@@ -67,7 +66,7 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
         let all = data.clone();
         let writes = thread::spawn(move || {
             let mut accepted = 0;
-            // Pieces that are not the parts of a chunk.
+            // Pieces that do not divide a chunk.
             while let Poll::Ready(written) =
                 writer.poll_write(&mut now(), &all[accepted..accepted + 5_000])
             {
@@ -80,10 +79,10 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
             accepted
         });
         starts.recv().unwrap();
-        // From here on the two sides are known to be on two threads.
+        // From here on the hand-over knows that its sides run on two threads.
         let mut got = vec![0; 7];
         let Poll::Ready(Ok((n, _))) = Pin::new(&mut source).poll_read(&mut now(), &mut got) else {
-            panic!("something was written")
+            panic!("nothing to read")
         };
         got.truncate(n);
         spin(round);
@@ -96,7 +95,7 @@ fn every_byte_that_a_writer_was_told_is_accepted_is_read_or_comes_back() {
 
 #[test]
 fn every_item_that_a_sink_was_told_is_sent_is_read_or_comes_back() {
-    // Rule "Exact partial writes": the same for items, and what was not sent is with its sender.
+    // Rule "Exact partial writes": the same for items. The sender keeps what was not sent.
     for round in 0..400 {
         let (mut sink, producer) = to_guest::item_producer::<u32>(200_000);
         let mut source = producer.into_inner();
@@ -128,7 +127,7 @@ fn every_item_that_a_sink_was_told_is_sent_is_read_or_comes_back() {
 
 #[test]
 fn a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole() {
-    // Rule "Exactly once, in order": chunks are filled to their end, and no write is shorter for that.
+    // Rule "Exactly once, in order": chunks are filled to their end, and no write is shorter because of that.
     let data = pattern(100);
     for piece in 1..=20 {
         let (mut writer, producer) = to_guest::producer(40);
@@ -140,11 +139,12 @@ fn a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole() {
                 let held = written - got.len();
                 match writer.poll_write(&mut now(), part) {
                     Poll::Ready(Ok(n)) if n == part.len() => written += n,
-                    // Only where there is no room for more; what the reader has in hand counts until it comes back.
+                    // A short write is right only without more room. The reader's chunk counts until the reader comes
+                    // back.
                     Poll::Ready(Ok(n)) => {
                         written += n;
                         let full = if got.is_empty() { 40 } else { 21 };
-                        assert!(held + n >= full, "{n} of {piece} with {held} bytes held");
+                        assert!(held + n >= full, "{n} of {piece} accepted with {held} bytes held");
                     }
                     Poll::Ready(Err(gone)) => panic!("{gone}"),
                     Poll::Pending => break,
@@ -153,7 +153,7 @@ fn a_write_that_crosses_the_end_of_a_chunk_is_accepted_whole() {
             let mut buf = [0; 13];
             match Pin::new(&mut source).poll_read(&mut now(), &mut buf) {
                 Poll::Ready(Ok((n, _))) => got.extend_from_slice(&buf[..n]),
-                other => panic!("{other:?} with {} bytes written", written),
+                other => panic!("{other:?} after {} bytes", written),
             }
         }
         assert!(got == data);

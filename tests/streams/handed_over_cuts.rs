@@ -1,4 +1,4 @@
-//! What crosses to another task, and is cut short: the other side can tell it from the end of the data, and knows why.
+//! A hand-over that is cut: its other side can distinguish it from the end of the data, and gets the reason.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -22,11 +22,10 @@ use wasmtime_streams_testing::{Guest, Setup, executor};
 
 use crate::support::guest::{Code, with_guest};
 
-/// What whoever receives a guest's bytes has got, and whether the end was a cut. It is asked three times more after
-/// that.
+/// The bytes that a receiver got, and the reason if it was cut. It is polled three times more after that.
 type Received = (Vec<u8>, Option<EndReason>);
 
-/// Polls for one part after the other: bytes, none at the end, or a cut, which comes once, or each time.
+/// Polls for one part after the other: bytes, none at the end, or a cut. The cut comes once or at each poll.
 async fn received<P>(mut next: P) -> Received
 where
     P: FnMut(&mut Context<'_>) -> Poll<Result<Vec<u8>, EndReason>>,
@@ -41,7 +40,7 @@ where
                 all.extend(bytes);
             }
             Err(reason) => {
-                assert!(ends == 0, "it is told before the end");
+                assert!(ends == 0, "a cut after the end");
                 assert!(cut.replace(reason).is_none_or(|before| before == reason));
                 cuts += 1;
             }
@@ -115,10 +114,10 @@ impl Ends {
     }
 }
 
-/// A completion that is kept and not awaited, as the end that it will say.
+/// A completion that is kept and not awaited, as a future of its reason.
 type Kept = Option<(CancelHandle, LocalBoxFuture<'static, EndReason>)>;
 
-/// Lets a guest write three bytes, and ends its stream so; what `receive` gets must say just that.
+/// Lets a guest write three bytes, and ends its stream. `receive` must get exactly that.
 fn check(
     ends: Ends,
     store: StoreToken,
@@ -143,8 +142,8 @@ fn check(
         }
         Ok((receive.await, kept))
     };
-    let ran = Setup::new(store).run(script).0.expect("nothing waits for ever");
-    let (got, kept) = match ran.expect("the guest does not trap") {
+    let ran = Setup::new(store).run(script).0.expect("stalled");
+    let (got, kept) = match ran.expect("the guest trapped") {
         Ok(got) => got,
         Err((receive, kept)) => (executor::run(receive), kept),
     };
@@ -190,21 +189,21 @@ macro_rules! every_end {
 }
 
 #[test]
-fn a_cut_comes_after_all_bytes_and_stays_and_the_end_does_not_look_like_it() {
-    // Rule "Truncated is never complete": of a reader.
+fn a_reader_gets_a_cut_after_all_bytes_and_never_at_an_end_in_order() {
+    // Rule "Truncated is never complete": a reader.
     every_end!(from_guest::consumer(64), read);
 }
 
 #[test]
-fn a_cut_of_items_is_told_in_both_forms() {
-    // Rule "Truncated is never complete": of items, plain and as `Result`s.
+fn items_report_a_cut_in_both_forms() {
+    // Rule "Truncated is never complete": items, plain and as `Result`s.
     every_end!(from_guest::item_consumer(64), items);
     every_end!(from_guest::item_consumer(64), try_items);
 }
 
 #[test]
-fn a_body_that_was_cut_short_fails_and_one_whose_completion_is_kept_ends() {
-    // Rule "Truncated is never complete": of a body, also one with trailers, which do not make up for it.
+fn a_truncated_body_fails_and_a_complete_one_ends_without_its_completion() {
+    // Rule "Truncated is never complete": a body, also with trailers, which do not hide a cut.
     every_end!(body::from_guest(64, None), body);
     let trailers = |(consumer, body): (_, GuestBody)| {
         (consumer, body.with_trailers(std::future::ready(Ok(Some(HeaderMap::new())))))
@@ -212,7 +211,7 @@ fn a_body_that_was_cut_short_fails_and_one_whose_completion_is_kept_ends() {
     every_end!(trailers(body::from_guest(64, None)), body);
 }
 
-/// A sink of a user's around another one: it hands on all but the reason of the end.
+/// A user's sink around another one. It forwards everything but `ended`.
 struct Forgets<S>(S);
 
 impl<S> Forgets<S> {
@@ -284,9 +283,9 @@ impl ItemSink for Forgets<ToHost<String>> {
 }
 
 #[test]
-fn a_wrapper_that_forgets_to_hand_on_the_end_cuts_every_stream() {
-    // Rule "Truncated is never complete": the first test of such a wrapper finds it, and nobody gets half of the data
-    // as all.
+fn a_wrapper_that_does_not_forward_the_end_cuts_every_stream() {
+    // Rule "Truncated is never complete": any test of such a wrapper shows the mistake. Nobody takes half of the data
+    // for all.
     with_guest::<u8, _>(async |guest| {
         let (consumer, reader) = from_guest::consumer(64);
         let stream = guest.sink(ByteConsumer::new(Forgets(consumer.into_inner()))).await;
@@ -313,8 +312,8 @@ fn a_wrapper_that_forgets_to_hand_on_the_end_cuts_every_stream() {
 }
 
 #[test]
-fn a_sink_of_a_hand_over_that_no_stream_was_given_to_is_a_cut() {
-    // Rule "Truncated is never complete": to drop it says nothing of an end.
+fn a_hand_over_that_was_never_piped_is_a_cut() {
+    // Rule "Truncated is never complete": its drop is no end of the data.
     let (consumer, reader) = from_guest::consumer(64);
     drop(consumer.into_inner());
     assert_eq!(executor::run(read(reader)), (vec![], Some(EndReason::Abandoned)));
@@ -335,7 +334,7 @@ fn a_sink_of_a_hand_over_that_no_stream_was_given_to_is_a_cut() {
 }
 
 #[test]
-fn a_body_says_in_words_what_cut_it_short() {
+fn the_error_of_a_truncated_body_has_a_readable_reason() {
     // Rule "Truncated is never complete": the text of an error is for people.
     let error = BodyError::from(EndReason::TimedOut).to_string();
     assert!(error.contains("took longer than the host allowed"), "{error}");

@@ -1,4 +1,4 @@
-//! Host writers and sinks that are closed, aborted or dropped, and receivers that leave: who is told what.
+//! Host writers and sinks that are closed, aborted or dropped, and receivers that leave: what each side sees.
 
 use futures::stream::{FusedStream, StreamExt as _, TryStreamExt as _};
 use futures::{AsyncWriteExt as _, SinkExt, select};
@@ -12,7 +12,7 @@ use wasmtime_streams::{
 
 use crate::support::guest::{Code, with_guest};
 
-/// What a host does with what it writes to.
+/// How a host ends its writer or sink.
 #[derive(Clone, Copy, Debug)]
 enum Host {
     Closes,
@@ -33,8 +33,8 @@ const HOSTS: [(Host, EndReason); 6] = [
 ];
 
 #[test]
-fn only_a_host_writer_that_is_closed_has_come_to_the_end_of_its_data() {
-    // Rule "Truncated is never complete": what was written before is delivered, and the completion says why it ended.
+fn only_closing_a_host_writer_is_the_end_of_the_data() {
+    // Rule "Truncated is never complete": what was written before is delivered, and the completion has the reason.
     for (host, reason) in HOSTS {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(64);
@@ -65,7 +65,7 @@ fn only_a_host_writer_that_is_closed_has_come_to_the_end_of_its_data() {
 }
 
 #[test]
-fn only_a_host_sink_that_is_closed_has_come_to_the_end_of_its_data() {
+fn only_closing_a_host_sink_is_the_end_of_the_data() {
     // Rule "Truncated is never complete": the same for items.
     for (host, reason) in HOSTS {
         with_guest::<u8, _>(async |guest| {
@@ -95,7 +95,7 @@ fn only_a_host_sink_that_is_closed_has_come_to_the_end_of_its_data() {
 }
 
 #[test]
-fn a_parked_read_is_woken_by_a_host_writer_that_is_dropped_or_aborted() {
+fn dropping_or_aborting_a_host_writer_wakes_a_parked_read() {
     // Rule "Register the current waker".
     for aborts in [false, true] {
         with_guest::<u8, _>(async |guest| {
@@ -117,8 +117,8 @@ fn a_parked_read_is_woken_by_a_host_writer_that_is_dropped_or_aborted() {
     }
 }
 
-/// Ends a stream whose receiver has left, before or after the guest's end, and says how.
-macro_rules! left {
+/// Ends a stream whose receiver has end_after_receiver_left, before or after the guest's end, and returns its end.
+macro_rules! end_after_receiver_left {
     ($pair:expr, $first:expr) => {
         for guest_writes in [false, true] {
             with_guest::<u8, _>(async |guest| {
@@ -142,17 +142,17 @@ macro_rules! left {
 }
 
 #[test]
-fn a_sink_whose_reader_has_left_says_so_and_that_is_an_error() {
-    // Rule "Completion": what the guest wrote last has reached nobody, also if it then ends its stream in order.
-    left!(from_guest::consumer(64), read);
-    left!(from_guest::item_consumer(64), items);
-    left!(body::from_guest(64, None), body);
-    left!(relay::byte_parts(64), drop);
+fn a_sink_reports_that_its_reader_has_left_as_an_error() {
+    // Rule "Completion": nobody got the guest's last data, also if the guest then ends its stream in order.
+    end_after_receiver_left!(from_guest::consumer(64), read);
+    end_after_receiver_left!(from_guest::item_consumer(64), items);
+    end_after_receiver_left!(body::from_guest(64, None), body);
+    end_after_receiver_left!(relay::byte_parts(64), drop);
 }
 
 #[test]
-fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion_either() {
-    // Rule "Truncated is never complete": whoever gets the body and whoever gave the stream are told the same.
+fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion() {
+    // Rule "Truncated is never complete": the receiver of the body and the host of the stream see the same end.
     with_guest::<u8, _>(async |guest| {
         let (consumer, body) = body::from_guest(64, Some(5));
         let (consumer, done) = consumer.with_completion();
@@ -168,7 +168,7 @@ fn a_body_that_is_too_short_is_no_end_in_order_for_the_completion_either() {
 
 #[test]
 fn a_fused_stream_is_terminated_only_after_none() {
-    // Rule "Register the current waker": a `select!` skips what is terminated, and would wait for ever for the end.
+    // Rule "Register the current waker": `select!` skips a terminated stream, and would wait for the end for ever.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;

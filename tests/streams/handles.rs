@@ -1,4 +1,4 @@
-//! Items with handles in them, in batches: nothing is lifted twice, and nothing is forgotten.
+//! Items with handles in them, in batches: none is lifted twice, and none is forgotten.
 
 use wasmtime::{Error, StoreContextMut};
 use wasmtime_streams::from_guest::GuestReader;
@@ -7,10 +7,10 @@ use wasmtime_streams::{End, items::IntoHost, iterators};
 use crate::handles_guest::{Bytes, Guest, Of, Wire, try_with_guest, with_guest};
 use crate::support::guest::{Code, World};
 
-/// A list of 3 MiB, in the guest's memory; 60 of them are more than the store's hostcall fuel.
+/// A list of 3 MiB in the guest's memory. 60 of them exceed the store's hostcall fuel.
 const LARGE: [u32; 2] = [0x10000, (3 << 20) / 8];
 
-/// New streams of the guest's: their readable and their writable ends.
+/// New streams of the guest: their readable and their writable ends.
 pub async fn streams<T: Wire>(guest: &Guest<'_, T>, n: usize) -> (Vec<u32>, Vec<u32>) {
     let (mut readable, mut writable) = (Vec::new(), Vec::new());
     for _ in 0..n {
@@ -21,8 +21,8 @@ pub async fn streams<T: Wire>(guest: &Guest<'_, T>, n: usize) -> (Vec<u32>, Vec<
     (readable, writable)
 }
 
-/// The guest writes to a stream and finds that nobody reads it.
-pub async fn finds_it_closed<T: Wire>(guest: &Guest<'_, T>, stream: u32) {
+/// Asserts that the guest's next write finds the reader gone.
+pub async fn assert_reader_gone<T: Wire>(guest: &Guest<'_, T>, stream: u32) {
     let code = match guest.write(Of::Bytes, stream, 5).await {
         Code::Blocked => guest.parked(&mut Box::pin(guest.wait(stream))).await,
         code => Some(code),
@@ -31,7 +31,7 @@ pub async fn finds_it_closed<T: Wire>(guest: &Guest<'_, T>, stream: u32) {
     guest.drop_writable(Of::Bytes, stream).await;
 }
 
-/// Writes 60 records of a stream and 3 MiB in one write.
+/// Writes 60 records, each of a stream and 3 MiB, in one write.
 async fn write_large(guest: &Guest<'_, (Bytes, Vec<u64>)>, to: u32) -> (Code, Vec<u32>) {
     let (readable, writable) = streams(guest, 60).await;
     let words: Vec<_> = readable.iter().flat_map(|r| [*r, LARGE[0], LARGE[1]]).collect();
@@ -41,7 +41,7 @@ async fn write_large(guest: &Guest<'_, (Bytes, Vec<u64>)>, to: u32) -> (Code, Ve
 
 #[test]
 fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
-    // Rule "Bounded memory": what owns heap data and may hold handles is lifted one by one.
+    // Rule "Bounded memory": items that own heap data and may hold handles are lifted one by one.
     with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
         for batch in [None, Some(64), Some(7)] {
             let before = guest.entries();
@@ -61,7 +61,7 @@ fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
             assert!(collected.iter().all(|(_, large)| large.len() == LARGE[1] as usize));
             drop(collected);
             for stream in writable {
-                finds_it_closed(guest, stream).await;
+                assert_reader_gone(guest, stream).await;
             }
             assert_eq!(guest.entries(), before);
         }
@@ -69,7 +69,7 @@ fn a_batch_of_handles_and_heap_data_beyond_the_fuel_arrives_whole() {
 }
 
 #[test]
-fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
+fn a_custom_step_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
     // Rule "Bounded memory".
     with_guest::<(Bytes, Vec<u64>), _>(async |guest| {
         let close = |store: StoreContextMut<'_, World>, (mut stream, large): (Bytes, Vec<u64>)| {
@@ -87,7 +87,7 @@ fn a_step_of_a_users_gets_a_batch_of_handles_and_heap_data_beyond_the_fuel() {
 
 #[test]
 fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
-    // Rule "Bounded memory": only what may hold handles is lifted one by one.
+    // Rule "Bounded memory": only items that may hold handles are lifted one by one.
     async fn batches<T>(guest: &Guest<'_, T>, words: &[u32], items: u32) -> Vec<usize>
     where
         T: Wire + IntoHost<World>,
@@ -118,8 +118,8 @@ fn items_without_handles_are_lifted_in_batches_though_they_own_heap_data() {
 }
 
 #[test]
-fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
-    // Rule "No traps, no panics": what is no valid item traps, and nothing else does.
+fn an_invalid_handle_traps_with_its_index_after_the_items_before_it() {
+    // Rule "No traps, no panics": only an invalid item traps.
     let (tx, mut rx) = futures::channel::mpsc::unbounded::<GuestReader>();
     let trapped = try_with_guest::<Bytes, _>(async |guest| {
         let items = guest.sink(wasmtime_streams::sinks::items(tx).nested()).await;
@@ -144,7 +144,7 @@ fn an_invalid_handle_is_named_by_its_own_index_after_the_items_before_it() {
 }
 
 #[test]
-fn a_closure_that_fails_in_the_midst_of_a_batch_leaves_no_handle_open() {
+fn a_closure_that_fails_within_a_batch_leaves_no_handle_open() {
     // Rule "Resources are created on delivery": a handle that is lifted is not kept raw.
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
@@ -162,7 +162,7 @@ fn a_closure_that_fails_in_the_midst_of_a_batch_leaves_no_handle_open() {
         assert_eq!(guest.send(Of::Items, items, 5).await, Code::Dropped(5));
         assert!(matches!(done.await.end, End::Undeliverable(_)));
         for stream in writable {
-            finds_it_closed(guest, stream).await;
+            assert_reader_gone(guest, stream).await;
         }
         guest.drop_writable(Of::Items, items).await;
         assert_eq!(guest.entries(), before);

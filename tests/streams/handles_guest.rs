@@ -1,6 +1,6 @@
-//! A guest for items that hold handles: it makes, reads, writes and drops what is in them as well.
+//! A guest for items that hold handles. It also makes, reads, writes and drops what is in the items.
 //!
-//! Like the scripted guest of the contract kit it does one operation at a time, as the test says.
+//! Like the scripted guest of the contract kit it does one operation at a time, as the test directs.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -24,10 +24,10 @@ use crate::support::guest::{Code, Connection, World};
 pub static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 static COMPONENTS: LazyLock<Mutex<HashMap<&str, Component>>> = LazyLock::new(Mutex::default);
 
-/// Where the guest's buffer begins; items are written from there, and read to there.
+/// The start of the guest's buffer: items are written from here, and read to here.
 pub const BUFFER: u32 = 0x20_0000;
 
-/// How an operation was answered, as the built-ins say it.
+/// Decodes the answer of a built-in.
 fn code(code: u32) -> Code {
     match (code, code & 0xf) {
         (u32::MAX, _) => Code::Blocked,
@@ -112,7 +112,7 @@ pub struct Guest<'a, T: 'static> {
     shared: Arc<Shared<T>>,
 }
 
-/// Runs `script` against a fresh guest; fails if nothing can run.
+/// Runs `script` against a fresh guest. Fails if it stalls.
 pub fn try_with_guest<T: Wire, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> Result<R> {
     match executor::try_run(drive(script)).0 {
         Ok(result) => result,
@@ -120,7 +120,7 @@ pub fn try_with_guest<T: Wire, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) 
     }
 }
 
-/// Runs `script` against a fresh guest; fails if nothing can run, or if the guest traps.
+/// Runs `script` against a fresh guest. Fails if it stalls or if the guest traps.
 pub fn with_guest<T: Wire, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> R {
     try_with_guest(script).unwrap()
 }
@@ -143,7 +143,7 @@ pub async fn drive<T: Wire, R>(script: impl AsyncFnOnce(&Guest<'_, T>) -> R) -> 
         .run_concurrent(async |accessor| {
             let guest = Guest { accessor, commands, shared };
             let script = async {
-                // What the guest has for itself is there from its first operation on.
+                // The guest's own entries exist from its first operation on.
                 guest.words(0).await;
                 let output = script(&guest).await;
                 drop(guest);
@@ -185,7 +185,7 @@ impl<T: Wire> Guest<'_, T> {
         self.with(|mut store| store.concurrent_state_table_size())
     }
 
-    /// How many resources there are in the host's table.
+    /// How many resources the host's table has.
     pub fn resources(&self) -> usize {
         self.with(|mut store| store.data_mut().table.iter_mut().count())
     }
@@ -200,12 +200,12 @@ impl<T: Wire> Guest<'_, T> {
         code(self.op(of, 2, handle, BUFFER, len).await.0)
     }
 
-    /// Starts a write of `len` items from so far behind the start of the buffer.
+    /// Starts a write of `len` items from this offset in the guest's [buffer](BUFFER).
     pub async fn write_at(&self, of: Of, handle: u32, at: u32, len: u32) -> Code {
         code(self.op(of, 2, handle, BUFFER + at, len).await.0)
     }
 
-    /// Reads, waiting if need be.
+    /// Reads, and waits if need be.
     pub async fn recv(&self, of: Of, handle: u32, len: u32) -> Code {
         match self.read(of, handle, len).await {
             Code::Blocked => self.wait(handle).await,
@@ -213,7 +213,7 @@ impl<T: Wire> Guest<'_, T> {
         }
     }
 
-    /// Writes, waiting if need be.
+    /// Writes, and waits if need be.
     pub async fn send(&self, of: Of, handle: u32, len: u32) -> Code {
         match self.write(of, handle, len).await {
             Code::Blocked => self.wait(handle).await,
@@ -221,7 +221,7 @@ impl<T: Wire> Guest<'_, T> {
         }
     }
 
-    /// Reads bytes of a nested stream to its end.
+    /// Reads a nested stream of bytes to its end.
     pub async fn read_bytes(&self, handle: u32) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
@@ -245,7 +245,7 @@ impl<T: Wire> Guest<'_, T> {
         self.op(of, 6, handle, 0, 0).await;
     }
 
-    /// A new stream or future of the guest's: its readable and its writable end.
+    /// A new stream or future of the guest: its readable and its writable end.
     pub async fn open(&self, of: Of) -> (u32, u32) {
         let (readable, writable, _) = self.op(of, 7, 0, 0, 0).await;
         (readable, writable)
@@ -294,12 +294,12 @@ impl<T: Wire> Guest<'_, T> {
         (self.shared.futures.lock().unwrap().pop_front().unwrap(), writable)
     }
 
-    /// Waits for the event of the operation that is under way.
+    /// Waits for the event of the pending operation.
     pub async fn wait(&self, waitable: u32) -> Code {
         code(self.command(100, waitable, 0, 0, Vec::new()).await.2)
     }
 
-    /// Lets `wait` go on as far as anything can run; `None` if its operation stays parked.
+    /// Polls `wait` until nothing more can run. `None` if its operation stays parked.
     pub async fn parked<W: Future<Output = Code> + Unpin>(&self, wait: &mut W) -> Option<Code> {
         match select(wait, pin!(executor::idle())).await {
             Either::Left((code, _)) => Some(code),
@@ -312,7 +312,7 @@ impl<T: Wire> Guest<'_, T> {
         self.load_at(0, words).await;
     }
 
-    /// Copies `words` to so far behind it.
+    /// Copies `words` to this offset in the buffer.
     pub async fn load_at(&self, at: u32, words: &[u32]) {
         let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.command(101, BUFFER + at, 0, 0, bytes).await;
@@ -324,13 +324,13 @@ impl<T: Wire> Guest<'_, T> {
         bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
     }
 
-    /// The guest's memory.
+    /// A part of the guest's memory.
     pub async fn dump(&self, at: u32, len: u32) -> Vec<u8> {
         self.command(102, at, len, 0, Vec::new()).await;
         std::mem::take(&mut *self.shared.dump.lock().unwrap())
     }
 
-    /// Drops a handle of a resource.
+    /// Drops the handle of a resource.
     pub async fn drop_resource(&self, handle: u32) {
         self.command(38, handle, 0, 0, Vec::new()).await;
     }

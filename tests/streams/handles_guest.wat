@@ -1,4 +1,4 @@
-;; A guest that does what the host tells it: see handles_guest.rs, which replaces the words in capitals.
+;; A guest that does what the host commands: see handles_guest.rs, which replaces the words in capitals.
 (component
   (import "item" (type $item (sub resource)))
   (type $bytes (stream u8))

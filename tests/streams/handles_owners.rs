@@ -1,4 +1,4 @@
-//! A reader is a number of its store: where the crate can tell that it is another store's, it says so.
+//! A reader is an index in its store. Readers of another store are refused where the crate can detect it.
 
 use wasmtime::Store;
 use wasmtime::component::{FutureReader, StreamReader};
@@ -7,7 +7,7 @@ use wasmtime_streams::{from_guest, iterators, tokio_io, values};
 use crate::handles_guest::{Bytes, ENGINE, Of, with_guest};
 use crate::support::guest::World;
 
-/// A store in which every number is a stream or future of something else.
+/// A store in which every index is a stream or future of something else.
 fn other<T>(make: impl Fn(&mut Store<World>) -> T) -> (Store<World>, Vec<T>) {
     let mut store = Store::new(&ENGINE, World::default());
     let made = (0..20).map(|_| make(&mut store)).collect();
@@ -15,11 +15,12 @@ fn other<T>(make: impl Fn(&mut Store<World>) -> T) -> (Store<World>, Vec<T>) {
 }
 
 #[test]
-fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else_by_its_number() {
-    // Rule "Resources are created on delivery": no handle of one store is looked up in another, where that shows.
+fn a_reader_of_another_store_is_refused_if_its_index_is_unused_or_of_another_type() {
+    // Rule "Resources are created on delivery": no handle of one store is looked up in another, where that can be
+    // detected.
     let mut empty = Store::new(&ENGINE, World::default());
     with_guest::<u32, _>(async |guest| {
-        // The guest's own streams are known by their types.
+        // The guest's own streams are distinguished by their types.
         let (stream, _) = guest.stream().await;
         assert!(from_guest::items(&mut empty, stream, 8).is_err());
         let (stream, _) = guest.stream().await;
@@ -42,7 +43,7 @@ fn a_reader_of_another_store_is_refused_where_that_has_nothing_or_something_else
 }
 
 #[test]
-fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
+fn a_reader_whose_index_is_a_guests_stream_of_another_type_is_refused() {
     // Rule "Resources are created on delivery".
     let reader =
         |store: &mut Store<World>| StreamReader::new(store, tokio_io::read(&b"theirs"[..]));
@@ -58,7 +59,7 @@ fn a_reader_whose_number_is_a_guests_stream_of_another_type_is_refused() {
                 usize::from(guest.with(|s| from_guest::reader(s, theirs.unwrap(), 64)).is_err());
         }
         assert_eq!(refused, 20);
-        // And the guest's streams are untouched.
+        // And the guest's streams are unaffected.
         for (readable, writable) in streams {
             guest.drop_readable(Of::Items, readable).await;
             assert_eq!(guest.write(Of::Items, writable, 0).await.count(), 0);

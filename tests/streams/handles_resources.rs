@@ -1,4 +1,4 @@
-//! `own<R>` in items, alone and in records, in both directions: objects on the host's side, entries of the table only
+//! `own<R>` in items, alone and in records, in both directions: objects on the host side, and entries of the table only
 //! while a guest has them.
 
 use futures::channel::mpsc;
@@ -34,7 +34,7 @@ impl IntoGuest<World> for Connection {
     }
 }
 
-/// Handles of three resources in the guest.
+/// The guest reads three items with handles. Returns the handles.
 async fn three<T: Wire>(guest: &Guest<'_, T>, source: StreamReader<T>, words: u32) -> Vec<u32> {
     let stream = guest.take(source).await;
     assert_eq!(guest.recv(Of::Items, stream, 3).await.count(), 3);
@@ -63,7 +63,7 @@ fn resources_become_objects_and_objects_resources() {
 }
 
 #[test]
-fn resources_that_the_guest_drops_are_gone() {
+fn resources_that_the_guest_drops_leave_the_table() {
     // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         let source = guest.with(|store| {
@@ -78,12 +78,12 @@ fn resources_that_the_guest_drops_are_gone() {
 }
 
 #[test]
-fn resources_in_records_are_dropped_with_whoever_leaves_early() {
+fn resources_in_records_are_dropped_when_either_side_leaves_early() {
     // Rule "Resources are created on delivery".
     with_guest::<(u32, Handle), _>(async |guest| {
         let before = (guest.entries(), guest.resources());
         let records = || (1..=5).map(|n| (n, Connection(n)));
-        // The guest reads three of five and leaves.
+        // The guest reads three of five, and leaves.
         let (mut to_guest, producer) = to_guest::item_producer::<(u32, Connection)>(8);
         let source = guest.with(|store| StreamReader::new(store, producer.nested())).unwrap();
         to_guest.send_batch(records().collect()).await.unwrap();
@@ -91,7 +91,7 @@ fn resources_in_records_are_dropped_with_whoever_leaves_early() {
         assert_eq!(guest.resources(), 3);
         assert!(to_guest.send_item((6, Connection(6))).await.is_err());
 
-        // The host takes one of three and leaves.
+        // The host takes one of three, and leaves.
         let (tx, mut rx) = mpsc::channel(8);
         let (consumer, done) = sinks::items(tx).nested().with_completion();
         let writable = guest.sink(consumer).await;
@@ -107,7 +107,7 @@ fn resources_in_records_are_dropped_with_whoever_leaves_early() {
 }
 
 #[test]
-fn a_resource_that_the_guest_never_reads_is_in_no_table() {
+fn a_resource_that_the_guest_never_reads_is_never_in_the_table() {
     // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         let before = (guest.entries(), guest.resources());
@@ -124,7 +124,7 @@ fn a_resource_that_the_guest_never_reads_is_in_no_table() {
 }
 
 #[test]
-fn a_handle_that_is_no_resource_of_the_table_ends_the_stream_and_the_rest_is_received() {
+fn an_unknown_resource_ends_the_stream_and_the_rest_of_the_batch_leaves_the_table() {
     // Rule "Items before the error".
     with_guest::<Handle, _>(async |guest| {
         let source = guest.with(|store| {

@@ -1,10 +1,10 @@
-//! What the items of a guest's stream are, for the guest that holds handles in them.
+//! The item types of the guest that handles items with handles in them.
 
 use wasmtime::component::{ComponentType, FutureReader, Lift, Lower, Resource, StreamReader};
 
 use crate::support::guest::Connection;
 
-/// What the items of a guest's stream are.
+/// The item type of a guest's stream.
 pub trait Wire: ComponentType + Lift + Lower + Send + Sync + 'static {
     /// In the text format. `$bytes`, `$value` and `$item` are the types of the handles.
     const TYPE: &'static str;
@@ -18,7 +18,7 @@ macro_rules! wire {
     )* };
 }
 
-/// A nested stream, and one of records.
+/// A nested stream, and a record with one.
 pub type Bytes = StreamReader<u8>;
 pub type Record = (u32, Bytes, FutureReader<u32>);
 
@@ -35,7 +35,7 @@ wire! {
     Vec<Bytes>: "(list $bytes)";
 }
 
-/// Which of the guest's streams and futures an operation is for: of items, or of what may be in them.
+/// The kind of stream or future that an operation is for: of items, or of what can be in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Of {

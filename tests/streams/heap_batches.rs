@@ -14,7 +14,7 @@ use wasmtime_streams_testing::executor::idle;
 use crate::support::guest::{Code, Connection, World, with_guest};
 use crate::support::script::{Script, Step, Writer};
 
-/// The batch of items that own heap data, as the contract page says.
+/// The batch for items that own heap data, as in docs/contract.md.
 const HEAP: usize = 64;
 
 /// How many items the guest writes in one operation.
@@ -50,7 +50,7 @@ impl Receive<World, u32> for Grow {
     }
 }
 
-/// The largest batch that `consumer` takes from one write of a guest's, with a completion and without.
+/// The largest batch that `consumer` takes from one guest write, with a completion and without.
 fn largest<S>(consumer: impl Fn() -> ItemConsumer<S>) -> usize
 where
     S: ItemSink<Item = Large> + Unpin,
@@ -68,7 +68,7 @@ where
 }
 
 #[test]
-fn a_batch_is_small_if_the_host_items_own_heap_data() {
+fn the_batch_is_small_if_host_items_own_heap_data() {
     // Rule "Bounded memory": the smaller default of both sides, as for a producer.
     const ROOM: usize = 2 * WRITES as usize;
     let (tx, _rx) = mpsc::channel::<Large>(ROOM);
@@ -77,7 +77,7 @@ fn a_batch_is_small_if_the_host_items_own_heap_data() {
     let watch = watch::Sender::<Large>::new(Vec::new());
     let kept = Mutex::new(Vec::new());
     let batches = [
-        ("sink", largest(|| sinks::items::<_, Large>(Writer::new(Script::new([]))))),
+        ("sinks::items", largest(|| sinks::items::<_, Large>(Writer::new(Script::new([]))))),
         ("channels::mpsc_sender", largest(|| channels::mpsc_sender(tx.clone()))),
         (
             "channels::mpsc_unbounded_sender",
@@ -85,7 +85,7 @@ fn a_batch_is_small_if_the_host_items_own_heap_data() {
         ),
         ("channels::broadcast_sender", largest(|| channels::broadcast_sender(broadcast.clone()))),
         ("channels::watch_sender", largest(|| channels::watch_sender(watch.clone()))),
-        ("collect", largest(|| iterators::collect::<Large>(ROOM))),
+        ("iterators::collect", largest(|| iterators::collect::<Large>(ROOM))),
         (
             "from_guest::item_consumer",
             largest(|| {
@@ -124,8 +124,8 @@ fn a_batch_size_that_the_host_sets_is_used() {
 }
 
 #[test]
-fn a_batch_is_small_if_handles_become_objects() {
-    // Rule "Bounded memory": a handle is a number, its object owns heap data.
+fn the_batch_is_small_if_handles_become_objects() {
+    // Rule "Bounded memory": a handle is a number, but its object owns heap data.
     const OBJECTS: u32 = 500;
     with_guest::<Resource<Connection>, _>(async |guest| {
         let source = iterators::items((0..OBJECTS).map(Connection)).deliver_with(

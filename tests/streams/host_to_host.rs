@@ -36,7 +36,7 @@ fn pipe(source: &Source, sink: &Sink) {
 }
 
 #[test]
-fn every_source_flows_into_every_sink() {
+fn every_source_can_be_piped_into_every_sink() {
     // Rule "Host to host".
     for source in sources() {
         for sink in sinks() {
@@ -46,8 +46,8 @@ fn every_source_flows_into_every_sink() {
 }
 
 #[test]
-fn the_capacity_bounds_what_a_host_reader_is_offered() {
-    // Rule "Host to host": what is marked is marked once, after filling.
+fn the_capacity_bounds_the_buffer_of_a_host_to_host_pipe() {
+    // Rule "Host to host": a byte is marked once, after the buffer is filled.
     let mut store = Store::new(&Engine::default(), ());
     let body = stream::iter(vec![Bytes::from("hello "), Bytes::from("world")]);
     let reader = StreamReader::new(&mut store, streams::chunks(body).capacity(4)).unwrap();
@@ -77,7 +77,7 @@ fn a_sink_that_fails_ends_the_source() {
 }
 
 #[test]
-fn items_flow_in_batches() {
+fn items_move_in_batches() {
     // Rule "Host to host".
     let mut store = Store::new(&Engine::default(), ());
     let items = (0..200).map(|n| n.to_string());
@@ -96,9 +96,9 @@ fn items_flow_in_batches() {
 }
 
 #[test]
-fn the_completion_of_the_producer_tells_a_cut() {
-    // Rule "Truncated is never complete": without a guest in between Wasmtime only drops the consumer, however the
-    // producer ended, so that is the one to ask.
+fn the_completion_of_the_producer_reports_a_cut() {
+    // Rule "Truncated is never complete": without a guest, Wasmtime only drops the consumer, however the producer
+    // ended. Await the completion of the producer.
     let mut store = Store::new(&Engine::default(), ());
     let (producer, read) =
         wasmtime_streams::iterators::items([1_u8, 2, 3]).limit(2).with_completion();

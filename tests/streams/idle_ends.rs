@@ -1,5 +1,5 @@
-//! Ends of streams that are idle in a waitable set while the host ends them: no event comes, and the next operation
-//! says it.
+//! Stream ends that are idle in a waitable set while the host ends them: no event comes, and the next operation reports
+//! the end.
 
 use std::cell::Cell;
 
@@ -15,16 +15,16 @@ use crate::support::script::{Reader, Script, Step};
 /// What the guest returns: see idle_ends.wat.
 type Answers = (u32, u32, u32, u32, u32, u32);
 
-/// How the host ends the two streams whose ends are idle.
+/// How the host ends the two streams with idle ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ends {
-    /// Not at all: the data of one comes.
+    /// Not at all: one of them gets data.
     Not,
     Cancel,
     /// By a signal, while both completions are awaited.
     Signal,
-    /// By a signal, and nobody awaits a completion.
-    UnheardSignal,
+    /// By a signal, while no completion is awaited.
+    UnawaitedSignal,
 }
 
 const DROPPED: u32 = 1;
@@ -43,7 +43,7 @@ fn run(ends: Ends) -> Answers {
     linker
         .root()
         .func_wrap("take", |mut store: StoreContextMut<'_, State>, (stream,)| {
-            let take = store.data_mut().0.take().expect("it gives one stream");
+            let take = store.data_mut().0.take().expect("the guest gives one stream");
             take(store, stream)
         })
         .unwrap();
@@ -91,15 +91,15 @@ fn run(ends: Ends) -> Answers {
                         drop(fire);
                         ended.await;
                     }
-                    Ends::UnheardSignal => {
+                    Ends::UnawaitedSignal => {
                         completions = None;
                         drop(fire);
                     }
                 }
                 executor::idle().await;
-                assert!(!returned.get(), "{ends:?}: an end that is idle woke the guest");
+                assert!(!returned.get(), "{ends:?}: an idle end woke the guest");
                 data.unbounded_send(7).unwrap();
-                // They are dropped only when all is over.
+                // The completions are dropped at the very end.
                 (executor::idle().await, completions).1
             };
             join!(call, host).0
@@ -109,11 +109,11 @@ fn run(ends: Ends) -> Answers {
 }
 
 #[test]
-fn an_end_that_is_idle_in_a_waitable_set_is_silent_until_it_is_used() {
-    // Rule "Completion": the guest learns it at its next operation; rule "No traps, no panics".
-    for ends in [Ends::Not, Ends::Cancel, Ends::Signal, Ends::UnheardSignal] {
+fn an_idle_end_in_a_waitable_set_makes_no_event() {
+    // Rule "Completion": the guest sees it at its next operation. Rule "No traps, no panics".
+    for ends in [Ends::Not, Ends::Cancel, Ends::Signal, Ends::UnawaitedSignal] {
         let (event, is_awaited, awaited, read, written, left) = run(ends);
-        assert_eq!((event, is_awaited), (2, 1), "{ends:?}: a read of the stream that is awaited");
+        assert_eq!((event, is_awaited), (2, 1), "{ends:?}: not a read of the awaited stream");
         assert_eq!(awaited, 1 << 4 | COMPLETED, "{ends:?}");
         match ends {
             Ends::Not => {
@@ -121,6 +121,6 @@ fn an_end_that_is_idle_in_a_waitable_set_is_silent_until_it_is_used() {
             }
             _ => assert_eq!((read, written), (DROPPED, DROPPED), "{ends:?}"),
         }
-        assert_eq!(left, 0, "{ends:?}: no event is left in the set");
+        assert_eq!(left, 0, "{ends:?}: an event is left in the set");
     }
 }

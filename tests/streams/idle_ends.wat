@@ -1,4 +1,4 @@
-;; Waits for one stream while the ends of two others are idle in the same waitable set, and then uses those.
+;; Waits for one stream while the ends of two others are idle in the same waitable set. Then uses those ends.
 (component
   (type $bytes (stream u8))
   (import "take" (func $take (param "s" (stream u8))))
@@ -30,7 +30,7 @@
     (import "host" "stream.drop-readable" (func $stream.drop-readable (param i32)))
     (import "host" "stream.drop-writable" (func $stream.drop-writable (param i32)))
 
-    ;; Results at 0: the event, whether it is of `awaited`, its code, the codes of the idle ends, what is left in the set.
+    ;; Results at 0: the event, whether it is for `awaited`, its code, the codes of the idle ends, what is left in the set.
     (func (export "run") (param $idle i32) (param $awaited i32) (result i32)
       (local $set i32) (local $ends i64) (local $writable i32)
       (local.set $set (call $waitable-set.new))

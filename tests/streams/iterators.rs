@@ -1,4 +1,4 @@
-//! Streams of what an iterator gives.
+//! Streams over iterators.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use wasmtime_streams::{End, iterators};
 
 use crate::support::guest::{Code, with_guest};
 
-/// Counts how often it is asked, lies about its length, and panics when it is asked after its end.
+/// Counts its calls, has a wrong size hint, and panics when it is asked after its end.
 struct Counting {
     next: u8,
     end: u8,
@@ -36,7 +36,7 @@ fn counting(end: u8) -> (Counting, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_read_takes_what_the_guest_wants_and_not_an_item_more() {
+fn a_read_takes_exactly_what_the_guest_asks_for() {
     // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
         let (items, asked) = counting(9);
@@ -49,8 +49,8 @@ fn a_read_takes_what_the_guest_wants_and_not_an_item_more() {
 }
 
 #[test]
-fn the_end_goes_with_the_last_items_where_the_iterator_has_told_it() {
-    // Rule "The end goes with the last items": it is known by `next` alone, and never asked for twice.
+fn the_end_goes_with_the_last_items_once_next_has_returned_none() {
+    // Rule "The end goes with the last items": only `next` shows it, and `next` is not called again.
     with_guest::<u8, _>(async |guest| {
         let (items, _) = counting(3);
         let stream = guest.source(iterators::items(items)).await;
@@ -66,7 +66,7 @@ fn the_end_goes_with_the_last_items_where_the_iterator_has_told_it() {
 }
 
 #[test]
-fn a_zero_length_read_asks_an_iterator_for_nothing() {
+fn a_zero_length_read_does_not_call_the_iterator() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
         let (items, asked) = counting(3);
@@ -77,7 +77,7 @@ fn a_zero_length_read_asks_an_iterator_for_nothing() {
 }
 
 #[test]
-fn an_error_comes_after_the_items_before_it_and_leaves_the_rest() {
+fn items_before_an_error_are_delivered_and_the_rest_stays() {
     // Rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let items = [Ok(1), Ok(2), Err("broken"), Ok(3)];
@@ -92,7 +92,7 @@ fn an_error_comes_after_the_items_before_it_and_leaves_the_rest() {
 }
 
 #[test]
-fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
+fn an_endless_iterator_is_taken_in_batches_and_handed_back() {
     // Rule "Bounded memory".
     with_guest::<u32, _>(async |guest| {
         let (producer, done) = iterators::items(0_u32..).batch(100).with_completion();
@@ -106,8 +106,8 @@ fn an_iterator_without_an_end_is_taken_in_batches_and_handed_back() {
 }
 
 #[test]
-fn an_iterator_comes_back_from_a_guest_that_passes_it_along() {
-    // Rule "Splice": nothing is held beside the iterator.
+fn a_splice_gives_an_iterator_back() {
+    // Rule "Splice": no item is held outside of the iterator.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(iterators::items([1_u8, 2, 3]).spliceable()).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);

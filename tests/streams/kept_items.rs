@@ -1,4 +1,5 @@
-//! What the guest was told is taken goes out, though a limit or a signal ends the stream before it is sent or flushed.
+//! Data that was acknowledged to the guest is sent, though a limit or a signal ends the stream before it is sent or
+//! flushed.
 
 use std::io;
 use std::mem;
@@ -21,7 +22,7 @@ use crate::support::codec::ByteCodec;
 use crate::support::guest::{Code, Guest, with_guest};
 use crate::support::script::{ChunkWriter, Control, Log, Script, Step, Writer};
 
-/// Room for one, and then none until it is released.
+/// A writer with room for one, and then none until it is released.
 fn full() -> (Writer<u8>, Log<u8>, Control) {
     let script = Script::new([Step::Accept(1), Step::Hold]);
     let control = script.control();
@@ -30,7 +31,7 @@ fn full() -> (Writer<u8>, Log<u8>, Control) {
     (writer, log, control)
 }
 
-/// A write of 3 into a sink whose limit is 3 is taken and cancelled before all is sent; then the guest writes on.
+/// The guest writes 3 items to a sink with a limit of 3, cancels before all are sent, and writes on.
 async fn written_on<S: ItemSink<Item = u8> + Unpin>(
     guest: &Guest<'_, u8>,
     consumer: ItemConsumer<S>,
@@ -42,10 +43,10 @@ async fn written_on<S: ItemSink<Item = u8> + Unpin>(
     assert_eq!(guest.write(stream, 3).await, Code::Blocked);
     idle().await;
     assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(3));
-    assert!(log.accepted().len() < 3, "the channel has no room");
+    assert!(log.accepted().len() < 3, "all was sent at once");
     guest.load(&[4]).await;
     let mut code = guest.write(stream, 1).await;
-    assert_eq!(code, Code::Blocked, "what was taken is still to be sent: {:?}", log.accepted());
+    assert_eq!(code, Code::Blocked, "the write did not wait: {:?}", log.accepted());
     if again {
         idle().await;
         assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
@@ -60,7 +61,7 @@ async fn written_on<S: ItemSink<Item = u8> + Unpin>(
 
 #[test]
 fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream() {
-    // Rule "Cancellation keeps the stream", rule "Completion": the guest was told that 3 are written, and nobody else
+    // Rule "Cancellation keeps the stream", rule "Completion": the guest saw that 3 are written, and nothing else
     // sends them.
     for again in [false, true] {
         with_guest::<u8, _>(async |guest| {
@@ -72,7 +73,7 @@ fn items_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream()
 
 #[test]
 fn frames_that_a_cancelled_write_left_are_sent_before_the_limit_ends_the_stream() {
-    // Rule "Cancellation keeps the stream": those that are encoded, and those that are not yet.
+    // Rule "Cancellation keeps the stream": frames that are encoded, and items that are not yet.
     for capacity in [1, 64] {
         for again in [false, true] {
             with_guest::<u8, _>(async |guest| {
@@ -107,7 +108,7 @@ fn items_that_a_cancelled_write_left_are_sent_by_the_completion_at_a_limit() {
 
 #[test]
 fn bytes_whose_flush_was_cancelled_are_flushed_before_the_limit_ends_the_stream() {
-    // Rule "Flush policy": bytes of a raw writer, and of one that blocks.
+    // Rule "Flush policy": bytes of a raw writer, and of a blocking one.
     with_guest::<u8, _>(async |guest| {
         let flushes = Script::new([Step::Hold]);
         let control = flushes.control();
@@ -140,7 +141,7 @@ fn bytes_whose_flush_was_cancelled_are_flushed_before_the_limit_ends_the_stream(
     });
 }
 
-/// A blocking writer, and how much of what it has is flushed.
+/// A blocking writer: what it has, and how much of that is flushed.
 #[derive(Clone, Default)]
 struct Blocking(Arc<Mutex<(Vec<u8>, usize)>>);
 
@@ -164,7 +165,7 @@ struct Firing<W> {
 }
 
 impl<W> Firing<W> {
-    /// The writer, and what it resolves.
+    /// The writer, and the future that it resolves.
     fn new(inner: W) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (fire, fired) = oneshot::channel();
         (Self { inner, fire: Some(fire) }, fired.map(drop))
@@ -230,7 +231,7 @@ impl<T, S: Sink<T> + Unpin> Sink<T> for Firing<S> {
     }
 }
 
-/// Opens a consumer that the signal ends, with or without a completion; without one nobody else could flush.
+/// Opens a consumer that the signal ends, with or without a completion. Without one nothing else could flush.
 macro_rules! until {
     ($guest:ident, $consumer:expr, $fired:ident, $completion:ident) => {{
         let consumer = $consumer.until(EndReason::Cancelled, $fired);
@@ -245,7 +246,7 @@ macro_rules! until {
     }};
 }
 
-/// The guest writes, and the stream ends in the midst of it: what was accepted is flushed, and then it is over.
+/// The guest writes, and the stream ends during the write. What was accepted must be flushed first.
 async fn flushed(guest: &Guest<'_, u8>, stream: u32, (name, log): (&str, Log<u8>)) {
     let code = guest.send(stream, &[1, 2, 3]).await;
     let (accepted, flushed) = log.look(|written| (written.accepted.clone(), written.flushed));
@@ -258,8 +259,8 @@ async fn flushed(guest: &Guest<'_, u8>, stream: u32, (name, log): (&str, Log<u8>
 }
 
 #[test]
-fn what_is_accepted_in_the_write_in_which_the_stream_ends_is_flushed() {
-    // Rule "Flush policy": by default a write that the guest is told of is flushed, also the last one.
+fn what_the_last_write_accepted_is_flushed() {
+    // Rule "Flush policy": by default a completed write is flushed, also the last one.
     for completion in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let writer = || {
@@ -284,12 +285,12 @@ fn what_is_accepted_in_the_write_in_which_the_stream_ends_is_flushed() {
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
             let stream = until!(guest, sinks::items::<_, u8>(firing), fired, completion);
-            flushed(guest, stream, ("sink", log)).await;
+            flushed(guest, stream, ("sinks::items", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
             let stream = until!(guest, sinks::items::<_, u8>(firing).batch(1), fired, completion);
-            flushed(guest, stream, ("sink, strict", log)).await;
+            flushed(guest, stream, ("sinks::items, strict", log)).await;
 
             let (log, inner) = writer();
             let (firing, fired) = Firing::new(inner);
@@ -301,8 +302,8 @@ fn what_is_accepted_in_the_write_in_which_the_stream_ends_is_flushed() {
 }
 
 #[test]
-fn what_a_blocking_writer_was_given_is_flushed_though_the_stream_ends_meanwhile() {
-    // Rule "Flush policy": the job that writes it is there, and is told to flush.
+fn a_blocking_writer_is_flushed_though_the_stream_ends_meanwhile() {
+    // Rule "Flush policy": the pending job writes it, and flushes.
     with_guest::<u8, _>(async |guest| {
         let (blocking, jobs) = (Blocking::default(), Arc::new(Mutex::new(Vec::new())));
         let (fire, fired) = oneshot::channel::<()>();
@@ -319,7 +320,7 @@ fn what_a_blocking_writer_was_given_is_flushed_though_the_stream_ends_meanwhile(
 }
 
 #[test]
-fn what_was_sent_of_a_write_that_is_cut_while_it_is_held_is_flushed() {
+fn what_a_held_write_had_sent_is_flushed_at_a_cut() {
     // Rule "Flush policy": one of three is with the sink when the signal comes.
     with_guest::<u8, _>(async |guest| {
         let (writer, log, _control) = full();

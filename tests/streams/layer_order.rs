@@ -1,4 +1,4 @@
-//! Limits and other layers combine with a completion and with steps in any order: the end is said as it was.
+//! Limits and other layers combine with a completion and with steps in any order, and report the same end.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,8 +17,8 @@ fn refusing(
     move |_, item| if item == bad { Err(Error::msg("refused")) } else { Ok(item) }
 }
 
-/// What a source whose limit is 3 must come to, if the step refuses `bad`.
-async fn ends<S: Unpin, E>(
+/// Asserts how a source with a limit of 3 assert_source_ends, if the step refuses `bad`.
+async fn assert_source_ends<S: Unpin, E>(
     guest: &Guest<'_, u8>,
     (order, stream): (&str, u32),
     done: Completion<S, E>,
@@ -38,46 +38,46 @@ async fn ends<S: Unpin, E>(
 }
 
 #[test]
-fn a_delivery_that_fails_is_said_wherever_the_limit_stands() {
-    // Rule "Items before the error": also the item with which the limit is reached.
+fn a_failed_delivery_is_reported_whatever_the_order_of_the_layers() {
+    // Rule "Items before the error": also for the item that reaches the limit.
     with_guest::<u8, _>(async |guest| {
         let source = || iterators::items([1_u8, 2, 3, 4, 5]);
         let never = std::future::pending::<()>;
         for bad in 1..=4 {
             let (producer, done) = source().limit(3).deliver_with(refusing(bad)).with_completion();
             let stream = guest.source(producer).await;
-            ends(guest, ("limit, step, completion", stream), done, bad).await;
+            assert_source_ends(guest, ("limit, step, completion", stream), done, bad).await;
 
             let (producer, done) = source().deliver_with(refusing(bad)).limit(3).with_completion();
             let stream = guest.source(producer).await;
-            ends(guest, ("step, limit, completion", stream), done, bad).await;
+            assert_source_ends(guest, ("step, limit, completion", stream), done, bad).await;
 
             let (producer, done) = source().limit(3).with_completion();
             let stream = guest.source(producer.deliver_with(refusing(bad))).await;
-            ends(guest, ("limit, completion, step", stream), done, bad).await;
+            assert_source_ends(guest, ("limit, completion, step", stream), done, bad).await;
 
             let (producer, done) = source().with_completion();
             let stream = guest.source(producer.limit(3).deliver_with(refusing(bad))).await;
-            ends(guest, ("completion, limit, step", stream), done, bad).await;
+            assert_source_ends(guest, ("completion, limit, step", stream), done, bad).await;
 
             let (producer, done) = source().with_completion();
             let stream = guest.source(producer.deliver_with(refusing(bad)).limit(3)).await;
-            ends(guest, ("completion, step, limit", stream), done, bad).await;
+            assert_source_ends(guest, ("completion, step, limit", stream), done, bad).await;
 
             let (producer, done) = source().deliver_with(refusing(bad)).with_completion();
             let stream = guest.source(producer.limit(3)).await;
-            ends(guest, ("step, completion, limit", stream), done, bad).await;
+            assert_source_ends(guest, ("step, completion, limit", stream), done, bad).await;
 
             let (producer, done) = source().with_completion();
             let layered = producer.inspect(|_| {}).limit(3).until(EndReason::TimedOut, never());
             let stream = guest.source(layered.deliver_with(refusing(bad))).await;
-            ends(guest, ("completion, all layers, step", stream), done, bad).await;
+            assert_source_ends(guest, ("completion, all layers, step", stream), done, bad).await;
         }
     });
 }
 
-/// What a sink whose limit is 3 must come to, if the step refuses `bad`.
-async fn takes<S: Unpin, E>(
+/// Asserts how a sink with a limit of 3 assert_source_ends, if the step refuses `bad`.
+async fn assert_sink_ends<S: Unpin, E>(
     guest: &Guest<'_, u8>,
     (order, stream): (&str, u32),
     done: Completion<S, E>,
@@ -93,7 +93,7 @@ async fn takes<S: Unpin, E>(
 }
 
 #[test]
-fn a_receipt_that_fails_is_said_wherever_the_limit_stands() {
+fn a_failed_receiving_step_is_reported_whatever_the_order_of_the_layers() {
     // Rule "Items before the error": of a whole batch, and one by one.
     with_guest::<u8, _>(async |guest| {
         let target = |batch| sinks::items::<_, u8>(Writer::<u8>::new(Script::new([]))).batch(batch);
@@ -101,30 +101,30 @@ fn a_receipt_that_fails_is_said_wherever_the_limit_stands() {
             let step = refusing(bad);
             let (consumer, done) = target(batch).limit(3).receive_with(step).with_completion();
             let stream = guest.sink(consumer).await;
-            takes(guest, ("limit, step, completion", stream), done, bad).await;
+            assert_sink_ends(guest, ("limit, step, completion", stream), done, bad).await;
 
             let (consumer, done) = target(batch).limit(3).with_completion();
             let stream = guest.sink(consumer.receive_with(step)).await;
-            takes(guest, ("limit, completion, step", stream), done, bad).await;
+            assert_sink_ends(guest, ("limit, completion, step", stream), done, bad).await;
 
             let (consumer, done) = target(batch).with_completion();
             let stream = guest.sink(consumer.limit(3).receive_with(step)).await;
-            takes(guest, ("completion, limit, step", stream), done, bad).await;
+            assert_sink_ends(guest, ("completion, limit, step", stream), done, bad).await;
 
             let (consumer, done) = target(batch).with_completion();
             let stream = guest.sink(consumer.receive_with(step).limit(3)).await;
-            takes(guest, ("completion, step, limit", stream), done, bad).await;
+            assert_sink_ends(guest, ("completion, step, limit", stream), done, bad).await;
 
             let (consumer, done) = target(batch).receive_with(step).with_completion();
             let stream = guest.sink(consumer.inspect(|_| {}).limit(3)).await;
-            takes(guest, ("step, completion, limit", stream), done, bad).await;
+            assert_sink_ends(guest, ("step, completion, limit", stream), done, bad).await;
         }
     });
 }
 
 #[test]
-fn a_limit_around_a_completion_is_exact_and_said() {
-    // Rule "Completion": in both directions; the object is handed back, with what is over.
+fn a_limit_around_a_completion_is_exact_and_reported() {
+    // Rule "Completion": in both directions. The object is handed back with what exceeds the limit.
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = tokio_io::read(&b"12345"[..]).with_completion();
         let stream = guest.source(producer.limit(3)).await;
@@ -145,8 +145,7 @@ fn a_limit_around_a_completion_is_exact_and_said() {
     });
 }
 
-/// The layer comes after the completion, is idle, and fires: the completion must resolve though no operation is under
-/// way.
+/// The layer is added after the completion, and fires while no operation is pending. The completion must resolve.
 macro_rules! fires_when_idle {
     ($guest:ident, $name:literal, $open:ident, $object:expr) => {
         for before in [false, true] {
@@ -178,7 +177,7 @@ macro_rules! fires_when_idle {
 }
 
 #[test]
-fn an_until_around_a_completion_ends_a_stream_that_is_idle() {
+fn until_around_a_completion_ends_an_idle_stream() {
     // Rule "Completion": at once while the completion is awaited, whichever of the two was added first.
     with_guest::<u8, _>(async |guest| {
         let held = || Script::new([Step::Hold]);
@@ -198,13 +197,13 @@ fn an_until_around_a_completion_ends_a_stream_that_is_idle() {
         );
         let writer = || Writer::<u8>::new(Script::new([]));
         fires_when_idle!(guest, "tokio_io::write", sink, tokio_io::write(writer()));
-        fires_when_idle!(guest, "sink", sink, sinks::items::<_, u8>(writer()));
+        fires_when_idle!(guest, "sinks::items", sink, sinks::items::<_, u8>(writer()));
     });
 }
 
 #[test]
-fn an_inspection_sees_the_same_wherever_it_stands() {
-    // Rule "Completion": what moves, and no more, inside of a limit, around it, and around a completion.
+fn an_inspection_sees_the_same_whatever_the_order_of_the_layers() {
+    // Rule "Completion": exactly what moves, inside of a limit, around it, and around a completion.
     with_guest::<u8, _>(async |guest| {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let look = || {

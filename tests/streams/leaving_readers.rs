@@ -1,4 +1,4 @@
-//! The receiver of a sink's data leaves before the guest has ended its stream: every adapter reports that as an error.
+//! The receiver of a sink's data leaves before the guest has ended its stream. Every adapter reports that as an error.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -20,7 +20,7 @@ use crate::support::guest::{Code, World, with_guest};
 
 type Pipe = Box<dyn FnOnce(StoreContextMut<'_, World>, StreamReader<u8>)>;
 type Done = BoxFuture<'static, Result<(), String>>;
-/// The receiver of the data; dropping it is how it leaves.
+/// The receiver of the data. It leaves by its drop.
 type Reader = Box<dyn Any>;
 type Open = fn() -> (Pipe, Done, Reader);
 
@@ -55,7 +55,7 @@ const HAND_OVERS: [(&str, Open); 7] = [
         let (tx, rx) = mpsc::unbounded_channel();
         items(channels::mpsc_unbounded_sender(tx), rx)
     }),
-    ("guest_body", || {
+    ("body::from_guest", || {
         let (consumer, body) = body::from_guest(4, None);
         bytes(consumer, body)
     }),
@@ -77,13 +77,13 @@ const HAND_OVERS: [(&str, Open); 7] = [
     }),
 ];
 
-/// Adapters over a foreign object, which reports that its receiver is gone only by a write that fails.
+/// Adapters over a foreign object, which shows only by a failed write that its receiver is gone.
 const OBJECTS: [(&str, Open); 5] = [
-    ("sink, of a futures channel", || {
+    ("sinks::items of a futures channel", || {
         let (tx, rx) = futures_mpsc::channel(4);
         items(sinks::items(tx).flush(Flush::OnClose), rx)
     }),
-    ("sink, of a tokio channel", || {
+    ("sinks::items of a tokio channel", || {
         let (tx, rx) = mpsc::channel(4);
         items(sinks::items(PollSender::new(tx)), rx)
     }),
@@ -111,7 +111,7 @@ enum Leaves {
     Between,
     /// While a write waits for room.
     Parked,
-    /// Before the guest drops its end, which writes nothing more.
+    /// Before the guest drops its end, without another write.
     BeforeTheEnd,
 }
 
@@ -151,48 +151,48 @@ fn check(rows: &[(&str, Open)], moments: &[Leaves]) {
 
 #[test]
 fn a_receiver_that_leaves_early_is_an_error_in_every_hand_over() {
-    // Rule "Completion": only a guest that drops a source's stream ends it in order.
+    // Rule "Completion": only a source's guest can leave in order.
     check(&HAND_OVERS, &[Leaves::Between, Leaves::Parked, Leaves::BeforeTheEnd]);
 }
 
 #[test]
-fn a_write_that_fails_because_the_receiver_left_is_an_error() {
+fn a_write_that_fails_as_the_receiver_left_is_an_error() {
     // Rule "Completion": the object's own error.
     check(&OBJECTS, &[Leaves::Between]);
 }
 
 #[test]
-fn the_result_future_of_a_guest_says_that_the_receiver_left() {
+fn the_result_future_reports_that_the_receiver_left() {
     // Rule "Completion": the future that `pipe_wit` returns.
     with_guest::<u8, _>(async |guest| {
         let (tx, rx) = mpsc::channel(4);
         let (body_consumer, body) = body::from_guest(4, None);
         let (reader_consumer, reader) = from_guest::consumer(4);
-        let (item_consumer, lifted) = from_guest::item_consumer(4);
+        let (item_consumer, items) = from_guest::item_consumer(4);
         let mut open = Vec::new();
         macro_rules! piped {
             ($consumer:expr) => {{
                 let (stream, writable) = guest.stream().await;
-                let told = guest.with(|mut store| {
-                    let told = $consumer
+                let result = guest.with(|mut store| {
+                    let result = $consumer
                         .pipe_wit(&mut store, stream, |end| end.into_result().map_err(|_| 1_u32));
-                    from_guest::value(&mut store, told.unwrap()).unwrap()
+                    from_guest::value(&mut store, result.unwrap()).unwrap()
                 });
-                open.push((writable, told));
+                open.push((writable, result));
             }};
         }
         piped!(channels::mpsc_sender(tx));
         piped!(body_consumer);
         piped!(reader_consumer);
         piped!(item_consumer);
-        drop((rx, body, reader, lifted));
-        let mut told = Vec::new();
-        for (writable, told_by) in open {
+        drop((rx, body, reader, items));
+        let mut results = Vec::new();
+        for (writable, result) in open {
             assert_eq!(guest.send(writable, &[1]).await, Code::Dropped(0));
             guest.drop_writable(writable).await;
-            told.push(told_by.await.unwrap());
+            results.push(result.await.unwrap());
         }
-        assert_eq!(told, [Err(1); 4]);
+        assert_eq!(results, [Err(1); 4]);
     });
 }
 

@@ -1,4 +1,4 @@
-//! How much may move: limits in both directions, and with whom the rest stays.
+//! Limits in both directions, and who keeps the rest.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::support::script::{ChunkWriter, Reader, Script, Step, Writer};
 
 #[test]
 fn a_source_ends_with_the_last_byte_of_its_limit() {
-    // Rule "Completion": exact, and what is over is still in the host object.
+    // Rule "Completion": exact. What exceeds the limit stays in the host object.
     for (limit, buffer) in [(1_u64, 9_u32), (3, 9), (3, 3), (4, 2), (5, 9), (5, 5)] {
         with_guest::<u8, _>(async |guest| {
             let (producer, done) = tokio_io::read(&b"12345"[..]).limit(limit).with_completion();
@@ -37,7 +37,7 @@ fn a_source_ends_with_the_last_byte_of_its_limit() {
 }
 
 #[test]
-fn a_limit_that_the_data_do_not_reach_changes_nothing() {
+fn a_limit_that_is_not_reached_changes_nothing() {
     // Rule "Completion": bytes and items, in both directions.
     with_guest::<u8, _>(async |guest| {
         let (producer, done) = tokio_io::read(&b"12345"[..]).limit(6).with_completion();
@@ -55,7 +55,7 @@ fn a_limit_that_the_data_do_not_reach_changes_nothing() {
 
         let (consumer, done) = tokio_io::write(Vec::new()).limit(5).with_completion();
         let stream = guest.sink(consumer).await;
-        // A sink ends only when more arrives: not by what just fits.
+        // A sink ends only when more arrives, and not with what just fits.
         assert_eq!(guest.send(stream, b"12345").await, Code::Completed(5));
         guest.drop_writable(stream).await;
         let done = done.await;
@@ -74,7 +74,7 @@ fn a_limit_that_the_data_do_not_reach_changes_nothing() {
 }
 
 #[test]
-fn items_that_are_over_stay_in_the_host_object() {
+fn items_over_the_limit_of_a_source_stay_in_the_host_object() {
     // Rule "Completion".
     for limit in 1..=5 {
         with_guest::<u8, _>(async |guest| {
@@ -85,7 +85,7 @@ fn items_that_are_over_stay_in_the_host_object() {
             assert_eq!(code, Code::Dropped(limit as u32));
             assert_eq!(bytes, (1..=limit as u8).collect::<Vec<_>>());
             let done = done.await;
-            // At the very end of the data nothing was cut off.
+            // If the data ends at the limit, nothing was cut off.
             let whole = limit == 5;
             let end = done.end.reason();
             assert_eq!(end, if whole { EndReason::Finished } else { EndReason::LimitReached });
@@ -97,7 +97,7 @@ fn items_that_are_over_stay_in_the_host_object() {
 }
 
 #[test]
-fn a_limit_ends_a_source_that_has_nothing_more_at_the_moment() {
+fn a_limit_ends_a_source_that_has_nothing_more_ready() {
     // Rule "Completion": with items beside `Pending`, and with a chunk that is cut.
     with_guest::<u8, _>(async |guest| {
         let (tx, rx) = mpsc::unbounded();
@@ -118,8 +118,8 @@ fn a_limit_ends_a_source_that_has_nothing_more_at_the_moment() {
 }
 
 #[test]
-fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
-    // Rule "Exact partial writes": told in the same write, and the sink is closed with what it has.
+fn bytes_over_the_limit_of_a_sink_stay_with_the_guest() {
+    // Rule "Exact partial writes": the same write reports it, and the sink is closed with what it has.
     for split in [5, 3, 2] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(Script::new([Step::Accept(1)]));
@@ -147,7 +147,7 @@ fn what_is_over_the_limit_of_a_sink_stays_with_the_guest() {
 
 #[test]
 fn items_over_the_limit_of_a_sink_are_never_taken() {
-    // Rule "Exact partial writes": also where the sink takes a batch and holds the write.
+    // Rule "Exact partial writes": also if the sink takes a batch and holds the write.
     for held in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let writer = Writer::new(match held {
@@ -165,7 +165,7 @@ fn items_over_the_limit_of_a_sink_are_never_taken() {
             let code = match guest.write(stream, 5).await {
                 Code::Blocked => {
                     let mut wait = Box::pin(guest.wait(stream));
-                    // The limit is reached, but what was taken before is still to be sent.
+                    // The limit is reached, but what was taken before is not sent yet.
                     assert_eq!(guest.parked(&mut wait).await, None);
                     done.cancel();
                     wait.await
@@ -186,7 +186,7 @@ fn items_over_the_limit_of_a_sink_are_never_taken() {
 }
 
 #[test]
-fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
+fn a_held_write_is_finished_after_the_limit_is_reached() {
     // Rule "Exact partial writes".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Accept(1), Step::Hold, Step::Accept(1), Step::Accept(1)]);
@@ -207,7 +207,7 @@ fn a_held_write_goes_on_beyond_the_moment_the_limit_is_reached() {
 
 #[test]
 fn a_limit_of_zero_takes_nothing() {
-    // Rule "Zero-length reads" and "Zero-length writes": what is ready is the end, and no write waits for room.
+    // Rules "Zero-length reads" and "Zero-length writes": the end is ready, and no write waits for room.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Hold, Step::Data(vec![1])]);
         let control = script.control();
@@ -245,7 +245,7 @@ fn a_limit_of_zero_takes_nothing() {
 
 #[test]
 fn what_was_written_up_to_the_limit_is_flushed() {
-    // Rule "Flush policy": also where there is no completion that would do it.
+    // Rule "Flush policy": also without a completion, which would flush.
     with_guest::<u8, _>(async |guest| {
         for policy in [Flush::EachOp, Flush::OnClose] {
             for early in [false, true] {
@@ -285,8 +285,8 @@ fn what_was_written_up_to_the_limit_is_flushed() {
 }
 
 #[test]
-fn a_combinator_hands_the_flush_policy_on() {
-    // Rule "Flush policy": `OnClose` said on the outside reaches a sink that flushes by itself.
+fn a_limit_passes_the_flush_policy_on() {
+    // Rule "Flush policy": `OnClose`, set on the outside, reaches a sink that would flush by itself.
     with_guest::<u8, _>(async |guest| {
         let writer = Writer::new(Script::new([]));
         let log = writer.log();

@@ -1,4 +1,4 @@
-//! The second zero-length read in a row of a source that cannot tell: it looks ahead by one byte or item.
+//! The second zero-length read in a row of a source that cannot tell looks ahead by one byte or item.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ use crate::support::script::{ItemStream, Script, Step};
 
 const READY: Code = Code::Completed(0);
 
-/// Asks so many times in a row.
+/// Makes `times` zero-length reads in a row.
 async fn ask(guest: &Guest<'_, u8>, stream: u32, times: usize) {
     for _ in 0..times {
         assert_eq!(guest.recv(stream, 0).await.0, READY);
@@ -54,24 +54,24 @@ impl AsyncRead for Counted {
 }
 
 #[test]
-fn the_second_question_in_a_row_takes_one_byte_and_the_third_none() {
-    // Rule "Zero-length reads": by the least there is.
+fn the_second_zero_length_read_in_a_row_takes_one_byte_and_the_third_none() {
+    // Rule "Zero-length reads": by as little as possible.
     with_guest::<u8, _>(async |guest| {
         let (gave, buffer) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counted = Counted { left: b"123", gave: gave.clone(), buffer: buffer.clone() };
         let stream = guest.source(tokio_io::read(counted)).await;
         ask(guest, stream, 1).await;
-        assert_eq!(gave.load(Ordering::SeqCst), 0, "the first question takes nothing");
+        assert_eq!(gave.load(Ordering::SeqCst), 0, "the first zero-length read took something");
         ask(guest, stream, 1).await;
         assert_eq!((gave.load(Ordering::SeqCst), buffer.load(Ordering::SeqCst)), (1, 1));
         ask(guest, stream, 3).await;
-        assert_eq!(gave.load(Ordering::SeqCst), 1, "what was looked ahead is an answer");
+        assert_eq!(gave.load(Ordering::SeqCst), 1, "the third zero-length read took something");
         assert_eq!(read_to_end(guest, stream, 9).await, b"123");
     });
 }
 
 #[test]
-fn the_second_question_in_a_row_takes_one_item_and_the_third_none() {
+fn the_second_zero_length_read_in_a_row_takes_one_item_and_the_third_none() {
     // Rule "Zero-length reads".
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([1, 2, 3].map(|n| Step::Data(vec![n])));
@@ -87,8 +87,8 @@ fn the_second_question_in_a_row_takes_one_item_and_the_third_none() {
 }
 
 #[test]
-fn a_guest_that_asks_once_before_each_read_causes_no_look_ahead() {
-    // Rule "Zero-length reads": what is not asked for stays in the host object.
+fn one_zero_length_read_before_each_read_causes_no_look_ahead() {
+    // Rule "Zero-length reads": what was not asked for stays in the host object.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([1, 2, 3].map(|n| Step::Data(vec![n])));
         let control = script.control();
@@ -103,8 +103,9 @@ fn a_guest_that_asks_once_before_each_read_causes_no_look_ahead() {
 }
 
 #[test]
-fn what_was_looked_ahead_goes_first_into_the_next_read() {
-    // Rule "Exactly once, in order": whatever is asked, and how often, at any place in the data.
+fn the_looked_ahead_item_goes_first_into_the_next_read() {
+    // Rule "Exactly once, in order": whatever length is read, after however many zero-length reads, anywhere in the
+    // data.
     for source in every_source() {
         for layer in LAYERS {
             for before in 0..3_u32 {
@@ -135,8 +136,8 @@ fn what_was_looked_ahead_goes_first_into_the_next_read() {
 }
 
 #[test]
-fn a_second_question_waits_until_something_is_there() {
-    // Rule "Zero-length reads", rule "Register the current waker": a guest may well wait for data so.
+fn the_second_zero_length_read_waits_until_something_is_ready() {
+    // Rule "Zero-length reads", rule "Register the current waker": a guest may wait for data by zero-length reads.
     for leaves in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let script = Script::new([Step::Hold, Step::Data(vec![1]), Step::Data(vec![2])]);
@@ -160,8 +161,8 @@ fn a_second_question_waits_until_something_is_there() {
 }
 
 #[test]
-fn a_look_ahead_that_the_guest_cancels_loses_nothing() {
-    // Rule "Cancellation keeps the stream": before anything is there, and at the moment when it is.
+fn a_cancelled_look_ahead_loses_nothing() {
+    // Rule "Cancellation keeps the stream": before anything is ready, and at that moment.
     let mut wrong = Vec::new();
     for released in [false, true] {
         for woken in [false, true] {
@@ -190,7 +191,7 @@ fn a_look_ahead_that_the_guest_cancels_loses_nothing() {
             });
         }
     }
-    assert!(wrong.is_empty(), "the second question does not wait: {wrong:?}");
+    assert!(wrong.is_empty(), "the second zero-length read does not wait: {wrong:?}");
 }
 
 /// The source that a splice gives, or the reader if it is refused.
@@ -201,23 +202,23 @@ macro_rules! splice {
     }};
 }
 
-/// While a byte or item is looked ahead a splice is refused; once it is read the rest is given.
+/// While a byte or item is looked ahead a splice is refused. Once it is read, the splice gives the rest.
 macro_rules! refused_meanwhile {
     ($guest:ident, $producer:expr, $source:ty, |$given:ident| $rest:expr) => {{
         let stream = $guest.source($producer.spliceable()).await;
         ask($guest, stream, 2).await;
         let refused = splice!($guest, stream, $source);
-        let Err(reader) = refused else { panic!("a splice would lose what was looked ahead") };
+        let Err(reader) = refused else { panic!("the splice lost what was looked ahead") };
         let stream = $guest.take(reader).await;
         assert_eq!($guest.recv(stream, 1).await, (Code::Completed(1), vec![1]));
-        let $given = splice!($guest, stream, $source).ok().expect("nothing is held any more");
+        let $given = splice!($guest, stream, $source).ok().expect("the splice was refused");
         assert_eq!($rest, [2, 3]);
     }};
 }
 
 #[test]
-fn a_splice_is_refused_while_something_is_looked_ahead() {
-    // Rule "Splice": nothing is lost, and what was refused goes on as it was.
+fn a_splice_is_refused_while_an_item_is_looked_ahead() {
+    // Rule "Splice": nothing is lost, and the refused stream goes on unchanged.
     type Items = streams::Items<stream::Iter<std::array::IntoIter<u8, 3>>>;
     type Bodies = Chunks<stream::Iter<std::array::IntoIter<Bytes, 1>>, Bytes>;
     with_guest::<u8, _>(async |guest| {
@@ -244,20 +245,21 @@ fn a_splice_is_refused_while_something_is_looked_ahead() {
 }
 
 #[test]
-fn a_splice_after_one_question_is_not_refused() {
+fn a_splice_after_one_zero_length_read_is_not_refused() {
     // Rule "Splice": nothing was taken.
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(tokio_io::read(&[1, 2, 3][..]).spliceable()).await;
         ask(guest, stream, 1).await;
         assert_eq!(guest.recv(stream, 1).await.1, [1]);
         ask(guest, stream, 1).await;
-        let source = splice!(guest, stream, tokio_io::Read<&[u8]>).ok().expect("nothing is held");
+        let source =
+            splice!(guest, stream, tokio_io::Read<&[u8]>).ok().expect("the splice was refused");
         assert_eq!(source.into_inner(), [2, 3]);
     });
 }
 
 #[test]
-fn what_is_looked_ahead_is_no_resource_yet() {
+fn a_looked_ahead_object_is_no_resource_yet() {
     // Rule "Resources are created on delivery".
     with_guest::<Resource<Connection>, _>(async |guest| {
         let producer = streams::items(stream::iter((1..=3).map(Connection))).deliver_with(
@@ -277,8 +279,8 @@ fn what_is_looked_ahead_is_no_resource_yet() {
 }
 
 #[test]
-fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
-    // Rule "Completion": exact; rule "Exactly once, in order".
+fn a_looked_ahead_item_counts_for_the_limit_and_is_inspected_once() {
+    // Rule "Completion": exact. Rule "Exactly once, in order".
     with_guest::<u8, _>(async |guest| {
         let (meter, seen) = (Meter::new(), Arc::new(Mutex::new(Vec::new())));
         let sees = seen.clone();
@@ -290,7 +292,7 @@ fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
         let mut got = Vec::new();
         for moved in 0..3 {
             ask(guest, stream, 2).await;
-            assert_eq!(meter.moved(), moved, "the guest has not got it");
+            assert_eq!(meter.moved(), moved, "counted before it was read");
             got.extend(guest.recv(stream, 1).await.1);
         }
         assert_eq!((got, meter.moved()), (vec![1, 2, 3], 3));
@@ -302,8 +304,8 @@ fn what_is_looked_ahead_counts_for_the_limit_and_is_seen_once() {
 }
 
 #[test]
-fn a_source_that_can_tell_is_never_looked_ahead() {
-    // Rule "Zero-length reads": however often it is asked, a splice gives all.
+fn a_source_that_can_tell_never_looks_ahead() {
+    // Rule "Zero-length reads": after any number of zero-length reads, a splice gives everything.
     for source in every_source().iter().filter(|source| source.readiness == Readiness::All) {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open(guest, b"1", Layer::Nothing).await;

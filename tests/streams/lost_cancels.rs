@@ -1,4 +1,4 @@
-//! A cancel at the moment when a poll that is ready returns: the stream ends as cancelled, at once.
+//! A cancel at the moment when a ready poll returns: the stream ends as cancelled, at once.
 
 use std::hint::black_box;
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use wasmtime_streams::{
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, Guest, with_guest};
 
-/// How many cancels have to fall into a poll, and how many are tried at most: on a busy machine the two threads rarely
+/// How many cancels must meet a poll, and how many rounds are tried at most. On a busy machine the two threads rarely
 /// run at the same time.
 const MEETINGS: usize = 400;
 const ROUNDS: u32 = 4000;
 
-/// What the polling and the cancelling thread share.
+/// The state that the polling and the cancelling thread share.
 #[derive(Default)]
 struct Meeting {
     /// The round in which the object is being polled.
     polled: AtomicU32,
-    /// The object is in its poll.
+    /// Whether the object is being polled.
     polling: AtomicBool,
     /// The round whose cancel has returned.
     cancelled: AtomicU32,
@@ -59,7 +59,7 @@ fn wait(counter: &AtomicU32, round: u32) {
 struct Ready {
     meeting: Arc<Meeting>,
     round: u32,
-    told: Arc<AtomicUsize>,
+    notify: Arc<AtomicUsize>,
 }
 
 impl Ready {
@@ -67,15 +67,15 @@ impl Ready {
         let meeting = &*self.meeting;
         meeting.polling.store(true, Ordering::Release);
         meeting.polled.store(self.round, Ordering::Release);
-        // Vary the length of the poll, so that some cancels come exactly at its end.
+        // The length of the poll varies, so that some cancels come exactly at its end.
         (0..self.round % 24).for_each(|n| {
             black_box(n);
         });
         meeting.polling.store(false, Ordering::Release);
     }
 
-    fn told(&self) {
-        self.told.fetch_add(1, Ordering::SeqCst);
+    fn notify(&self) {
+        self.notify.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -93,7 +93,7 @@ impl ByteSource for Ready {
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {
-        self.told();
+        self.notify();
     }
 }
 
@@ -118,12 +118,12 @@ impl ByteSink for Ready {
     }
 
     fn ended(self: Pin<&mut Self>, _: EndReason) {
-        self.told();
+        self.notify();
     }
 }
 
 /// Runs `round` many times beside a thread that cancels its stream. A round returns how the stream ended, and how often
-/// the object had been told of the end before the guest's next operation.
+/// the object was notified of the end before the guest's next operation.
 fn meet(
     round: impl AsyncFn(&Guest<'_, u8>, &Meeting, Ready) -> Option<(End<String>, usize)>
     + Send
@@ -136,7 +136,8 @@ fn meet(
             scope.spawn(|| meeting.cancel_all());
             with_guest::<u8, _>(async |guest| {
                 for n in 1..=ROUNDS {
-                    let object = Ready { meeting: meeting.clone(), round: n, told: Arc::default() };
+                    let object =
+                        Ready { meeting: meeting.clone(), round: n, notify: Arc::default() };
                     match round(guest, &meeting, object).await {
                         Some((End::Cancelled, 1)) => {}
                         seen => lost.push(format!("{n}: {seen:?}")),
@@ -149,23 +150,23 @@ fn meet(
             meeting.polled.store(u32::MAX, Ordering::Release);
         });
         let few = &lost[..lost.len().min(5)];
-        assert!(lost.is_empty(), "{} are lost: {few:?}", lost.len());
+        assert!(lost.is_empty(), "{} were lost: {few:?}", lost.len());
     });
 }
 
 #[test]
 fn a_cancel_of_a_source_at_the_end_of_its_poll_is_not_lost() {
-    // Rule "Completion": once `cancel` and the poll have returned, the stream has ended and the source was told.
+    // Rule "Completion": once `cancel` and the poll have returned, the stream has ended and the source was notified.
     meet(async |guest, meeting, source| {
-        let (round, told) = (source.round, source.told.clone());
+        let (round, notify) = (source.round, source.notify.clone());
         let (producer, done) = ByteProducer::new(source).with_completion();
         *meeting.handle.lock().unwrap() = Some(done.cancel_handle());
         let stream = guest.source(producer).await;
         assert_eq!(guest.read(stream, 1).await, Code::Completed(1));
         wait(&meeting.cancelled, round);
-        let told = told.load(Ordering::SeqCst);
+        let notify = notify.load(Ordering::SeqCst);
         guest.drop_readable(stream).await;
-        done.now_or_never().map(|done| (done.end, told))
+        done.now_or_never().map(|done| (done.end, notify))
     });
 }
 
@@ -173,14 +174,14 @@ fn a_cancel_of_a_source_at_the_end_of_its_poll_is_not_lost() {
 fn a_cancel_of_a_sink_at_the_end_of_its_poll_is_not_lost() {
     // Rule "Completion": otherwise a sink is closed that should be handed back open.
     meet(async |guest, meeting, sink| {
-        let (round, told) = (sink.round, sink.told.clone());
+        let (round, notify) = (sink.round, sink.notify.clone());
         let (consumer, done) = ByteConsumer::new(sink).with_completion();
         *meeting.handle.lock().unwrap() = Some(done.cancel_handle());
         let stream = guest.sink(consumer).await;
         assert!(matches!(guest.write(stream, 1).await, Code::Completed(1) | Code::Dropped(1)));
         wait(&meeting.cancelled, round);
-        let told = told.load(Ordering::SeqCst);
+        let notify = notify.load(Ordering::SeqCst);
         guest.drop_writable(stream).await;
-        done.now_or_never().map(|done| (done.end, told))
+        done.now_or_never().map(|done| (done.end, notify))
     });
 }

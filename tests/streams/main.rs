@@ -1,7 +1,7 @@
-//! The contract, with real guests in both directions, over every adapter.
+//! The contract over every adapter, with real guests in both directions.
 //!
-//! Each test is named after what holds; its first line cites the rule of the crate's contract page by its name.
-// The support is written as a library would be, for more than one test target.
+//! A test is named after what holds. Its first line cites the rule of docs/contract.md.
+// Helpers are shared with other targets.
 #![allow(unreachable_pub)]
 
 #[path = "../support/mod.rs"]
@@ -26,7 +26,7 @@ macro_rules! unbuffered {
     };
 }
 
-/// Starts a write that stays parked, whatever can run.
+/// Starts a write, and asserts that it stays parked.
 macro_rules! parked {
     ($wait:ident, $guest:ident.write($stream:ident, $len:expr)) => {
         assert_eq!($guest.write($stream, $len).await, Code::Blocked);
@@ -65,11 +65,15 @@ mod dropped_writers;
 mod ends_with_the_last;
 mod errors_after_items;
 mod failed_halves;
+mod from_guest;
+mod from_guest_ends;
+mod from_guest_select;
 mod full_table;
 mod half_frames;
 mod handed_back;
 mod handed_over;
 mod handed_over_cuts;
+mod handed_over_values;
 mod handed_over_writers;
 mod handles;
 mod handles_guest;
@@ -83,14 +87,9 @@ mod iterators;
 mod kept_items;
 mod layer_order;
 mod leaving_readers;
-mod lift;
-mod lift_ends;
-mod lifted_select;
-mod lifted_values;
 mod limits;
 mod look_ahead;
 mod lost_cancels;
-mod lower;
 mod nested;
 mod nested_ends;
 mod nested_relay;
@@ -111,6 +110,7 @@ mod spans;
 mod splice;
 mod splice_refused;
 mod timeouts;
+mod to_guest;
 mod trailers;
 mod until;
 mod value_ends;
@@ -127,12 +127,12 @@ use wasmtime_streams_testing as testing;
 /// The guest's buffer sizes.
 const BUFFERS: [u32; 6] = [1, 2, 7, 4096, 65536, 1 << 20];
 
-/// Bytes of which no two near places look the same.
+/// Bytes that differ from their neighbours.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i.wrapping_mul(31) ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// `data` in parts of many sizes around `buffer`, with empty ones and spurious `Pending`s between them.
+/// `data` in parts of many sizes around `buffer`, with empty parts and spurious `Pending`s in between.
 fn uneven(data: &[u8], buffer: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = data;
@@ -147,7 +147,7 @@ fn uneven(data: &[u8], buffer: usize) -> Vec<Step> {
     steps
 }
 
-/// One byte a step, with `between` before each byte that `mask` has a bit for, and before the end.
+/// One byte a step, with `between` before each byte whose bit is set in `mask`, and before the end.
 fn interleaved(data: &[u8], mask: usize, between: Step) -> Vec<Step> {
     let mut steps = Vec::new();
     for (i, byte) in data.iter().enumerate() {

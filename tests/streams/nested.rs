@@ -1,4 +1,4 @@
-//! Streams and futures in items: host objects on the host's side, at any depth, in both directions.
+//! Streams and futures in items: they become host objects, at any depth, in both directions.
 
 use futures::executor::block_on;
 use futures::stream;
@@ -16,7 +16,7 @@ use crate::handles::streams;
 use crate::handles_guest::{Bytes, ENGINE, Guest, Of, Record, with_guest};
 use crate::support::guest::Code;
 
-/// What the guest writes into a stream of its own, as text.
+/// What the guest writes into one of its streams, as text.
 async fn text(reader: &mut GuestReader) -> String {
     let mut text = String::new();
     reader.read_to_string(&mut text).await.unwrap();
@@ -38,7 +38,7 @@ fn a_stream_of_streams_of_a_guest_is_a_stream_of_readers() {
         let (stream, writable) = guest.stream().await;
         let mut readers = guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (readable, inner) = streams(guest, 2).await;
-        // One of them has a write under way when it is given.
+        // One of them has a pending write when it is given.
         assert_eq!(guest.write(Of::Bytes, inner[0], 4).await, Code::Blocked);
         let early = *b"earl";
         guest.load_at(64, &readable).await;
@@ -91,7 +91,7 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
         let (stream, writable) = guest.stream().await;
         let mut items = guest.with(|store| from_guest::items(store, stream, 8)).unwrap();
         let (readable, inner) = streams(guest, 2).await;
-        // A list at the address behind the item.
+        // A list, at the address after the item.
         guest.load(&[crate::handles_guest::BUFFER + 8, 2, readable[0], readable[1]]).await;
         assert_eq!(guest.send(Of::Items, writable, 1).await, Code::Completed(1));
         let mut readers = items.next_item().await.unwrap();
@@ -102,7 +102,7 @@ fn records_tuples_options_and_lists_of_streams_become_host_objects() {
     });
 }
 
-/// A record of a user's own, as a guest has it and as the host does.
+/// A user's record, as the guest has it and as the host has it.
 #[derive(ComponentType, Lift, Lower)]
 #[component(record)]
 struct Download {
@@ -133,7 +133,7 @@ impl<D: 'static, B: IntoGuest<D, Guest = StreamReader<u8>>> IntoGuest<D> for Hos
 }
 
 #[test]
-fn a_record_of_a_users_own_crosses_with_its_stream() {
+fn a_custom_record_crosses_with_its_stream() {
     // Rule "Host to host".
     let mut store = Store::new(&ENGINE, ());
     let download = HostDownload { name: "a".to_owned(), body: tokio_io::read(&b"contents"[..]) };
@@ -186,7 +186,7 @@ fn host_objects_are_items_for_a_guest() {
         let (body, body_done) = tokio_io::read(&b"hello"[..]).with_completion();
         let record = (7_u32, body, values::future(std::future::ready(9_u32)));
         let stream = guest.source(iterators::items([record]).nested()).await;
-        assert_eq!(guest.entries(), before + 3, "nothing is made before the guest reads");
+        assert_eq!(guest.entries(), before + 3, "handles were made before the read");
         assert_eq!(guest.recv(Of::Items, stream, 8).await.count(), 1);
         let words = guest.words(3).await;
         assert_eq!(words[0], 7);
@@ -202,7 +202,7 @@ fn host_objects_are_items_for_a_guest() {
 }
 
 #[test]
-fn a_sink_of_the_hosts_sends_host_objects() {
+fn a_host_sink_sends_host_objects() {
     // Rule "Resources are created on delivery".
     with_guest::<Record, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer::<HostRecord>(8);
@@ -217,12 +217,12 @@ fn a_sink_of_the_hosts_sends_host_objects() {
 }
 
 #[test]
-fn a_future_of_a_stream_is_a_value_of_a_reader_and_back() {
+fn a_future_of_a_stream_becomes_a_value_of_a_reader_and_back() {
     // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let (value, producer) = to_guest::value_producer::<GuestReader>();
         let reader = guest.with(|store| FutureReader::new(store, producer.nested())).unwrap();
-        // What comes from the guest goes back to it.
+        // What came from the guest goes back to it.
         let (given, given_in) = guest.future().await;
         let given = guest.with(|store| from_guest::value(store, given)).unwrap();
         let (readable, inner) = streams(guest, 1).await;

@@ -1,5 +1,4 @@
-//! Nested streams whose outer stream is left early, by either side: nobody waits for ever, and nothing stays in a
-//! table.
+//! Nested streams whose outer stream either side leaves early. Nobody waits for ever, and nothing stays in a table.
 
 use futures::channel::mpsc;
 use futures::executor::block_on;
@@ -15,11 +14,11 @@ use wasmtime_streams::{
 };
 use wasmtime_streams_testing::executor::idle;
 
-use crate::handles::{finds_it_closed, streams};
+use crate::handles::{assert_reader_gone, streams};
 use crate::handles_guest::{Bytes, ENGINE, Guest, Of, Record, Wire, with_guest};
 use crate::support::guest::{Code, World};
 
-/// The guest gives three streams to `consumer`; whoever has them is dropped; the guest finds them closed.
+/// The guest gives three streams to `consumer`, whose receiver is dropped. The guest must find them closed.
 fn given_and_dropped<C, R>(make: impl Fn() -> (C, R))
 where
     C: StreamConsumer<World, Item = Bytes>,
@@ -33,14 +32,14 @@ where
             guest.load(&readable).await;
             assert_eq!(guest.send(Of::Items, items, 3).await.count(), 3);
             if written {
-                // Something is held of the first one.
+                // The receiver holds a part of the first one.
                 assert_eq!(guest.send(Of::Bytes, writable[0], 9).await, Code::Completed(9));
             }
             drop(holder);
             guest.drop_writable(Of::Items, items).await;
             idle().await;
             for stream in writable {
-                finds_it_closed(guest, stream).await;
+                assert_reader_gone(guest, stream).await;
             }
             assert_eq!(guest.entries(), before);
         }
@@ -49,7 +48,7 @@ where
 
 #[test]
 fn readers_that_the_host_drops_are_closed() {
-    // Rule "Resources are created on delivery": nothing of what was lifted stays in the table.
+    // Rule "Resources are created on delivery": no lifted handle stays in the table.
     given_and_dropped(|| {
         let (consumer, items) = from_guest::item_consumer::<GuestReader>(8);
         (consumer.nested(), items)
@@ -69,21 +68,21 @@ fn readers_that_the_host_drops_are_closed() {
 }
 
 #[test]
-fn readers_in_a_collection_that_nobody_asks_for_are_closed() {
+fn readers_in_an_unread_collection_are_closed() {
     // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let items = guest.sink(iterators::collect::<GuestReader>(2).nested()).await;
         let (readable, writable) = streams(guest, 3).await;
         guest.load(&readable).await;
-        // One more than it takes: that stays with the guest.
+        // One more than the collector takes: it stays with the guest.
         assert_eq!(guest.send(Of::Items, items, 3).await, Code::Dropped(2));
         guest.drop_writable(Of::Items, items).await;
         idle().await;
-        finds_it_closed(guest, writable[0]).await;
-        finds_it_closed(guest, writable[1]).await;
+        assert_reader_gone(guest, writable[0]).await;
+        assert_reader_gone(guest, writable[1]).await;
         guest.drop_readable(Of::Bytes, readable[2]).await;
-        finds_it_closed(guest, writable[2]).await;
+        assert_reader_gone(guest, writable[2]).await;
         assert_eq!(guest.entries(), before);
     });
 }
@@ -100,8 +99,8 @@ fn futures_and_streams_in_records_that_the_host_drops_are_closed() {
         guest.load(&[1, bytes, value]).await;
         assert_eq!(guest.send(Of::Items, items, 1).await, Code::Completed(1));
         drop(host);
-        finds_it_closed(guest, bytes_in).await;
-        // To a future's writer it is as good as any other answer: it has written its value.
+        assert_reader_gone(guest, bytes_in).await;
+        // To the writer of a future this is like any other answer: it has written its value.
         let code = guest.send(Of::Value, value_in, 0).await;
         assert!(matches!(code, Code::Completed(_) | Code::Dropped(_)), "{code:?}");
         guest.drop_writable(Of::Value, value_in).await;
@@ -153,8 +152,8 @@ where
 }
 
 #[test]
-fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
-    // Rule "Resources are created on delivery": nothing is made before the guest gets it.
+fn streams_that_the_guest_does_not_read_are_dropped_on_the_host() {
+    // Rule "Resources are created on delivery": nothing is created before the guest gets it.
     dropped_by_the_guest(|bodies| iterators::items(bodies).nested());
     dropped_by_the_guest(|bodies| streams::items(stream::iter(bodies)).nested());
     dropped_by_the_guest(|bodies| {
@@ -170,7 +169,7 @@ fn streams_that_the_guest_leaves_unread_are_dropped_on_the_host() {
 }
 
 #[test]
-fn a_read_that_the_guest_cancels_makes_no_stream() {
+fn a_cancelled_read_makes_no_stream() {
     // Rule "Cancellation keeps the stream".
     with_guest::<Bytes, _>(async |guest| {
         let (tx, rx) = channel::channel(9);
@@ -190,7 +189,7 @@ fn a_read_that_the_guest_cancels_makes_no_stream() {
 }
 
 #[test]
-fn what_is_left_of_a_hosts_own_streams_is_dropped_when_the_reader_leaves() {
+fn unread_host_streams_are_dropped_when_the_reader_leaves() {
     // Rule "Host to host": without a guest nobody else has them.
     let mut store = Store::new(&ENGINE, ());
     let (bodies, done) = bodies();
@@ -201,7 +200,7 @@ fn what_is_left_of_a_hosts_own_streams_is_dropped_when_the_reader_leaves() {
     let collected = block_on(store.run_concurrent(async |_| collected.await)).unwrap();
     assert!(matches!(collected.end, End::LimitReached));
     drop(collected);
-    // The first one hears of it when it is asked for more.
+    // The first one notices when it is asked for more.
     block_on(store.run_concurrent(async |_| done.into_iter().last().unwrap().await)).unwrap();
     assert_eq!(store.concurrent_state_table_size(), 0);
 }
@@ -225,7 +224,7 @@ where
 }
 
 #[test]
-fn a_value_that_the_guest_leaves_unread_is_dropped_on_the_host() {
+fn a_value_that_the_guest_does_not_read_is_dropped_on_the_host() {
     // Rule "Resources are created on delivery".
     future_dropped_by_the_guest(|body| values::future(std::future::ready(body)).nested());
     future_dropped_by_the_guest(|body| {
@@ -240,15 +239,15 @@ fn a_value_that_the_guest_leaves_unread_is_dropped_on_the_host() {
     });
 }
 
-/// The store's table has room for `streams` streams more.
+/// Leaves room in the store's table for `streams` more streams.
 fn room_for<T: Wire>(guest: &Guest<'_, T>, streams: usize) {
-    // The guest's call for its next operation is there now, and is not while it reads.
+    // The entry of the guest's own call exists now, and not during a read.
     let most = guest.entries() - 1 + 3 * streams;
     guest.with(|mut store| store.concurrent_resource_table().unwrap().set_max_capacity(most));
 }
 
 #[test]
-fn an_item_that_finds_no_room_in_the_store_leaves_nothing_of_it_there() {
+fn an_item_without_room_in_the_store_leaves_nothing_there() {
     // Rule "Items before the error".
     with_guest::<Record, _>(async |guest| {
         let record = |n| {
@@ -259,7 +258,7 @@ fn an_item_that_finds_no_room_in_the_store_leaves_nothing_of_it_there() {
         let (producer, done) = iterators::items([first, second]).nested().with_completion();
         let stream = guest.source(producer).await;
         let before = guest.entries();
-        // Not for the future of the second one.
+        // Too little for the future of the second one.
         room_for(guest, 3);
         assert_eq!(guest.recv(Of::Items, stream, 2).await, Code::Dropped(1));
         let words = guest.words(3).await;
@@ -275,7 +274,7 @@ fn an_item_that_finds_no_room_in_the_store_leaves_nothing_of_it_there() {
 }
 
 #[test]
-fn a_store_that_is_dropped_ends_all_that_is_nested_in_it() {
+fn a_dropped_store_ends_everything_nested_in_it() {
     // Rule "Completion".
     let (bodies, done) = bodies();
     let reader = with_guest::<Bytes, _>(async |guest| {
@@ -295,7 +294,7 @@ fn a_store_that_is_dropped_ends_all_that_is_nested_in_it() {
 }
 
 #[test]
-fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
+fn a_guest_that_gives_and_drops_streams_in_a_loop_does_not_fill_the_table() {
     // Rule "Resources are created on delivery".
     with_guest::<Bytes, _>(async |guest| {
         let before = guest.entries();
@@ -307,7 +306,7 @@ fn a_guest_that_gives_and_drops_streams_in_a_loop_fills_no_table() {
             guest.load(&readable).await;
             assert_eq!(guest.send(Of::Items, items, 1).await, Code::Completed(1));
             drop(host.next_item().await.unwrap());
-            finds_it_closed(guest, writable[0]).await;
+            assert_reader_gone(guest, writable[0]).await;
             let source: StreamReader<Bytes> = guest
                 .with(|store| {
                     StreamReader::new(store, iterators::items([tokio_io::read(&b"x"[..])]).nested())

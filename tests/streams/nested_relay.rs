@@ -1,4 +1,4 @@
-//! Streams in items between two stores: each store has handles of its own.
+//! Streams in items between two stores, each with handles of its own.
 
 use futures::channel::{mpsc, oneshot};
 use futures::executor::block_on;
@@ -11,7 +11,7 @@ use wasmtime_streams::from_guest::{self, GuestItems, GuestReader};
 use wasmtime_streams::{End, ItemProducer, iterators, relay, tokio_io};
 use wasmtime_streams_testing::executor::run;
 
-use crate::handles::{finds_it_closed, streams};
+use crate::handles::{assert_reader_gone, streams};
 use crate::handles_guest::{Bytes, ENGINE, Of, drive};
 use crate::support::guest::{Code, World};
 
@@ -25,7 +25,7 @@ async fn text(reader: &mut GuestReader) -> String {
 fn a_stream_of_streams_goes_from_one_store_to_another() {
     // Rule "Resources are created on delivery": no handle of one store is looked up in another.
     let (mut one, mut two) = (Store::new(&ENGINE, ()), Store::new(&ENGINE, ()));
-    // Streams of the second store, by the numbers that those of the first one have.
+    // Streams of the second store, with the indices that those of the first one have.
     let mut own: Vec<_> = (0..9)
         .map(|_| StreamReader::new(&mut two, tokio_io::read(&b"secret"[..])).unwrap())
         .collect();
@@ -60,13 +60,13 @@ fn a_stream_of_streams_goes_from_one_store_to_another() {
     assert_eq!(two.concurrent_state_table_size(), 0);
 }
 
-/// One guest gives streams, another gets them; the script says what each does.
+/// One guest gives streams, and another gets them. The script directs both.
 #[test]
 fn guests_in_two_stores_share_streams_and_leave_nothing_behind() {
     // Rule "Resources are created on delivery".
     let (consumer, producer) = relay::item_parts::<GuestReader>(8);
-    let (told, mut tells) = mpsc::unbounded::<()>();
-    let (tell, mut hears) = mpsc::unbounded::<()>();
+    let (shared_all, mut has_shared) = mpsc::unbounded::<()>();
+    let (second_left, mut has_left) = mpsc::unbounded::<()>();
     let first = drive::<Bytes, _>(async |guest| {
         let before = guest.entries();
         let items = guest.sink(consumer.nested()).await;
@@ -76,11 +76,11 @@ fn guests_in_two_stores_share_streams_and_leave_nothing_behind() {
         guest.load(&[u32::from_le_bytes(*b"text")]).await;
         assert_eq!(guest.send(Of::Bytes, writable[0], 4).await, Code::Completed(4));
         guest.drop_writable(Of::Bytes, writable[0]).await;
-        // The second guest leaves with one that it has not read, and one that it has not got.
-        told.unbounded_send(()).unwrap();
-        hears.next().await;
-        finds_it_closed(guest, writable[1]).await;
-        finds_it_closed(guest, writable[2]).await;
+        // The second guest leaves with one stream that it has not read, and one that it has not got.
+        shared_all.unbounded_send(()).unwrap();
+        has_left.next().await;
+        assert_reader_gone(guest, writable[1]).await;
+        assert_reader_gone(guest, writable[2]).await;
         assert_eq!(guest.write(Of::Items, items, 1).await, Code::Dropped(0));
         guest.drop_writable(Of::Items, items).await;
         assert_eq!(guest.entries(), before);
@@ -90,13 +90,13 @@ fn guests_in_two_stores_share_streams_and_leave_nothing_behind() {
         let stream = guest.source(producer.nested()).await;
         assert_eq!(guest.recv(Of::Items, stream, 2).await, Code::Completed(2));
         let got = guest.words(2).await;
-        tells.next().await;
+        has_shared.next().await;
         assert_eq!(guest.read_bytes(got[0]).await, b"text");
         guest.drop_readable(Of::Bytes, got[0]).await;
         guest.drop_readable(Of::Bytes, got[1]).await;
         guest.drop_readable(Of::Items, stream).await;
         assert_eq!(guest.entries(), before);
-        tell.unbounded_send(()).unwrap();
+        second_left.unbounded_send(()).unwrap();
     });
     let (first, second) = run(async { join!(first, second) });
     first.and(second).unwrap();
@@ -129,7 +129,7 @@ fn a_spliced_stream_of_host_objects_makes_its_handles_in_the_second_store() {
 }
 
 #[test]
-fn a_relay_that_cannot_be_made_leaves_nothing_open_in_either_store() {
+fn a_failed_relay_leaves_nothing_open_in_either_store() {
     // Rule "Completion".
     let (mut one, mut two) = (Store::new(&ENGINE, World::default()), Store::new(&ENGINE, ()));
     two.concurrent_resource_table().unwrap().set_max_capacity(0);

@@ -1,4 +1,4 @@
-//! An object that panics when it is told of the end, and a waker that panics: nobody else is left waiting.
+//! An object that panics when it is notified of its end, and a waker that panics. Nothing else is left waiting.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,18 +19,17 @@ use wasmtime_streams_testing::{Guest, Setup, executor};
 use crate::support::guest::with_guest;
 use crate::support::script::{Reader, Script, Step, Writer};
 
-/// Panics when it is told that the stream has ended; only the first time, for a second panic would be the process's
-/// end.
+/// Panics when it is notified of its end. Only the first time, as a second panic would abort the process.
 #[derive(Default)]
 struct Panics {
-    told: bool,
+    notified: bool,
 }
 
-/// The one method that this file is about.
-macro_rules! told {
+/// The `ended` of each trait.
+macro_rules! notified {
     () => {
         fn ended(mut self: Pin<&mut Self>, _: EndReason) {
-            assert!(std::mem::replace(&mut self.told, true), "as it is told of the end");
+            assert!(std::mem::replace(&mut self.notified, true), "scripted panic in `ended`");
         }
     };
 }
@@ -47,7 +46,7 @@ impl ByteSource for Panics {
         Poll::Ready(Ok((1, Then::Stop)))
     }
 
-    told!();
+    notified!();
 }
 
 impl ItemSource for Panics {
@@ -64,7 +63,7 @@ impl ItemSource for Panics {
         Poll::Ready(Ok(Then::Stop))
     }
 
-    told!();
+    notified!();
 }
 
 impl ByteSink for Panics {
@@ -79,7 +78,7 @@ impl ByteSink for Panics {
     }
 
     unbuffered!();
-    told!();
+    notified!();
 }
 
 impl ItemSink for Panics {
@@ -96,7 +95,7 @@ impl ItemSink for Panics {
     }
 
     unbuffered!();
-    told!();
+    notified!();
 }
 
 /// What ends the stream.
@@ -108,7 +107,7 @@ enum By {
     Store,
 }
 
-/// Ends a stream over a `Panics` in each way, and adds to `$wrong` where its completion then waits for ever.
+/// Ends a stream over a `Panics` in each way, and adds to `$wrong` if its completion then waits for ever.
 macro_rules! ends {
     ($wrong:ident, $type:ident, $open:ident, $operate:ident, $drop:ident, $dropped:ident) => {
         for by in [By::Handle, By::Signal, By::Guest, By::Store] {
@@ -156,7 +155,7 @@ fn a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A waker that counts, and panics the first time, if it is told to.
+/// A waker that counts, and with `panics` panics the first time.
 struct Wakes {
     panics: bool,
     count: AtomicUsize,
@@ -183,7 +182,7 @@ fn poll<F: Future>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&Waker::from(wakes.clone())))
 }
 
-/// Parks an operation, polls the completion, and ends the stream. The waker of one of the two panics; returns whether
+/// Parks an operation, polls the completion, and ends the stream. The waker of one of the two panics. Returns whether
 /// the other was woken and is ready.
 fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
     let held = || Script::new([Step::Hold]);
@@ -223,8 +222,8 @@ fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
         By::Handle => handle.cancel(),
         _ => drop(signal.take()),
     }));
-    assert!(panics.is_err(), "whoever is woken panics");
-    // Dropping it would wake as well.
+    assert!(panics.is_err(), "no waker panicked");
+    // Its drop would wake as well.
     std::mem::forget(signal);
     let (other, other_is_done) = if operation_panics {
         (completion.count(), poll(Pin::new(&mut done), &quiet).is_ready())
@@ -236,14 +235,14 @@ fn other_is_woken(by: By, sink: bool, operation_panics: bool) -> bool {
 
 #[test]
 fn a_waker_that_panics_does_not_keep_the_other_from_being_woken() {
-    // Rule "Completion": the guest's operation and the completion both learn of the end.
+    // Rule "Completion": the guest's operation and the completion both see the end.
     let mut wrong = Vec::new();
     for by in [By::Handle, By::Signal] {
         for sink in [false, true] {
             for operation_panics in [true, false] {
                 if !other_is_woken(by, sink, operation_panics) {
                     let who = if operation_panics { "operation" } else { "completion" };
-                    wrong.push(format!("{by:?}, of a sink: {sink}, the {who}'s waker panics"));
+                    wrong.push(format!("{by:?}, sink: {sink}, the waker of the {who} panics"));
                 }
             }
         }

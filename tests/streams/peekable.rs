@@ -1,4 +1,4 @@
-//! Streams that can be peeked into: what only they can answer.
+//! Peekable streams: what only they can answer.
 
 use std::io;
 
@@ -24,7 +24,7 @@ fn rest(items: Items) -> Vec<u8> {
 }
 
 #[test]
-fn an_item_that_was_peeked_at_is_given_back_by_a_splice() {
+fn a_splice_gives_a_peeked_item_back() {
     // Rule "Splice", rule "Zero-length reads": it is out of the stream, but still in the `Peekable`.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Hold, Step::Data(vec![1, 2, 3])]);
@@ -40,7 +40,7 @@ fn an_item_that_was_peeked_at_is_given_back_by_a_splice() {
 }
 
 #[test]
-fn an_item_that_was_peeked_at_is_handed_back_by_the_completion() {
+fn the_completion_hands_a_peeked_item_back() {
     // Rule "Completion": the host cancels after a zero-length read.
     with_guest::<u8, _>(async |guest| {
         let (items, _) = items([Step::Data(vec![1, 2, 3])]);
@@ -55,8 +55,8 @@ fn an_item_that_was_peeked_at_is_handed_back_by_the_completion() {
 }
 
 #[test]
-fn the_end_is_something_that_is_ready() {
-    // Rule "Zero-length reads": it waits for the end, which the next read tells. The script panics if it is polled
+fn the_end_is_ready() {
+    // Rule "Zero-length reads": it waits for the end, which the next read reports. The script panics if it is polled
     // again.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Data(vec![1]), Step::Hold]);
@@ -69,7 +69,7 @@ fn the_end_is_something_that_is_ready() {
 }
 
 #[test]
-fn an_error_is_something_that_is_ready_and_is_told_by_the_next_read() {
+fn an_error_is_ready_and_the_next_read_reports_it() {
     // Rule "Zero-length reads", rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items([Step::Hold, Step::Fail]);
@@ -86,8 +86,8 @@ fn an_error_is_something_that_is_ready_and_is_told_by_the_next_read() {
 }
 
 #[test]
-fn no_more_is_taken_from_the_stream_than_was_asked_for() {
-    // Rule "Fill each operation": a full batch is not followed by a look at what comes next.
+fn no_more_is_taken_from_the_stream_than_the_guest_asked_for() {
+    // Rule "Fill each operation": after a full batch the stream is not peeked at.
     with_guest::<u8, _>(async |guest| {
         let (items, control) = items((1..=6).map(|n| Step::Data(vec![n])));
         let stream = guest.source(streams::try_peekable(items).batch(3)).await;
@@ -100,7 +100,7 @@ fn no_more_is_taken_from_the_stream_than_was_asked_for() {
 }
 
 #[test]
-fn a_connection_that_was_peeked_at_is_no_resource_yet() {
+fn a_peeked_connection_is_no_resource_yet() {
     // Rule "Resources are created on delivery".
     with_guest::<wasmtime::component::Resource<Connection>, _>(async |guest| {
         let connections = stream::iter((0..3).map(Connection)).peekable();
@@ -119,7 +119,7 @@ fn a_connection_that_was_peeked_at_is_no_resource_yet() {
 }
 
 #[test]
-fn a_stream_without_errors_is_handed_back_the_same_way() {
+fn a_stream_without_errors_is_handed_back_too() {
     // Rule "Splice".
     with_guest::<u32, _>(async |guest| {
         let producer = streams::peekable(stream::iter(0..5_u32).peekable()).spliceable();

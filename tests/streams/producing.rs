@@ -35,7 +35,7 @@ fn every_source_fills_every_buffer_size_and_loses_nothing() {
 }
 
 #[test]
-fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
+fn a_read_takes_all_chunks_that_are_in_memory() {
     // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
         let chunk = Bytes::from(vec![7; 1024]);
@@ -46,8 +46,8 @@ fn a_read_is_filled_from_all_chunks_that_are_in_memory() {
 }
 
 #[test]
-fn a_raw_reader_is_asked_once_an_operation() {
-    // Rule "Fill each operation": what a short read leaves is not asked for.
+fn a_raw_reader_is_asked_once_per_operation() {
+    // Rule "Fill each operation": after a short read it is not asked again.
     with_guest::<u8, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1, 2]), Step::Data(vec![3])]);
         let control = script.control();
@@ -57,7 +57,7 @@ fn a_raw_reader_is_asked_once_an_operation() {
     });
 }
 
-/// Records the buffers and wakers that it is given.
+/// Records the buffers and wakers that it gets.
 struct Probe {
     lens: Arc<Mutex<Vec<usize>>>,
     pending: bool,
@@ -73,7 +73,7 @@ impl ByteSource for Probe {
     ) -> Poll<Result<(usize, Then), Infallible>> {
         self.lens.lock().unwrap().push(buf.len());
         if std::mem::take(&mut self.pending) {
-            // Only a waker of the executor's brings the next poll.
+            // Only a waker of the executor causes the next poll.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -86,7 +86,7 @@ impl ByteSource for Probe {
 
 #[test]
 fn bytes_go_straight_into_guest_memory() {
-    // Rule "Straight into guest memory": the source sees a buffer as long as the guest's own, whatever its length.
+    // Rule "Straight into guest memory": the source gets a buffer as long as the guest's own, whatever its length.
     for len in [1, 4097, 3 << 20] {
         let lens = Arc::new(Mutex::new(Vec::new()));
         with_guest::<u8, _>(async |guest| {
@@ -99,8 +99,9 @@ fn bytes_go_straight_into_guest_memory() {
 }
 
 #[test]
-fn a_fresh_waker_is_passed_on_at_every_poll() {
-    // Rule "Register the current waker": a script keeps only the newest waker, and Wasmtime's first one does nothing.
+fn every_poll_passes_on_its_waker() {
+    // Rule "Register the current waker": a script keeps only the newest waker, and the first one of Wasmtime does
+    // nothing.
     for source in sources() {
         for mask in 0..32 {
             with_guest::<u8, _>(async |guest| {
@@ -156,15 +157,15 @@ enum Cancel {
     AtOnce,
     /// While the read is parked.
     Parked,
-    /// When the source has become ready, but the producer has not been polled yet.
+    /// When the source has become ready, but the producer is not polled yet.
     Ready,
-    /// When the read has finished, but the guest does not know it yet.
+    /// When the read has completed, but the guest does not know it yet.
     Finished,
 }
 
 #[test]
 fn a_cancelled_read_is_answered_at_once_and_the_next_one_goes_on() {
-    // Rule "Cancellation keeps the stream". Cancelled at every point, in every way; the guest then reads on.
+    // Rule "Cancellation keeps the stream": cancelled at every point, in every way. Then the guest reads on.
     for source in sources() {
         for mask in 1..32 {
             for cancel in [Cancel::AtOnce, Cancel::Parked, Cancel::Ready, Cancel::Finished] {
@@ -213,7 +214,7 @@ fn a_cancelled_read_is_answered_at_once_and_the_next_one_goes_on() {
 
 #[test]
 fn a_read_never_completes_with_nothing() {
-    // Rule "No empty completions": empty chunks are skipped, on one-byte reads too, of which Wasmtime says nothing.
+    // Rule "No empty completions": empty chunks are skipped, also in one-byte reads, which Wasmtime does not check.
     for source in sources() {
         for buffer in [1, 2, 7] {
             with_guest::<u8, _>(async |guest| {
@@ -232,7 +233,7 @@ fn a_read_never_completes_with_nothing() {
 }
 
 #[test]
-fn a_zero_length_read_waits_where_the_source_can_tell_and_takes_nothing() {
+fn a_zero_length_read_waits_if_the_source_can_tell_and_takes_nothing() {
     // Rule "Zero-length reads".
     for source in sources() {
         with_guest::<u8, _>(async |guest| {
@@ -249,12 +250,12 @@ fn a_zero_length_read_waits_where_the_source_can_tell_and_takes_nothing() {
                 assert_eq!(guest.parked(&mut wait).await, None, "{}", source.name);
                 control.release();
                 assert_eq!(wait.await, Code::Completed(0), "{}", source.name);
-                // Ready means ready.
+                // The next read does not wait.
                 assert_eq!(guest.read(stream, 0).await, Code::Completed(0));
                 assert_eq!(guest.read(stream, 1).await, Code::Completed(1));
             } else {
                 assert_eq!(code, Code::Completed(0), "{}", source.name);
-                assert_eq!(control.steps(), 0, "{} took something", source.name);
+                assert_eq!(control.steps(), 0, "{} took data", source.name);
                 control.release();
                 assert_eq!(guest.recv(stream, 1).await.1, [1], "{}", source.name);
             }
@@ -301,9 +302,9 @@ fn a_read_of_any_length_takes_no_more_than_the_budget() {
 }
 
 /// Claims to have written more than there was room for.
-struct Boaster;
+struct ReportsTooMuch;
 
-impl ByteSource for Boaster {
+impl ByteSource for ReportsTooMuch {
     type Error = Infallible;
 
     fn poll_read(
@@ -318,9 +319,10 @@ impl ByteSource for Boaster {
 }
 
 #[test]
-fn a_source_that_breaks_its_trait_is_told_so_and_panics_nowhere() {
+fn a_source_that_breaks_its_trait_gets_an_error_and_no_panic() {
+    // Rule "No traps, no panics": a source that breaks its trait is an exception.
     let error = with_trapping_guest::<u8, _>(async |guest| {
-        let stream = guest.source(ByteProducer::new(Boaster)).await;
+        let stream = guest.source(ByteProducer::new(ReportsTooMuch)).await;
         guest.read(stream, 4).await;
     });
     let why = "ByteSource::poll_read reported 5 bytes in a buffer of 4";

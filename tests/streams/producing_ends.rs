@@ -16,8 +16,8 @@ use crate::support::script::{ChunkStream, FAILURE, Script, Step};
 use wasmtime_streams_testing::executor;
 
 #[test]
-fn the_end_goes_with_the_last_bytes_if_it_is_known_by_then() {
-    // Rule "The end goes with the last items". A raw reader learns of its end only by another read.
+fn the_end_goes_with_the_last_bytes_if_it_is_known() {
+    // Rule "The end goes with the last items". A raw reader shows its end only by another read.
     for source in sources() {
         let known = !source.name.ends_with("read");
         for pending in [false, true] {
@@ -46,13 +46,13 @@ fn a_stream_without_data_ends_at_its_first_read() {
         for zero_first in [false, true] {
             with_guest::<u8, _>(async |guest| {
                 let (stream, done) = source.open(guest, Script::new([])).await;
-                // What can tell answers the zero-length read with the end.
-                let told = zero_first && source.readiness;
+                // A source that can tell answers the zero-length read with the end.
+                let tells_end = zero_first && source.readiness;
                 if zero_first {
-                    let over = if told { Code::Dropped(0) } else { Code::Completed(0) };
+                    let over = if tells_end { Code::Dropped(0) } else { Code::Completed(0) };
                     assert_eq!(guest.recv(stream, 0).await.0, over, "{}", source.name);
                 }
-                if !told {
+                if !tells_end {
                     assert_eq!(guest.recv(stream, 8).await.0, Code::Dropped(0), "{}", source.name);
                 }
                 let (end, moved) = done.await;
@@ -84,7 +84,7 @@ fn bytes_go_before_the_error_that_ends_the_stream() {
 }
 
 #[test]
-fn an_error_is_a_trap_only_where_the_host_asks_for_it_and_after_the_bytes() {
+fn an_error_is_a_trap_only_if_the_host_asks_for_it_and_after_the_bytes() {
     // Rule "Items before the error".
     let mut got = Vec::new();
     let error = with_trapping_guest::<u8, _>(async |guest| {
@@ -101,8 +101,8 @@ fn an_error_is_a_trap_only_where_the_host_asks_for_it_and_after_the_bytes() {
 }
 
 #[test]
-fn an_error_that_was_seen_behind_bytes_is_not_lost() {
-    // Rule "Items before the error". It comes at the next look, and is handed back if there is none.
+fn an_error_that_was_seen_after_bytes_is_not_lost() {
+    // Rule "Items before the error". The next operation reports it. Without one, it is handed back.
     let chunks = || stream::iter([Ok(&b"ab"[..]), Err("reset")]);
     let mut cx = Context::from_waker(Waker::noop());
     for look_again in [false, true] {
@@ -146,7 +146,7 @@ fn a_guest_that_drops_its_end_early_ends_the_stream() {
 }
 
 #[test]
-fn a_trap_in_the_middle_of_a_read_ends_the_stream() {
+fn a_trap_during_a_read_ends_the_stream() {
     // Rule "Completion": the end comes when the store is dropped.
     for source in sources() {
         let mut completion = None;

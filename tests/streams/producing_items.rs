@@ -19,7 +19,7 @@ fn words(bytes: &[u8]) -> Vec<u32> {
 
 #[test]
 fn a_read_takes_all_items_that_are_ready() {
-    // Rule "Fill each operation": also over an item that comes later.
+    // Rule "Fill each operation": also after an item that comes later.
     for len in [1, 2, 7, 256, 4096] {
         with_guest::<u32, _>(async |guest| {
             let stream =
@@ -30,7 +30,7 @@ fn a_read_takes_all_items_that_are_ready() {
                 got.extend(words(&bytes));
                 match code {
                     Code::Completed(n) => assert_eq!(n, len),
-                    // The stream says that nothing is left.
+                    // The stream reports that nothing is left.
                     Code::Dropped(n) => break assert_eq!(n, (5000 - 1) % len + 1),
                     code => panic!("{code:?}"),
                 }
@@ -65,7 +65,7 @@ fn strings_arrive_whole_and_in_order() {
     });
 }
 
-/// Never ends; records what it is asked for.
+/// Never ends. Records what it is asked for.
 struct Greedy<T> {
     asked: Arc<Mutex<Vec<(usize, usize)>>>,
     item: T,
@@ -109,7 +109,7 @@ fn greedy<T: Item + Clone + Plain>(item: T, len: u32, batch: usize) -> Vec<(usiz
 }
 
 #[test]
-fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
+fn the_batch_bounds_memory_whatever_the_guest_asks_for() {
     // Rule "Bounded memory": 2^28 - 1 items are asked for.
     const LEN: u32 = (1 << 28) - 1;
     let asked = greedy::<u8>(1, LEN, 65536);
@@ -121,7 +121,7 @@ fn memory_is_bounded_by_the_batch_and_not_by_what_the_guest_asks_for() {
 }
 
 #[test]
-fn a_batch_of_the_hosts_choice_bounds_every_operation() {
+fn the_batch_setting_bounds_every_operation() {
     // Rule "Bounded memory".
     with_guest::<u32, _>(async |guest| {
         let producer = wasmtime_streams::streams::items(stream::iter(0..10)).batch(4);
@@ -175,10 +175,10 @@ fn a_cancelled_read_loses_no_item() {
     });
 }
 
-/// Answers with items beside `Pending`, then beside an end.
-struct Eager(u8);
+/// Answers with items beside `Pending`, and then with items beside an end.
+struct ItemsWithPending(u8);
 
-impl ItemSource for Eager {
+impl ItemSource for ItemsWithPending {
     type Item = u8;
     type Error = Infallible;
 
@@ -198,10 +198,10 @@ impl ItemSource for Eager {
 }
 
 #[test]
-fn items_beside_pending_complete_the_operation() {
-    // Rule "No empty completions", and its opposite: Wasmtime refuses a `Pending` after items.
+fn items_returned_with_pending_complete_the_operation() {
+    // Rule "No empty completions", and the opposite: Wasmtime refuses a `Pending` after items.
     with_guest::<u8, _>(async |guest| {
-        let (producer, done) = ItemProducer::new(Eager(0)).with_completion();
+        let (producer, done) = ItemProducer::new(ItemsWithPending(0)).with_completion();
         let stream = guest.source(producer).await;
         let mut codes = Vec::new();
         for _ in 0..3 {
@@ -217,10 +217,10 @@ fn items_beside_pending_complete_the_operation() {
     });
 }
 
-/// Gives one item a poll, and says that there are more.
-struct Drip(u8);
+/// Gives one item a poll, and reports that there are more.
+struct OneAtATime(u8);
 
-impl ItemSource for Drip {
+impl ItemSource for OneAtATime {
     type Item = u8;
     type Error = Infallible;
 
@@ -239,10 +239,10 @@ impl ItemSource for Drip {
 }
 
 #[test]
-fn a_source_is_asked_again_while_it_says_that_there_is_more() {
+fn a_source_is_asked_again_while_it_reports_more() {
     // Rule "Fill each operation".
     with_guest::<u8, _>(async |guest| {
-        let stream = guest.source(ItemProducer::new(Drip(0))).await;
+        let stream = guest.source(ItemProducer::new(OneAtATime(0))).await;
         assert_eq!(guest.recv(stream, 5).await, (Code::Completed(5), vec![1, 2, 3, 4, 5]));
         assert_eq!(guest.recv(stream, 9).await, (Code::Completed(4), vec![6, 7, 8, 9]));
     });
@@ -250,7 +250,7 @@ fn a_source_is_asked_again_while_it_says_that_there_is_more() {
 
 #[test]
 fn a_stream_of_items_is_not_polled_after_its_end() {
-    // Rule "The end goes with the last items": the core fuses; the script panics if it is polled again.
+    // Rule "The end goes with the last items": the core fuses. The script panics if it is polled again.
     with_guest::<u32, _>(async |guest| {
         let script = Script::new([Step::Data(vec![1])]);
         let items = ItemStream::new(script, u32::from).map(Result::unwrap);

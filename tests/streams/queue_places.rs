@@ -1,5 +1,5 @@
-//! A write that waits for room in a channel holds a place in the channel's queue. When the stream is cut, the sink
-//! gives that place back at once, also while the host keeps the completion or its result.
+//! A write that waits for room in a channel holds a place in the channel's queue. At a cut the sink frees that place at
+//! once, also while the host keeps the completion or its result.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::support::cuts::{self, Cutting, Plan, Signs, Writes};
 use crate::support::guest::{Code, with_guest};
 
 /// The clock is paused and advances only while all tasks wait: a test that reaches this timeout hangs.
-const HANGS: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Parks a guest's write on a full channel of capacity 1, cuts the stream, and empties the channel. Returns the plans
 /// under which the `send` of another sender then never completes.
@@ -36,7 +36,7 @@ where
             signs.may_cut.cancel();
             signs.is_cut.cancelled().await;
             assert_eq!(rx.recv().await, Some(0));
-            timeout(HANGS, other.send(1)).await.is_ok()
+            timeout(TIMEOUT, other.send(1)).await.is_ok()
         };
         let pipe = |cutting: &mut Cutting, store: StoreContextMut<'_, StoreToken>, stream| {
             cutting.pipe_items(store, stream, consumer);
@@ -49,7 +49,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tokio_sender_gives_its_place_in_the_queue_back_when_its_stream_is_cut() {
+async fn a_tokio_sender_frees_its_place_in_the_queue_when_its_stream_is_cut() {
     // Rule "Completion": another sender gets the room.
     let wrong = blocks_other_senders(channels::mpsc_sender).await;
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -78,12 +78,12 @@ async fn a_futures_sender_does_not_block_other_senders_when_its_stream_is_cut() 
         let pipe = |cutting: &mut Cutting, store: StoreContextMut<'_, StoreToken>, stream| {
             cutting.pipe_items(store, stream, consumer);
         };
-        timeout(HANGS, cuts::run(plan, pipe, far)).await.unwrap_or_else(|_| panic!("{plan:?}"));
+        timeout(TIMEOUT, cuts::run(plan, pipe, far)).await.unwrap_or_else(|_| panic!("{plan:?}"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_host_can_free_the_place_of_a_poll_sender_that_it_got_back() {
+async fn the_host_can_free_the_place_of_a_handed_back_poll_sender() {
     // Rule "Completion": by `abort_send`, which the `Sink` trait does not have.
     for polled in [false, true] {
         let (tx, mut rx) = mpsc::channel::<u8>(1);
@@ -103,7 +103,7 @@ async fn the_host_can_free_the_place_of_a_poll_sender_that_it_got_back() {
             assert_eq!(rx.recv().await, Some(0));
             let mut done = done.await;
             done.inner.get_mut().abort_send();
-            timeout(HANGS, other.send(1)).await.expect("it does not wait").unwrap();
+            timeout(TIMEOUT, other.send(1)).await.expect("timed out").unwrap();
             drop(done);
         });
         ran.await.unwrap();

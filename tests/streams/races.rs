@@ -1,4 +1,4 @@
-//! Cancels at any moment, from real threads, against a stream that runs on another one and a completion on a third.
+//! Cancels at any moment, from real threads. The stream runs on another thread, and its completion on a third.
 
 use std::convert::Infallible;
 use std::hint::spin_loop;
@@ -21,7 +21,7 @@ use wasmtime_streams_testing::Setup;
 
 use crate::support::guest::Code;
 
-/// A small generator of random numbers (SplitMix64).
+/// A small random number generator (SplitMix64).
 #[derive(Clone)]
 struct Random(u64);
 
@@ -41,13 +41,13 @@ impl Random {
     }
 }
 
-/// The seeds of a test: `STREAMS_SEED` is the first, if it is set.
+/// The seeds of a test. `STREAMS_SEED` is the first, if it is set.
 fn seeds(runs: u64) -> std::ops::Range<u64> {
     let first = std::env::var("STREAMS_SEED").map_or(1, |seed| seed.parse().unwrap());
     first..first + runs
 }
 
-/// Runs `work` on a thread of its own. That it hangs is a failure, not the end of all tests.
+/// Runs `work` on a thread of its own. A hang fails this test, and does not stop the others.
 fn in_time<R: Send + 'static>(
     seed: &Arc<AtomicU64>,
     work: impl FnOnce() -> R + Send + 'static,
@@ -57,7 +57,7 @@ fn in_time<R: Send + 'static>(
     match rx.recv_timeout(Duration::from_secs(60)) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => {
-            panic!("hangs, with STREAMS_SEED={}", seed.load(Ordering::SeqCst))
+            panic!("timed out with STREAMS_SEED={}", seed.load(Ordering::SeqCst))
         }
         Err(RecvTimeoutError::Disconnected) => {
             eprintln!("failed with STREAMS_SEED={}", seed.load(Ordering::SeqCst));
@@ -66,12 +66,12 @@ fn in_time<R: Send + 'static>(
     }
 }
 
-/// The same, where there is no seed: a deadlock is a failure.
+/// The same, without a seed: a deadlock fails the test.
 pub(crate) fn no_deadlock<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     in_time(&Arc::new(AtomicU64::new(0)), work)
 }
 
-/// An object that is ready, or pending, or pending for ever.
+/// An object that is ready, pending, or pending for ever.
 struct Racing {
     seed: u64,
     random: Random,
@@ -86,7 +86,7 @@ impl Racing {
     fn step<T>(&mut self, cx: &mut Context<'_>, ready: impl FnOnce(usize) -> T) -> Poll<T> {
         self.random.spin(200);
         match self.random.below(16) {
-            // Nobody but the canceller wakes it.
+            // Only the canceller wakes it.
             0 => Poll::Pending,
             1..=5 => {
                 cx.waker().wake_by_ref();
@@ -137,10 +137,10 @@ impl ByteSink for Racing {
     }
 }
 
-/// All tests share one: to make one takes longer than a race.
+/// Shared by all tests: making one takes longer than a race.
 static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
-/// Counts bytes, and leaves once it has accepted so many writes.
+/// Counts bytes, and leaves after `most` accepted writes.
 struct Reads {
     left: u64,
 }
@@ -168,7 +168,7 @@ impl ByteSink for Reads {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// Reads until the end, or until it has read `most` times; says how many bytes it got.
+/// Reads until the end, or `most` times. Returns how many bytes it got.
 pub(crate) fn read(producer: impl StreamProducer<(), Item = u8>, most: u64) -> u64 {
     let mut store = Store::new(&ENGINE, ());
     let stream = StreamReader::new(&mut store, producer).unwrap();
@@ -177,7 +177,7 @@ pub(crate) fn read(producer: impl StreamProducer<(), Item = u8>, most: u64) -> u
     block_on(store.run_concurrent(async |_| done.await)).unwrap().moved
 }
 
-/// Gives 4 bytes so many times.
+/// Gives 4 bytes `most` times.
 struct Writes {
     left: u64,
 }
@@ -202,7 +202,7 @@ impl ByteSource for Writes {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// Writes until the end, or `most` times; says how many bytes it had for the stream.
+/// Writes until the end, or `most` times. Returns how many bytes it offered.
 fn write(consumer: impl StreamConsumer<(), Item = u8>, most: u64) -> u64 {
     let mut store = Store::new(&ENGINE, ());
     let (producer, done) = ByteProducer::new(Writes { left: most }).with_completion();
@@ -225,7 +225,7 @@ impl Cancel {
     }
 }
 
-/// One run: a stream, a completion and two cancellers, each on its thread.
+/// One run: a stream, a completion and two cancellers, each on a thread of its own.
 fn race<S: Send>(
     random: &mut Random,
     cancels: [Cancel; 2],
@@ -252,14 +252,14 @@ fn race<S: Send>(
 
 #[test]
 fn a_stream_that_is_cancelled_at_any_moment_ends_once_and_is_handed_back() {
-    // Rule "Completion": no wake-up is lost, no lock is waited for, no byte is counted twice or not at all.
+    // Rule "Completion": no wake-up is lost, nothing waits for a lock, no byte is counted twice or lost.
     let at = Arc::new(AtomicU64::new(0));
     let seed = at.clone();
     in_time(&at, move || {
         for run in seeds(4000) {
             seed.store(run, Ordering::SeqCst);
             let mut random = Random(run);
-            // Now and then the other end is dropped meanwhile, as by a guest.
+            // Sometimes the other end is dropped meanwhile, as a guest would.
             let most = if random.below(4) == 0 { random.below(20) } else { u64::MAX };
             let token = CancellationToken::new();
             let second = random.below(2) == 0;
@@ -287,7 +287,7 @@ fn a_stream_that_is_cancelled_at_any_moment_ends_once_and_is_handed_back() {
                 assert_eq!(inner.seed, run);
                 (done.end, inner.told)
             };
-            assert_eq!(told, 1, "it is told once of the end");
+            assert_eq!(told, 1, "the object is notified once of the end");
             match end {
                 End::Cancelled => {}
                 End::PeerDropped | End::Finished if most < u64::MAX => {}
@@ -299,7 +299,7 @@ fn a_stream_that_is_cancelled_at_any_moment_ends_once_and_is_handed_back() {
 
 #[test]
 fn a_guest_whose_stream_is_cancelled_at_any_moment_sees_what_was_counted() {
-    // Rule "Completion": the same with a real guest, and no canceller but the completion's own.
+    // Rule "Completion": the same with a real guest, and with the completion's own handle as the only canceller.
     let at = Arc::new(AtomicU64::new(0));
     let seed = at.clone();
     in_time(&at, move || {

@@ -1,4 +1,4 @@
-//! Code of the user's that comes back to its own stream, while it is polled or told something.
+//! User code that uses its own stream while it is polled or notified.
 
 use std::pin::Pin;
 use std::sync::{Arc, Barrier, Mutex};
@@ -32,17 +32,17 @@ enum At {
     StreamEnded,
 }
 
-/// Cancels its own stream, and writes down what it is told.
-struct Suicidal {
+/// Cancels its own stream, and records the ends that it is notified of.
+struct SelfCancelling {
     at: At,
     handle: Later<CancelHandle>,
-    told: Vec<EndReason>,
+    ends: Vec<EndReason>,
 }
 
-impl Suicidal {
+impl SelfCancelling {
     fn new(at: At) -> (Self, Later<CancelHandle>) {
         let handle = Later::default();
-        (Self { at, handle: handle.clone(), told: Vec::new() }, handle)
+        (Self { at, handle: handle.clone(), ends: Vec::new() }, handle)
     }
 
     fn reached(&self, at: At) -> bool {
@@ -54,7 +54,7 @@ impl Suicidal {
     }
 }
 
-impl ByteSource for Suicidal {
+impl ByteSource for SelfCancelling {
     type Error = String;
 
     fn poll_read(
@@ -63,7 +63,7 @@ impl ByteSource for Suicidal {
         buf: &mut [u8],
     ) -> Poll<Result<(usize, Then), String>> {
         if self.reached(At::PollPending) {
-            // Nobody will ever wake it.
+            // Nothing else ever wakes it.
             return Poll::Pending;
         }
         self.reached(At::Poll);
@@ -79,13 +79,13 @@ impl ByteSource for Suicidal {
     }
 
     fn ended(mut self: Pin<&mut Self>, reason: EndReason) {
-        self.told.push(reason);
+        self.ends.push(reason);
     }
 }
 
 type Answer<T> = Poll<Result<T, End<String>>>;
 
-impl ByteSink for Suicidal {
+impl ByteSink for SelfCancelling {
     type Error = String;
 
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Answer<usize> {
@@ -113,18 +113,18 @@ impl ByteSink for Suicidal {
     }
 
     fn ended(mut self: Pin<&mut Self>, reason: EndReason) {
-        self.told.push(reason);
+        self.ends.push(reason);
         self.reached(At::StreamEnded);
     }
 }
 
 #[test]
 fn a_source_may_cancel_its_own_stream_wherever_it_is_asked() {
-    // Rule "Completion": also where it then waits for nothing.
+    // Rule "Completion": also if it then waits for nothing.
     for at in [At::Poll, At::PollPending, At::Readable] {
         no_deadlock(move || {
             with_guest::<u8, _>(async |guest| {
-                let (source, handle) = Suicidal::new(at);
+                let (source, handle) = SelfCancelling::new(at);
                 let (producer, done) = ByteProducer::new(source).with_completion();
                 *handle.lock().unwrap() = Some(done.cancel_handle());
                 let stream = guest.source(producer).await;
@@ -145,7 +145,7 @@ fn a_source_may_cancel_its_own_stream_wherever_it_is_asked() {
                 let done = done.await;
                 assert!(matches!(done.end, End::Cancelled), "{at:?}: {:?}", done.end);
                 assert_eq!(done.moved, moved);
-                assert_eq!(done.inner.told, [EndReason::Cancelled], "{at:?}");
+                assert_eq!(done.inner.ends, [EndReason::Cancelled], "{at:?}");
             });
         });
     }
@@ -153,12 +153,12 @@ fn a_source_may_cancel_its_own_stream_wherever_it_is_asked() {
 
 #[test]
 fn a_sink_may_cancel_its_own_stream_wherever_it_is_asked() {
-    // Rule "Completion": and hears once of its end.
+    // Rule "Completion": it is notified of its end once.
     let all = [At::Poll, At::PollPending, At::Readable, At::Flush, At::Close];
     for at in all.into_iter().chain([At::OpCancelled, At::StreamEnded]) {
         no_deadlock(move || {
             with_guest::<u8, _>(async |guest| {
-                let (sink, handle) = Suicidal::new(at);
+                let (sink, handle) = SelfCancelling::new(at);
                 let (consumer, done) = ByteConsumer::new(sink).with_completion();
                 *handle.lock().unwrap() = Some(done.cancel_handle());
                 let stream = guest.sink(consumer).await;
@@ -182,7 +182,7 @@ fn a_sink_may_cancel_its_own_stream_wherever_it_is_asked() {
                     At::Readable => (Code::Dropped(0), 0),
                     At::OpCancelled => (Code::Cancelled(0), 0),
                     At::Flush => (Code::Dropped(2), 2),
-                    // What it took in that poll is flushed in the same look at it.
+                    // What the poll accepted is flushed before the cancel takes effect.
                     At::Poll | At::Close | At::StreamEnded => (Code::Completed(2), 2),
                 };
                 assert_eq!((code, done.moved), (expected, moved), "{at:?}");
@@ -194,19 +194,19 @@ fn a_sink_may_cancel_its_own_stream_wherever_it_is_asked() {
                 }
                 let ended = matches!(at, At::Close | At::StreamEnded);
                 let reason = if ended { EndReason::Finished } else { EndReason::Cancelled };
-                assert_eq!(done.inner.told, [reason], "{at:?}");
+                assert_eq!(done.inner.ends, [reason], "{at:?}");
             });
         });
     }
 }
 
-/// Wants a lock while it is polled.
-struct Wants {
+/// Takes a lock while it is polled.
+struct LocksInPoll {
     lock: Arc<Mutex<()>>,
     polled: Arc<Barrier>,
 }
 
-impl ByteSource for Wants {
+impl ByteSource for LocksInPoll {
     type Error = String;
 
     fn poll_read(
@@ -224,10 +224,10 @@ impl ByteSource for Wants {
 
 #[test]
 fn a_canceller_may_hold_a_lock_that_the_poll_waits_for() {
-    // Rule "Completion": who cancels never waits for a poll.
+    // Rule "Completion": a canceller never waits for a poll.
     no_deadlock(|| {
         let (lock, polled) = (Arc::new(Mutex::new(())), Arc::new(Barrier::new(2)));
-        let source = Wants { lock: lock.clone(), polled: polled.clone() };
+        let source = LocksInPoll { lock: lock.clone(), polled: polled.clone() };
         let (producer, done) = ByteProducer::new(source).with_completion();
         let handle = done.cancel_handle();
         let canceller = thread::spawn(move || {
@@ -242,9 +242,9 @@ fn a_canceller_may_hold_a_lock_that_the_poll_waits_for() {
 }
 
 /// A source that polls its own completion, has it watch a store, and cancels it.
-struct Asks(Later<Completion<Asks, String>>);
+struct PollsItself(Later<Completion<PollsItself, String>>);
 
-impl ByteSource for Asks {
+impl ByteSource for PollsItself {
     type Error = String;
 
     fn poll_read(
@@ -268,7 +268,7 @@ fn a_source_may_poll_and_cancel_its_own_completion() {
     // Rule "Completion".
     no_deadlock(|| {
         let later = Later::default();
-        let (producer, done) = ByteProducer::new(Asks(later.clone())).with_completion();
+        let (producer, done) = ByteProducer::new(PollsItself(later.clone())).with_completion();
         *later.lock().unwrap() = Some(done);
         assert_eq!(read(producer.capacity(3), u64::MAX), 3);
         let done = later.lock().unwrap().take().unwrap();
@@ -280,9 +280,9 @@ fn a_source_may_poll_and_cancel_its_own_completion() {
 
 #[test]
 fn a_cancel_handle_keeps_nothing_alive() {
-    // Rule "Completion": a list of handles is no list of open sockets.
+    // Rule "Completion": keeping handles does not keep sockets open.
     with_guest::<u8, _>(async |guest| {
-        let (sink, _) = Suicidal::new(At::Close);
+        let (sink, _) = SelfCancelling::new(At::Close);
         let handle = sink.handle.clone();
         let (consumer, done) = ByteConsumer::new(sink).with_completion();
         let cancel = done.cancel_handle();
@@ -298,10 +298,10 @@ fn a_cancel_handle_keeps_nothing_alive() {
 #[test]
 fn a_sink_hears_once_of_its_end() {
     // Rule "The completion closes the sink": whatever ends it, and whatever comes after that.
-    let told = |end: &'static str, expected: EndReason| {
+    let assert_end = |end: &'static str, expected: EndReason| {
         let token = CancellationToken::new();
         with_guest::<u8, _>(async |guest| {
-            let (sink, handle) = Suicidal::new(At::StreamEnded);
+            let (sink, handle) = SelfCancelling::new(At::StreamEnded);
             let consumer = ByteConsumer::new(sink).flush(Flush::OnClose).limit(2);
             let (consumer, mut done) = consumer.cancel_on(token.clone()).with_completion();
             *handle.lock().unwrap() = Some(done.cancel_handle());
@@ -325,14 +325,14 @@ fn a_sink_hears_once_of_its_end() {
                 }
                 _ => unreachable!(),
             }
-            let told = done.await.inner.told;
-            assert_eq!(told, [expected], "{end}");
+            let ends = done.await.inner.ends;
+            assert_eq!(ends, [expected], "{end}");
         });
     };
-    told("guest", EndReason::Finished);
-    told("limit", EndReason::LimitReached);
-    told("token", EndReason::Cancelled);
-    told("awaited token", EndReason::Cancelled);
-    told("cancel", EndReason::Cancelled);
-    told("guest, then token", EndReason::Finished);
+    assert_end("guest", EndReason::Finished);
+    assert_end("limit", EndReason::LimitReached);
+    assert_end("token", EndReason::Cancelled);
+    assert_end("awaited token", EndReason::Cancelled);
+    assert_end("cancel", EndReason::Cancelled);
+    assert_end("guest, then token", EndReason::Finished);
 }

@@ -1,4 +1,4 @@
-//! From a guest in one store to another store. Two guests in two stores are in tests/peers/.
+//! Relays from a guest's store to another store. Two guests in two stores are in tests/peers/.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +27,8 @@ fn other_store() -> Store<()> {
     Store::new(&Engine::default(), ())
 }
 
-/// Runs `script`, and what it sends to `other` beside its store: Wasmtime runs no store inside of another.
+/// Runs `script`, and `other` beside its store with what the script sends: Wasmtime cannot run a store inside of
+/// another.
 fn with_other<T: Item, U, R, O>(
     script: impl AsyncFnOnce(&Guest<'_, (), T>, oneshot::Sender<Other<U>>) -> R,
     other: impl AsyncFnOnce(Store<()>, StreamReader<U>) -> O,
@@ -35,14 +36,14 @@ fn with_other<T: Item, U, R, O>(
     let (tx, rx) = oneshot::channel();
     let script = Setup::new(()).drive(async |guest| script(guest, tx).await);
     let other = async {
-        let (store, stream) = rx.await.expect("a stream in another store");
+        let (store, stream) = rx.await.expect("the script sends a stream");
         other(store, stream).await
     };
     let (result, other) = executor::run(async { join!(script, other) });
-    (result.expect("the guest does not trap"), other)
+    (result.expect("the guest trapped"), other)
 }
 
-/// All that comes out of `stream`, in a store of its own.
+/// Everything that comes out of `stream`, in a store of its own.
 async fn collected<T>(mut store: Store<()>, stream: StreamReader<T>) -> Vec<T>
 where
     T: Plain + Lift,
@@ -54,7 +55,7 @@ where
 
 #[test]
 fn bytes_cross_from_store_to_store_in_order() {
-    // Rule "Exactly once, in order": and the look sees just them.
+    // Rule "Exactly once, in order": the inspection sees exactly these bytes.
     let data = pattern(50_000);
     for capacity in [2, 100, 1 << 20] {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -78,7 +79,7 @@ fn bytes_cross_from_store_to_store_in_order() {
     }
 }
 
-/// The guest's items come out as what `map` makes of them.
+/// Asserts that the guest's items come out as what `map` makes of them.
 fn mapped<T, U>(values: Vec<T::Value>, map: fn(T) -> U, expected: Vec<U>)
 where
     T: Item + IntoHost<(), Host = T>,
@@ -107,7 +108,7 @@ where
 }
 
 #[test]
-fn items_are_mapped_on_their_way() {
+fn a_relay_maps_items() {
     // Rule "Exactly once, in order": also to a type with heap data, and back.
     let names: Vec<_> = (0..100).map(|n| format!("{n}")).collect();
     mapped::<u32, String>((0..100).collect(), |n| n.to_string(), names.clone());
@@ -132,8 +133,8 @@ fn the_first_guest_gets_no_further_ahead_than_the_capacity() {
 }
 
 #[test]
-fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_completions() {
-    // Rule "Completion": a completion that nobody awaits yet must not keep the first guest waiting.
+fn dropping_the_second_store_wakes_the_first_guest_whoever_holds_the_completions() {
+    // Rule "Completion": a completion that is not awaited yet must not keep the first guest waiting.
     for drops_store in [true, false] {
         let script = async |guest: &Guest<'_, (), u8>, moved: oneshot::Sender<_>| {
             let mut other = other_store();
@@ -153,7 +154,7 @@ fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_complet
             assert!(matches!(from.end, End::ReceiverDropped));
             let to = relayed.to.await;
             assert!(matches!(to.end, End::PeerDropped), "{:?}", to.end);
-            // The bytes that were on their way are still there.
+            // The bytes on their way are still there.
             assert_eq!(to.moved + to.inner.into_unread().len() as u64, from.moved);
         };
         with_other(script, async |mut store, stream: StreamReader<u8>| {
@@ -161,7 +162,7 @@ fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_complet
             stream.pipe(&mut store, consumer).unwrap();
             let done = store.run_concurrent(async |_| {
                 let done = done.await;
-                // The end of the stream is told by dropping it.
+                // The drop of the stream shows its end.
                 executor::idle().await;
                 done
             });
@@ -175,8 +176,8 @@ fn a_second_store_that_goes_away_wakes_the_first_guest_whoever_holds_the_complet
 }
 
 #[test]
-fn a_splice_moves_the_very_object_in_the_middle_of_its_stream() {
-    // Rule "Splice": not a byte is lost, and no guest is in between any more.
+fn a_splice_moves_the_object_in_the_middle_of_its_stream() {
+    // Rule "Splice": no byte is lost, and there is no guest in between any more.
     type Body = Chunks<stream::Iter<std::vec::IntoIter<Bytes>>, Bytes>;
     let script = async |guest: &Guest<'_, (), u8>, moved: oneshot::Sender<_>| {
         let mut other = other_store();
@@ -185,7 +186,7 @@ fn a_splice_moves_the_very_object_in_the_middle_of_its_stream() {
         assert_eq!(guest.recv(stream, 8).await.1, b"hello wo");
         let reader = guest.give(stream).await;
         let spliced = guest.with(|store| relay::splice::<Body>(store, reader, &mut other));
-        // And out of the second store the same again.
+        // And the same again, out of the second store.
         let mut third = other_store();
         let spliced = relay::splice::<Body>(&mut other, spliced.unwrap().unwrap(), &mut third);
         assert!(moved.send((third, spliced.unwrap().unwrap())).is_ok());
@@ -213,8 +214,8 @@ fn a_refused_splice_leaves_a_stream_that_can_be_relayed() {
 }
 
 #[test]
-fn items_and_what_the_host_writes_itself_can_be_spliced() {
-    // Rule "Splice": what was written before goes with the stream, and so does what comes later.
+fn streams_of_items_and_host_writers_can_be_spliced() {
+    // Rule "Splice": data that was written before goes with the stream, and so does later data.
     let script = async |guest: &Guest<'_, (), u32>, moved: oneshot::Sender<_>| {
         let mut other = other_store();
         let (mut sink, producer) = to_guest::item_producer(64);

@@ -16,8 +16,8 @@ use crate::pattern;
 const MIB: usize = 1 << 20;
 
 #[test]
-fn sixty_four_mebibytes_are_never_further_ahead_than_the_capacity_and_a_chunk() {
-    // Rule "Backpressure", rule "Exactly once, in order": with a capacity of less than a chunk, of one, and of several.
+fn the_writer_is_never_further_ahead_than_the_capacity_and_a_chunk() {
+    // Rule "Backpressure", rule "Exactly once, in order": with a capacity below a chunk, of one, and of several.
     for capacity in [10_000, 64 * 1024, 256 * 1024] {
         let engine = Engine::default();
         let (mut one, mut two) = (Store::new(&engine, ()), Store::new(&engine, ()));

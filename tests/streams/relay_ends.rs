@@ -1,4 +1,4 @@
-//! How the streams of a relay end when one of two guests traps or is cut short.
+//! How the streams of a relay end when one of the two guests traps or is cut.
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use wasmtime_streams_testing::{Guest, Setup, executor};
 use crate::read_to_end;
 use crate::support::guest::Code;
 
-/// Two guests in two stores; what `script` awaits goes on in both.
+/// Runs two guests in two stores. Both go on while either script waits.
 fn two_guests<R>(
     one: impl AsyncFnOnce(&Guest<'_, StoreToken, u8>),
     two: impl AsyncFnOnce(&Guest<'_, StoreToken, u8>) -> R,
@@ -27,8 +27,8 @@ fn watch<S, E>(guest: &Guest<'_, StoreToken, u8>, done: Completion<S, E>) -> Com
 }
 
 #[test]
-fn a_first_guest_that_traps_is_told_apart_from_one_that_ends_its_stream() {
-    // Rule "Completion": the reason of an end passes on, after all that came before it.
+fn a_trap_of_the_first_guest_is_distinct_from_the_end_of_its_stream() {
+    // Rule "Completion": the reason of an end passes on, after everything that came before it.
     for traps in [true, false] {
         let (consumer, producer) = relay::byte_parts(64);
         let (one, two) = two_guests(
@@ -45,7 +45,7 @@ fn a_first_guest_that_traps_is_told_apart_from_one_that_ends_its_stream() {
             async |guest| {
                 let (producer, done) = producer.with_completion();
                 let readable = guest.source(producer).await;
-                // Not before the other store is gone.
+                // Only once the other store is gone.
                 executor::idle().await;
                 assert_eq!(read_to_end(guest, readable, 9).await, [1, 2, 3]);
                 done.await.end
@@ -63,8 +63,8 @@ fn a_first_guest_that_traps_is_told_apart_from_one_that_ends_its_stream() {
 type ToCompletion = Completion<FromHost<u8>, Infallible>;
 
 #[test]
-fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
-    // Rule "Completion": for the first one its peer is gone, and a parked write is woken.
+fn a_trap_of_the_second_guest_ends_the_stream_of_the_first() {
+    // Rule "Completion": to the first guest its peer is gone, and its parked write is woken.
     let (consumer, producer) = relay::byte_parts(4);
     let (consumer, from) = consumer.with_completion();
     let (producer, to) = producer.with_completion();
@@ -76,7 +76,7 @@ fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
             assert_eq!(guest.send(writable, &[1, 2, 3, 4]).await, Code::Completed(4));
             assert_eq!(guest.write(writable, 2).await, Code::Blocked);
             drop(trapped);
-            // With a completion it is its await or its drop that lets go of the reader.
+            // With a completion, the reader is dropped only when that is awaited or dropped.
             let (code, to) = join!(guest.wait(writable), async {
                 let to: ToCompletion = watched.await.unwrap();
                 let to = to.await;
@@ -98,7 +98,7 @@ fn a_second_guest_that_traps_ends_the_first_one_s_stream() {
 }
 
 #[test]
-fn what_cuts_one_side_is_told_on_the_other() {
+fn a_cut_of_one_side_is_reported_on_the_other() {
     // Rule "Items before the error": a limit on the first stream ends the second one, with the reason.
     let (consumer, producer) = relay::item_parts::<u8>(64);
     let (one, two) = two_guests(

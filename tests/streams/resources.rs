@@ -1,4 +1,4 @@
-//! Host objects that become resources when they are delivered, and objects again when they come back.
+//! Host objects that become resources on delivery, and objects again when they come back.
 
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -67,8 +67,9 @@ fn a_cancelled_read_creates_no_resource() {
 }
 
 #[test]
-fn a_resource_comes_back_as_the_object_that_it_stands_for() {
-    // Rule "Resources are created on delivery", the way back: mapped in the same poll, and gone from the table.
+fn a_resource_comes_back_as_its_object() {
+    // Rule "Resources are created on delivery", in the other direction: it is received in the same poll, and leaves the
+    // table.
     with_guest::<Handle, _>(async |guest| {
         let stream = guest.source(connections(&[7, 8])).await;
         assert_eq!(guest.read(stream, 2).await, Code::Dropped(2));
@@ -96,8 +97,8 @@ fn refusing(bad: u32) -> impl FnMut(StoreContextMut<'_, World>, Connection) -> R
 }
 
 #[test]
-fn an_item_that_cannot_be_delivered_ends_the_stream_after_those_before_it() {
-    // Rule "Items before the error": also when the source itself has ended with the very same batch.
+fn an_undeliverable_item_ends_the_stream_after_those_before_it() {
+    // Rule "Items before the error": also if the source itself ends with the same batch.
     for bad in 1..=3_u32 {
         with_guest::<Handle, _>(async |guest| {
             let connections = stream::iter(vec![Connection(1), Connection(2), Connection(3)]);
@@ -144,7 +145,7 @@ fn an_item_that_cannot_be_received_ends_the_stream_after_those_before_it() {
 }
 
 #[test]
-fn a_stream_of_resources_that_nobody_reads_leaves_the_table_empty() {
+fn an_unread_stream_of_resources_leaves_the_table_empty() {
     // Rule "Resources are created on delivery".
     with_guest::<Handle, _>(async |guest| {
         guest.with(|mut store| {

@@ -1,4 +1,4 @@
-//! The future that says how a stream ended, dropped in the midst of it: the stream goes on, and nothing is left behind.
+//! The result future of a stream, dropped before the end: the stream goes on, and nothing is left behind.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::support::script::{Reader, Script, Step, Writer};
 /// `result<_, u32>`
 type Outcome = Result<(), u32>;
 
-/// How often the end was mapped; gone once nobody can do that any more.
+/// How often the end was mapped. Dropped with the last copy of the function that maps it.
 type Mapped = Arc<Mutex<usize>>;
 
 fn map<E>(mapped: &Mapped) -> impl FnOnce(End<E>) -> Outcome + Send + use<E> {
@@ -27,9 +27,9 @@ fn map<E>(mapped: &Mapped) -> impl FnOnce(End<E>) -> Outcome + Send + use<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     Nothing,
-    /// A read that it cancels at once.
+    /// Starts a read, and cancels it at once.
     Cancel,
-    /// A read that was parked.
+    /// Starts a read, and cancels it once it is parked.
     Parked,
 }
 
@@ -80,7 +80,8 @@ fn a_source_goes_on_without_its_future() {
 
 #[test]
 fn a_sink_goes_on_without_its_future() {
-    // Rule "The completion closes the sink": a task that drives it closes it; without one it is dropped as it is.
+    // Rule "The completion closes the sink": a task that drives it closes it. Without a task the sink is dropped
+    // unclosed.
     for before in BEFORE {
         for driven in [false, true] {
             with_guest::<Outcome, _>(async |guest| {
@@ -104,7 +105,7 @@ fn a_sink_goes_on_without_its_future() {
                 assert_eq!(guest.write(writable, 1).await, Code::Completed(1));
                 guest.drop_writable(writable).await;
                 if let Some(task) = task.lock().unwrap().take() {
-                    task.now_or_never().expect("all that it waits for is there");
+                    task.now_or_never().expect("the task waits");
                 }
                 log.look(|written| {
                     assert_eq!((written.accepted.len(), written.closed), (2, driven));

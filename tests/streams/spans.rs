@@ -1,4 +1,4 @@
-//! Spans of the tracing crate: entered while the object works, and one event that says how the stream ended.
+//! Spans of the tracing crate: entered while the object works, with one event at the end of the stream.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,13 +18,13 @@ use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, sinks, streams, t
 use crate::support::guest::{Code, World, with_guest};
 use crate::support::script::{Reader, Script, Step, Writer};
 
-/// What the subscriber has seen.
+/// What the subscriber has recorded.
 #[derive(Debug, Default)]
 struct Seen {
     entered: Vec<Id>,
     /// How often a span was entered.
     enters: usize,
-    /// The events, with the span each is in.
+    /// The events, each with its span.
     events: Vec<(u64, String)>,
 }
 
@@ -35,12 +35,12 @@ struct Recorder {
 }
 
 impl Recorder {
-    /// The span that is entered.
+    /// The current span.
     fn current(&self) -> Option<Id> {
         self.seen.lock().unwrap().entered.last().cloned()
     }
 
-    /// The events since the last look, each in the span of `span`.
+    /// The events in `span` since the last call.
     fn events(&self, span: &Span) -> Vec<String> {
         let events = std::mem::take(&mut self.seen.lock().unwrap().events);
         let id = span.id().unwrap().into_u64();
@@ -97,7 +97,7 @@ impl Subscriber for Recorder {
     }
 }
 
-/// Runs a script under a recorder.
+/// Runs a script with a recorder.
 fn recorded(script: impl FnOnce(&Recorder, &Span)) {
     let recorder = Recorder::default();
     tracing::subscriber::with_default(recorder.clone(), || {
@@ -107,7 +107,8 @@ fn recorded(script: impl FnOnce(&Recorder, &Span)) {
 }
 
 #[test]
-fn a_source_says_once_how_it_ended_and_how_much_moved() {
+fn a_source_has_one_event_with_its_end_and_how_much_moved() {
+    // Rule "Completion": the event has the same end.
     recorded(|recorder, span| {
         with_guest::<u8, _>(async |guest| {
             let (producer, done) =
@@ -155,8 +156,8 @@ fn a_source_says_once_how_it_ended_and_how_much_moved() {
 }
 
 #[test]
-fn an_item_that_cannot_be_delivered_is_said_with_what_was_before_it() {
-    // Rule "Items before the error": also where it is in the last batch, and under a completion.
+fn an_undeliverable_item_is_in_an_event_with_what_moved_before_it() {
+    // Rule "Items before the error": also if it is in the last batch, and with a completion.
     for completion in [false, true] {
         recorded(|recorder, span| {
             with_guest::<u8, _>(async |guest| {
@@ -212,7 +213,8 @@ fn an_item_that_cannot_be_delivered_is_said_with_what_was_before_it() {
 }
 
 #[test]
-fn a_sink_says_once_how_it_ended_and_that_it_was_closed() {
+fn a_sink_has_one_event_with_its_end_and_one_with_its_close() {
+    // Rule "Completion", rule "The completion closes the sink".
     recorded(|recorder, span| {
         with_guest::<u8, _>(async |guest| {
             let (consumer, done) =
@@ -296,7 +298,8 @@ impl ByteSink for Inside {
 }
 
 #[test]
-fn the_object_works_inside_of_the_span() {
+fn the_object_is_polled_inside_of_the_span() {
+    // Rule "Completion": also when it is flushed and closed.
     recorded(|recorder, span| {
         with_guest::<u8, _>(async |guest| {
             let inside = recorder.clone();
@@ -325,7 +328,8 @@ fn the_object_works_inside_of_the_span() {
 }
 
 #[test]
-fn a_value_says_once_whether_the_guest_got_it() {
+fn a_value_has_one_event_with_whether_the_guest_got_it() {
+    // Rule "Completion": for a future.
     recorded(|recorder, span| {
         with_guest::<u32, _>(async |guest| {
             let value = values::future(std::future::ready(5_u32)).traced(span.clone());

@@ -1,4 +1,4 @@
-//! Taking a host object back out of a stream that the guest only passed along.
+//! Takes a host object back out of a stream that the guest only passed along.
 
 use bytes::Bytes;
 use futures::stream;
@@ -11,7 +11,7 @@ use wasmtime_streams::{
 use crate::support::guest::{Code, with_guest};
 
 #[test]
-fn a_stream_that_the_guest_passed_along_gives_its_source_back() {
+fn a_splice_gives_the_source_of_a_passed_stream() {
     // Rule "Splice".
     with_guest::<u8, _>(async |guest| {
         let stream = guest.source(tokio_io::read(&b"hello"[..]).spliceable()).await;
@@ -22,7 +22,7 @@ fn a_stream_that_the_guest_passed_along_gives_its_source_back() {
 }
 
 #[test]
-fn what_the_guest_has_read_is_gone_and_the_rest_is_all_there() {
+fn a_splice_keeps_everything_that_the_guest_has_not_read() {
     // Rule "Splice": nothing is held inside of Wasmtime, after zero-length and cancelled reads either.
     type Source = Chunks<stream::Iter<std::vec::IntoIter<Bytes>>, Bytes>;
     with_guest::<u8, _>(async |guest| {
@@ -38,7 +38,7 @@ fn what_the_guest_has_read_is_gone_and_the_rest_is_all_there() {
 }
 
 #[test]
-fn items_that_the_guest_has_not_read_are_still_in_their_stream() {
+fn a_splice_keeps_items_that_the_guest_has_not_read() {
     // Rule "Splice".
     type Source = streams::Items<stream::Iter<std::ops::Range<u32>>>;
     with_guest::<u32, _>(async |guest| {

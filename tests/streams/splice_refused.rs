@@ -1,4 +1,4 @@
-//! What is not given out by a splice: a source that has failed, and one whose settings would be lost.
+//! Refused splices: of a source that has failed, and of one whose settings would be lost.
 
 use std::io;
 
@@ -23,20 +23,21 @@ fn failing_chunks() -> impl futures::Stream<Item = io::Result<&'static [u8]>> + 
     stream::iter([Ok(&b"\x01"[..]), Err(io::Error::other("broken")), Ok(b"\x03\x04")])
 }
 
-/// The guest reads what is there, and passes the stream on; it comes back to it, for nobody gets the source.
-async fn passed_on<S: 'static>(guest: &Guest<'_, u8>, reader: StreamReader<u8>) {
+/// The guest reads what is there, and passes the stream on. The splice is refused, so the stream goes back to the
+/// guest.
+async fn read_and_pass_on<S: 'static>(guest: &Guest<'_, u8>, reader: StreamReader<u8>) {
     let stream = guest.take(reader).await;
     assert_eq!(guest.recv(stream, 9).await, (Code::Completed(1), vec![1]));
     let reader = guest.give(stream).await;
     let refused = guest.with(|store| reader.try_into::<S>(store));
-    let Err(reader) = refused else { panic!("the error is gone, and what comes after it is not") };
+    let Err(reader) = refused else { panic!("a source that has failed was given out") };
     let stream = guest.take(reader).await;
     let (code, bytes) = guest.recv(stream, 9).await;
     panic!("the error is no trap: {code:?} with {bytes:?}");
 }
 
-/// The error must come as a trap.
-fn traps(script: impl AsyncFnOnce(&Guest<'_, u8>)) {
+/// Asserts that the error is a trap.
+fn assert_traps(script: impl AsyncFnOnce(&Guest<'_, u8>)) {
     let error = with_trapping_guest::<u8, _>(script);
     assert!(format!("{error:?}").contains("broken"), "{error:?}");
 }
@@ -46,13 +47,13 @@ where
     S: ItemSource<Item = u8, Error: Into<wasmtime::Error>> + Splice + Unpin,
 {
     for trap_first in [true, false] {
-        traps(async |guest| {
+        assert_traps(async |guest| {
             let producer = match trap_first {
                 true => make().trap_on_error().spliceable(),
                 false => make().spliceable().trap_on_error(),
             };
             let reader = guest.with(|store| StreamReader::new(store, producer)).unwrap();
-            passed_on::<S>(guest, reader).await;
+            read_and_pass_on::<S>(guest, reader).await;
         });
     }
 }
@@ -62,51 +63,51 @@ where
     S: ByteSource<Error: Into<wasmtime::Error>> + Splice + Unpin,
 {
     for trap_first in [true, false] {
-        traps(async |guest| {
+        assert_traps(async |guest| {
             let producer = match trap_first {
                 true => make().trap_on_error().spliceable(),
                 false => make().spliceable().trap_on_error(),
             };
             let reader = guest.with(|store| StreamReader::new(store, producer)).unwrap();
-            passed_on::<S>(guest, reader).await;
+            read_and_pass_on::<S>(guest, reader).await;
         });
     }
 }
 
 #[test]
-fn a_stream_that_has_failed_is_not_given_out() {
+fn a_splice_of_a_failed_stream_is_refused() {
     // Rule "Splice", rule "Items before the error": the trap comes with the next read, after the items before the
     // error.
     items(|| streams::try_items(stream::iter(failing())));
 }
 
 #[test]
-fn an_iterator_that_has_failed_is_not_given_out() {
+fn a_splice_of_a_failed_iterator_is_refused() {
     // Rule "Splice".
     items(|| iterators::try_items(failing()));
 }
 
 #[test]
-fn a_stream_to_peek_into_that_has_failed_is_not_given_out() {
+fn a_splice_of_a_failed_peekable_stream_is_refused() {
     // Rule "Splice".
     items(|| streams::try_peekable(stream::iter(failing()).peekable()));
 }
 
 #[test]
-fn chunks_that_have_failed_are_not_given_out() {
+fn a_splice_of_failed_chunks_is_refused() {
     // Rule "Splice".
     bytes(|| streams::try_chunks(failing_chunks()));
 }
 
 #[test]
-fn a_body_that_has_failed_is_not_given_out() {
+fn a_splice_of_a_failed_body_is_refused() {
     // Rule "Splice".
     bytes(|| body::read(StreamBody::new(failing_chunks().map_ok(Frame::data))));
 }
 
 #[test]
-fn a_splice_takes_away_no_layer() {
-    // Rule "Splice": what stands between the source and the guest would be gone.
+fn a_splice_of_a_stream_with_layers_is_refused() {
+    // Rule "Splice": what stands between the source and the guest would be lost.
     type Source = iterators::Items<std::array::IntoIter<u8, 4>>;
     type Reader = tokio_io::Read<&'static [u8]>;
     with_guest::<u8, _>(async |guest| {
@@ -141,7 +142,7 @@ fn a_splice_takes_away_no_layer() {
     });
 }
 
-/// Two stores, and a stream of the first one that is taken to the second, if it can be without a loss.
+/// Two stores. A stream of the first one is taken to the second, if that loses nothing.
 struct Stores([Store<()>; 2]);
 
 impl Stores {
@@ -179,7 +180,7 @@ impl Stores {
 
 #[test]
 fn a_relay_by_splice_loses_no_meter() {
-    // Rule "Splice": it goes on to count in the other store, or the stream stays where it is.
+    // Rule "Splice": the meter goes on counting in the other store, or the stream stays where it is.
     let (items, bytes) = (Meter::new(), Meter::new());
     let mut stores = Stores::new();
     let (store, stream) = stores.splice_items(iterators::items([1_u8, 2, 3]).metered(&items));

@@ -1,4 +1,4 @@
-//! Deadlines and idle timeouts, by tokio's clock, which stands still but for what is waited for.
+//! Deadlines and idle timeouts, by tokio's paused clock.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn drive<R>(script: impl AsyncFnOnce(&Guest<'_, (), u8>) -> R) -> R {
     Setup::new(()).drive(script).await.unwrap()
 }
 
-/// How much time has gone by since `start`: it must be exact, for the clock stands still.
+/// The time since `start`. It is exact, as the clock is paused.
 fn elapsed(start: Instant) -> Duration {
     start.elapsed()
 }
@@ -26,8 +26,8 @@ fn held() -> Script {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_source_is_handed_back_without_an_operation() {
-    // Rule "Completion": exactly when it has been idle for that long, which progress puts off.
+async fn an_idle_timeout_hands_a_source_back_without_an_operation() {
+    // Rule "Completion": exactly when it has been idle that long. Progress puts the timeout off.
     drive(async |guest| {
         let start = Instant::now();
         let producer = tokio_io::read(Reader::new(held())).idle_timeout(5 * SECOND);
@@ -49,8 +49,8 @@ async fn an_idle_source_is_handed_back_without_an_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_sink_is_handed_back_without_an_operation() {
-    // Rule "Completion": open, bytes and items.
+async fn an_idle_timeout_hands_a_sink_back_without_an_operation() {
+    // Rule "Completion": open, for bytes and for items.
     drive(async |guest| {
         let start = Instant::now();
         let writer = Writer::new(Script::new([]));
@@ -78,8 +78,8 @@ async fn an_idle_sink_is_handed_back_without_an_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_operation_is_woken_at_the_moment_of_the_timeout() {
-    // Rule "Completion": nobody awaits the completion, or there is none.
+async fn a_timeout_wakes_a_parked_operation() {
+    // Rule "Completion": the completion is not awaited, or there is none.
     drive(async |guest| {
         let start = Instant::now();
         let producer = tokio_io::read(Reader::new(held())).idle_timeout(5 * SECOND);
@@ -113,7 +113,7 @@ async fn a_parked_operation_is_woken_at_the_moment_of_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_gets_nothing_is_no_progress() {
+async fn a_read_of_nothing_is_no_progress() {
     // Rule "Completion".
     drive(async |guest| {
         let start = Instant::now();
@@ -130,7 +130,7 @@ async fn a_read_that_gets_nothing_is_no_progress() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_ends_in_time_does_not_time_out() {
-    // Rule "Completion": and its timer is gone with it, so that nothing waits for it.
+    // Rule "Completion": its timer is gone with it, so nothing waits for it.
     let start = Instant::now();
     drive(async |guest| {
         let producer = tokio_io::read(&b"1"[..]).idle_timeout(5 * SECOND);
@@ -144,7 +144,7 @@ async fn a_stream_that_ends_in_time_does_not_time_out() {
     assert_eq!(elapsed(start), Duration::ZERO);
 }
 
-/// A writer that never gets done with flushing and closing, under a deadline of 5 s.
+/// A writer that never finishes a flush or a close, with a deadline of 5 s.
 fn hangs(policy: Flush) -> (ByteConsumer<wasmtime_streams::tokio_io::Write<Writer<u8>>>, Log<u8>) {
     let writer = Writer::with_flush(Script::new([]), Script::new([Step::Hold]));
     let log = writer.log();
@@ -153,7 +153,7 @@ fn hangs(policy: Flush) -> (ByteConsumer<wasmtime_streams::tokio_io::Write<Write
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_ends_a_flush_that_hangs() {
-    // Rule "Flush policy": the write is held for it, and answered with what was accepted.
+    // Rule "Flush policy": the write is held for the flush, and answered with what was accepted.
     for awaited in [false, true] {
         drive(async |guest| {
             let start = Instant::now();
@@ -199,9 +199,8 @@ async fn a_deadline_ends_a_close_that_hangs() {
 }
 
 #[tokio::test]
-async fn a_timer_runs_though_its_stream_runs_on_a_thread_of_its_own() {
-    // Rule "Completion": the runtime has to be there when the timeout is made, and nowhere else. The clock is the real
-    // one.
+async fn a_timer_fires_though_its_stream_runs_on_another_thread() {
+    // Rule "Completion": a runtime is needed only where the timeout is made. The clock here is the real one.
     let producer = tokio_io::read(Reader::new(held())).idle_timeout(SECOND / 20);
     let (producer, done) = producer.deadline(Instant::now() + 60 * SECOND).with_completion();
     let thread = std::thread::spawn(move || {

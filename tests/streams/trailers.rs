@@ -31,8 +31,8 @@ fn body(trailers: bool) -> impl Body<Data = Bytes, Error = Infallible> + Send + 
 }
 
 #[test]
-fn trailers_are_given_whether_they_are_awaited_before_or_after_the_data() {
-    // Rule "Completion": the same for a body that has none.
+fn trailers_resolve_whether_they_are_awaited_before_or_after_the_data() {
+    // Rule "Completion": the same for a body without trailers.
     for has in [true, false] {
         for first in [true, false] {
             for completion in [true, false] {
@@ -63,8 +63,8 @@ fn trailers_are_given_whether_they_are_awaited_before_or_after_the_data() {
 }
 
 #[test]
-fn a_guest_that_only_asks_at_the_end_of_the_data_gets_the_trailers_to_come() {
-    // Rule "Zero-length reads": it knows the length, and asks until the stream is dropped.
+fn zero_length_reads_at_the_end_of_the_data_resolve_the_trailers() {
+    // Rule "Zero-length reads": the guest knows the length, and reads zero-length until the stream is dropped.
     for has in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (producer, trailers) = body::read(body(has)).with_trailers();
@@ -84,8 +84,8 @@ fn a_guest_that_only_asks_at_the_end_of_the_data_gets_the_trailers_to_come() {
 }
 
 #[test]
-fn trailers_that_nobody_wants_disturb_nobody() {
-    // Rule "Completion": dropped before the data, in its midst, and after it.
+fn dropping_the_trailers_does_not_affect_the_data() {
+    // Rule "Completion": dropped before, during and after the data.
     for at in 0..3 {
         with_guest::<u8, _>(async |guest| {
             let (producer, trailers) = body::read(body(true)).with_trailers();
@@ -106,7 +106,7 @@ fn trailers_that_nobody_wants_disturb_nobody() {
 
 #[test]
 fn a_guest_that_leaves_early_abandons_the_trailers() {
-    // Rule "Completion": before the first byte and in the midst; whoever waits for them is woken.
+    // Rule "Completion": before the first byte and during the data. A task that waits for the trailers is woken.
     for reads in [0, 1] {
         for waits in [true, false] {
             with_guest::<u8, _>(async |guest| {
@@ -134,8 +134,8 @@ fn a_guest_that_leaves_early_abandons_the_trailers() {
 }
 
 #[test]
-fn a_body_that_fails_says_so_in_its_trailers() {
-    // Rule "Items before the error": after the data before it, in whatever order both are awaited.
+fn a_body_that_fails_fails_its_trailers() {
+    // Rule "Items before the error": after the data before the error, in whatever order both are awaited.
     for first in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let frames = [Ok(Frame::data(Bytes::from_static(b"12"))), Err("broken")];
@@ -159,7 +159,7 @@ fn a_body_that_fails_says_so_in_its_trailers() {
 type Make =
     fn(StoreContextMut<'_, World>, u8) -> wasmtime::Result<Result<Option<HeaderMap>, &'static str>>;
 
-/// Trailers of a number that the guest gives: none of 0, and an error of 99.
+/// Trailers by a number that the guest gives: 0 for none, and 99 for an error.
 fn of_a_guest() -> (ValueConsumer<u8, TrailersSink<Make>>, GuestTrailers) {
     let make: Make = |_, sum| {
         Ok(match sum {
@@ -181,7 +181,7 @@ enum Writes {
 
 #[test]
 fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
-    // Rule "Exactly once, in order": and whether the body is read meanwhile or only then.
+    // Rule "Exactly once, in order": whether the body is read meanwhile or afterwards.
     for writes in [Writes::BeforeTheData, Writes::InItsMidst, Writes::AfterTheEnd] {
         for (sum, read_late) in [(6, true), (6, false), (0, true), (0, false), (99, true)] {
             with_guest::<u8, _>(async |guest| {
@@ -229,8 +229,8 @@ fn trailers_of_a_guest_come_after_its_data_whenever_it_gives_them() {
 }
 
 #[test]
-fn a_body_that_is_dropped_leaves_the_guest_its_trailers_to_write() {
-    // Rule "No traps, no panics": nobody wants them any more.
+fn a_guest_can_write_the_trailers_of_a_dropped_body() {
+    // Rule "No traps, no panics": nobody receives them any more.
     with_guest::<u8, _>(async |guest| {
         let (consumer, body) = body::from_guest(64, None);
         let (values, trailers) = of_a_guest();

@@ -1,4 +1,4 @@
-//! What ends a stream from outside: it wakes what is parked, and hands the object back while nothing is.
+//! Signals that end a stream from outside: they wake a parked operation, or hand the object back without one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn held() -> Script {
     Script::new([Step::Data(vec![1]), Step::Hold, Step::Data(vec![2])])
 }
 
-/// A source that gives one item and then waits, under a token: the guest reads the item, and what then?
+/// A source with a token, which gives one item and then waits. The guest reads the item. Then the given code runs.
 macro_rules! source {
     (|$guest:ident, $stream:ident, $token:ident, $done:ident| $then:block) => {
         with_guest::<u8, _>(async |$guest| {
@@ -39,7 +39,7 @@ macro_rules! source {
 
 #[test]
 fn a_token_wakes_a_parked_read_at_once() {
-    // Rule "Completion": whether or not anybody awaits the completion.
+    // Rule "Completion": whether or not the completion is awaited.
     source!(|guest, stream, token, done| {
         assert_eq!(guest.read(stream, 9).await, Code::Blocked);
         let mut wait = Box::pin(guest.wait(stream));
@@ -60,13 +60,13 @@ fn a_token_wakes_a_parked_read_at_once() {
 }
 
 #[test]
-fn a_token_hands_a_source_back_while_no_read_is_under_way() {
-    // Rule "Completion": as long as the completion is awaited.
+fn a_token_hands_a_source_back_while_no_read_is_pending() {
+    // Rule "Completion": while the completion is awaited.
     source!(|guest, stream, token, done| {
         let mut done = done;
         assert!((&mut done).now_or_never().is_none());
         token.cancel();
-        let done = done.now_or_never().expect("no operation is needed for it");
+        let done = done.now_or_never().expect("the completion waits for an operation");
         assert!(matches!(done.end, End::Cancelled), "{:?}", done.end);
         assert_eq!(guest.read(stream, 9).await, Code::Dropped(0));
     });
@@ -99,7 +99,7 @@ fn without_a_completion_the_next_operation_sees_the_end() {
 }
 
 #[test]
-fn a_parked_write_is_woken_with_what_had_moved() {
+fn a_token_wakes_a_parked_write_with_what_had_moved() {
     // Rule "Exact partial writes": of bytes that are being flushed, and of items that are held.
     for awaited in [false, true] {
         with_guest::<u8, _>(async |guest| {
@@ -146,7 +146,7 @@ fn a_parked_write_is_woken_with_what_had_moved() {
 }
 
 #[test]
-fn a_token_hands_a_sink_back_while_no_write_is_under_way() {
+fn a_token_hands_a_sink_back_while_no_write_is_pending() {
     // Rule "Completion": open, so that the host can go on with it.
     with_guest::<u8, _>(async |guest| {
         let token = CancellationToken::new();
@@ -158,7 +158,7 @@ fn a_token_hands_a_sink_back_while_no_write_is_under_way() {
         guest.send_all(stream, &[1, 2]).await;
         assert!((&mut done).now_or_never().is_none());
         token.cancel();
-        let done = done.now_or_never().expect("no operation is needed for it");
+        let done = done.now_or_never().expect("the completion waits for an operation");
         assert!(matches!(done.end, End::Cancelled), "{:?}", done.end);
         assert!(log.look(|written| !written.closed && !written.dropped));
         assert_eq!(guest.send(stream, &[3]).await, Code::Dropped(0));
@@ -167,8 +167,8 @@ fn a_token_hands_a_sink_back_while_no_write_is_under_way() {
 }
 
 #[test]
-fn a_zero_length_operation_that_waits_is_woken() {
-    // Rule "Zero-length reads": the end is what is ready. Rule "Zero-length writes".
+fn a_token_wakes_a_waiting_zero_length_operation() {
+    // Rule "Zero-length reads": the end is ready. Rule "Zero-length writes".
     with_guest::<u8, _>(async |guest| {
         let token = CancellationToken::new();
         let reader = Reader::new(Script::new([Step::Hold]));
@@ -189,7 +189,7 @@ fn a_zero_length_operation_that_waits_is_woken() {
 }
 
 #[test]
-fn a_close_that_hangs_is_given_up() {
+fn a_token_or_cancel_gives_up_a_close_that_hangs() {
     // Rule "The completion closes the sink": by a token, and by the completion's own handle.
     for token in [Some(CancellationToken::new()), None] {
         with_guest::<u8, _>(async |guest| {
@@ -210,7 +210,7 @@ fn a_close_that_hangs_is_given_up() {
                 }
             });
             assert!(woken.await);
-            let done = done.now_or_never().expect("nothing is waited for");
+            let done = done.now_or_never().expect("the close is not given up");
             assert!(matches!(done.end, End::Cancelled), "{:?}", done.end);
             assert!(log.look(|written| !written.closed && !written.dropped));
         });
@@ -218,7 +218,7 @@ fn a_close_that_hangs_is_given_up() {
 }
 
 #[test]
-fn a_close_that_is_done_at_once_is_not_given_up() {
+fn a_close_that_completes_at_once_is_not_given_up() {
     // Rule "Completion": it resolves with the end that came first.
     with_guest::<u8, _>(async |guest| {
         let (consumer, done) = tokio_io::write(Vec::new()).with_completion();
@@ -256,7 +256,7 @@ fn the_first_of_several_counts() {
 
 #[test]
 fn the_future_goes_with_the_stream() {
-    // Rule "Completion": nothing is left that waits, whatever ended it first.
+    // Rule "Completion": whatever ended it first, no future is left that waits.
     with_guest::<u8, _>(async |guest| {
         let alive = Arc::new(());
         let until = |alive: Arc<()>| async move {

@@ -1,4 +1,4 @@
-//! The end of a `future<T>` of the host: a value in place of it, a completion, a span.
+//! The end of a `future<T>` of the host: a value given instead, a completion, a span.
 
 use std::future::pending;
 
@@ -8,7 +8,7 @@ use wasmtime_streams::{End, values};
 use crate::support::guest::{BUFFER, Code, with_guest, with_trapping_guest};
 
 #[test]
-fn a_guest_gets_the_value_in_place_of_one_that_does_not_come() {
+fn a_guest_gets_the_value_given_instead() {
     // Rule "No traps, no panics": a future must resolve. Rule "Register the current waker".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = oneshot::channel::<()>();
@@ -27,7 +27,8 @@ fn a_guest_gets_the_value_in_place_of_one_that_does_not_come() {
 }
 
 #[test]
-fn the_value_itself_goes_first() {
+fn the_value_of_the_future_itself_goes_first() {
+    // Rule "No traps, no panics": both futures are ready.
     with_guest::<u32, _>(async |guest| {
         let value = values::future(async { 5_u32 }).until(async { 7 });
         let handle = guest.future_source(value).await;
@@ -37,7 +38,7 @@ fn the_value_itself_goes_first() {
 }
 
 #[test]
-fn a_cancelled_read_leaves_the_value_in_its_place() {
+fn a_cancelled_read_keeps_the_value() {
     // Rule "Cancellation keeps the stream".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = oneshot::channel::<u32>();
@@ -46,7 +47,7 @@ fn a_cancelled_read_leaves_the_value_in_its_place() {
         let handle = guest.future_source(value).await;
         assert_eq!(guest.future_read(handle).await, Code::Blocked);
         assert_eq!(guest.future_cancel_read(handle).await, Code::Cancelled(0));
-        assert!((&mut delivered).now_or_never().is_none(), "it was not delivered");
+        assert!((&mut delivered).now_or_never().is_none(), "delivered by a cancelled read");
         tx.send(9).unwrap();
         assert_eq!(guest.future_read(handle).await, Code::Completed(0));
         assert_eq!(guest.dump(BUFFER, 4).await, [9, 0, 0, 0]);
@@ -55,7 +56,7 @@ fn a_cancelled_read_leaves_the_value_in_its_place() {
 }
 
 #[test]
-fn a_completion_says_that_the_guest_wanted_no_value() {
+fn a_completion_reports_that_the_guest_read_no_value() {
     // Rule "Completion".
     with_guest::<u32, _>(async |guest| {
         let (value, delivered) = values::future(pending::<u32>()).with_completion();
@@ -66,8 +67,8 @@ fn a_completion_says_that_the_guest_wanted_no_value() {
 }
 
 #[test]
-fn a_completion_says_that_there_was_no_value() {
-    // Rule "Completion". A step that was added before it is kept.
+fn a_completion_reports_that_there_was_no_value() {
+    // Rule "Completion": its end is the error.
     let (value, delivered) =
         values::try_future(async { Err::<u32, _>(wasmtime::Error::msg("broken")) })
             .with_completion();
@@ -76,7 +77,7 @@ fn a_completion_says_that_there_was_no_value() {
         guest.future_read(handle).await
     });
     assert!(format!("{error:#}").contains("broken"), "{error:#}");
-    let end = delivered.now_or_never().expect("the trap is known");
+    let end = delivered.now_or_never().expect("the completion does not know the trap");
     let End::Undeliverable(error) = end else { panic!("{end:?}") };
     assert!(error.to_string().contains("broken"), "{error}");
 }

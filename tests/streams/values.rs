@@ -49,7 +49,7 @@ fn a_cancelled_read_of_a_future_goes_on_with_the_next_one() {
 }
 
 #[test]
-fn a_cancel_takes_nothing_though_the_value_is_there() {
+fn a_cancelled_read_takes_no_value_though_it_is_ready() {
     // Rule "Cancellation keeps the stream": the value stays with the Rust future, and the next read gets it.
     with_guest::<u32, _>(async |guest| {
         // Becomes ready without a wake-up, so that the cancel comes first.
@@ -71,6 +71,7 @@ fn a_cancel_takes_nothing_though_the_value_is_there() {
 
 #[test]
 fn a_guest_that_drops_a_future_drops_the_rust_future() {
+    // Rule "Completion": for a future.
     let alive = Arc::new(());
     with_guest::<u32, _>(async |guest| {
         let held = alive.clone();
@@ -87,7 +88,8 @@ fn a_guest_that_drops_a_future_drops_the_rust_future() {
 }
 
 #[test]
-fn a_future_that_fails_is_a_trap_where_the_host_chose_that() {
+fn a_future_that_fails_is_a_trap_if_the_host_chose_that() {
+    // Rule "No traps, no panics".
     let error = with_trapping_guest::<u32, _>(async |guest| {
         let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
         let handle = guest.future_source(values::try_future(rx)).await;
@@ -98,7 +100,7 @@ fn a_future_that_fails_is_a_trap_where_the_host_chose_that() {
 }
 
 #[test]
-fn a_value_is_made_with_store_access_when_it_is_delivered() {
+fn a_value_is_mapped_with_store_access_on_delivery() {
     // Rule "Resources are created on delivery".
     with_guest::<u32, _>(async |guest| {
         let made = Arc::new(Mutex::new(0));
@@ -117,7 +119,8 @@ fn a_value_is_made_with_store_access_when_it_is_delivered() {
 }
 
 #[test]
-fn a_guests_future_calls_back_with_store_access() {
+fn a_callback_gets_the_value_of_a_guest_with_store_access() {
+    // Rule "Exactly once, in order".
     with_guest::<u32, _>(async |guest| {
         let got = Arc::new(Mutex::new(None));
         let sent = got.clone();
@@ -133,7 +136,8 @@ fn a_guests_future_calls_back_with_store_access() {
 }
 
 #[test]
-fn a_guests_future_resolves_a_oneshot() {
+fn the_value_of_a_guest_resolves_a_oneshot() {
+    // Rule "Exactly once, in order".
     with_guest::<u32, _>(async |guest| {
         guest.load(&[8, 0, 0, 0]).await;
         let (tx, rx) = tokio::sync::oneshot::channel();
@@ -148,7 +152,8 @@ fn a_guests_future_resolves_a_oneshot() {
 }
 
 #[test]
-fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
+fn a_oneshot_without_a_receiver_does_not_affect_the_guest() {
+    // Rule "No traps, no panics".
     with_guest::<u32, _>(async |guest| {
         let (tx, rx) = tokio::sync::oneshot::channel::<u32>();
         drop(rx);
@@ -159,6 +164,7 @@ fn a_oneshot_whose_receiver_is_gone_disturbs_nobody() {
 
 #[test]
 fn a_callback_that_fails_is_a_trap() {
+    // Rule "No traps, no panics".
     let error = with_trapping_guest::<u32, _>(async |guest| {
         let consumer = values::callback(|_: StoreContextMut<'_, World>, value: u32| {
             Err(wasmtime::Error::msg(format!("no use for {value}")))
@@ -174,7 +180,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().build().unwrap()
 }
 
-/// Runs the runtime, on this thread, until the task has ended.
+/// Runs the runtime on this thread until the task has ended.
 fn end(runtime: &Runtime, task: &AbortHandle) {
     runtime.block_on(async {
         while !task.is_finished() {
@@ -207,8 +213,8 @@ fn a_task_resolves_a_future() {
 }
 
 #[test]
-fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
-    // Rule "No traps, no panics": a trap only where the host chose that.
+fn a_task_that_panics_is_a_trap_or_the_value_given_instead() {
+    // Rule "No traps, no panics": a trap only if the host chose that.
     let runtime = runtime();
     let panic = || runtime.spawn(async { std::panic::panic_any("no value") });
     with_guest::<u32, _>(async |guest| {
@@ -231,13 +237,15 @@ fn a_task_that_panics_is_a_trap_or_the_value_that_the_host_gives_it() {
         end(&runtime, &abort);
         guest.wait(handle).await;
     });
-    let error = error.downcast_ref::<tokio::task::JoinError>().expect("the task's own error");
+    let error =
+        error.downcast_ref::<tokio::task::JoinError>().expect("another error than the task's");
     assert!(error.is_panic(), "{error:?}");
 }
 
 #[test]
 fn a_task_goes_on_when_the_guest_drops_its_future_unless_its_handle_aborts_it() {
-    // Rule "Completion": what is dropped is the Rust future; a task's handle detaches it, tokio-util's aborts it.
+    // Rule "Completion": the Rust future is dropped. The handle of a tokio task detaches it; that of tokio-util aborts
+    // it.
     let runtime = runtime();
     for abort_on_drop in [false, true] {
         let alive = Arc::new(());

@@ -1,4 +1,4 @@
-//! Wakers that own what holds the stream: whatever drops the last of them drops that too.
+//! Wakers that own what holds the stream. Whatever drops the last of them also drops that.
 
 use std::future::Future as _;
 use std::pin::{Pin, pin};
@@ -30,10 +30,8 @@ impl ByteSource for Never {
     fn ended(self: Pin<&mut Self>, _: EndReason) {}
 }
 
-/// A task that owns something and is kept alive by its wakers alone.
-struct Task<T>(
-    #[allow(dead_code, reason = "it is owned, until the last waker goes")] Mutex<Option<T>>,
-);
+/// A task that owns something. Only its wakers keep it alive.
+struct Task<T>(#[allow(dead_code, reason = "held for its drop")] Mutex<Option<T>>);
 
 impl<T> Task<T> {
     fn waker(owned: Option<T>) -> Waker

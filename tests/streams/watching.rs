@@ -1,4 +1,4 @@
-//! What the host sees of a stream while it runs: counts, and the data themselves.
+//! What the host sees of a running stream: counts, and the data.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,8 @@ fn counts(meter: &Meter) -> (u64, u64) {
 
 #[test]
 fn a_meter_counts_what_the_guest_gets_and_its_reads() {
-    // A read that gets nothing is none: neither the end, nor one that is cancelled, nor a zero-length one.
+    // Rule "Completion": a meter counts what moved.
+    // A read of nothing does not count: one at the end, a cancelled one, a zero-length one.
     with_guest::<u8, _>(async |guest| {
         let meter = Meter::new();
         let script = Script::new([Step::Data(vec![1, 2, 3]), Step::Hold, Step::Data(vec![4, 5])]);
@@ -50,6 +51,7 @@ fn a_meter_counts_what_the_guest_gets_and_its_reads() {
 
 #[test]
 fn a_meter_counts_what_the_sink_takes_and_the_guests_writes() {
+    // Rule "Completion": a meter counts what moved.
     with_guest::<u8, _>(async |guest| {
         let meter = Meter::new();
         let script = Script::new([Step::Accept(2), Step::Hold, Step::Accept(1)]);
@@ -58,7 +60,7 @@ fn a_meter_counts_what_the_sink_takes_and_the_guests_writes() {
             tokio_io::write(Writer::new(script)).metered(&meter).with_completion();
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
-        // Short: the rest is another write of the guest's.
+        // A short write: the rest is another guest write.
         assert_eq!(guest.send(stream, &[1, 2, 3]).await, Code::Completed(2));
         assert_eq!(counts(&meter), (2, 1));
         assert_eq!(guest.write(stream, 1).await, Code::Blocked);
@@ -73,8 +75,9 @@ fn a_meter_counts_what_the_sink_takes_and_the_guests_writes() {
 }
 
 #[test]
-fn a_write_that_is_held_is_one_however_often_the_sink_takes_of_it() {
-    // And the counts can be read while it is held.
+fn a_held_write_counts_once_however_often_the_sink_takes_items() {
+    // Rule "Completion": a meter counts what moved.
+    // The counts can be read while it is held.
     with_guest::<u8, _>(async |guest| {
         let meter = Meter::new();
         let accept = Step::Accept(1);
@@ -100,7 +103,8 @@ fn a_write_that_is_held_is_one_however_often_the_sink_takes_of_it() {
 }
 
 #[test]
-fn streams_that_share_a_meter_are_counted_together() {
+fn a_shared_meter_counts_all_its_streams() {
+    // Rule "Completion": a meter counts what moved.
     with_guest::<u8, _>(async |guest| {
         let meter = Meter::new();
         for producer in [&b"12"[..], b"345"].map(tokio_io::read) {
@@ -113,15 +117,15 @@ fn streams_that_share_a_meter_are_counted_together() {
     });
 }
 
-/// A list, and what writes into it.
+/// A list, twice: for the test and for the closure that fills it.
 fn list<T>() -> (Arc<Mutex<Vec<T>>>, Arc<Mutex<Vec<T>>>) {
     let list = Arc::new(Mutex::new(Vec::new()));
     (list.clone(), list)
 }
 
 #[test]
-fn an_inspection_sees_the_bytes_that_move_and_no_others() {
-    // Rule "Exactly once, in order": not what was offered, nor what stands behind it in the buffer.
+fn an_inspection_sees_exactly_the_bytes_that_move() {
+    // Rule "Exactly once, in order": not what was only offered, and nothing else that is in the buffer.
     with_guest::<u8, _>(async |guest| {
         let (seen, look) = list();
         let parts = [Step::Data(vec![1, 2]), Step::Pending, Step::Data(vec![3])];
@@ -144,7 +148,7 @@ fn an_inspection_sees_the_bytes_that_move_and_no_others() {
 }
 
 #[test]
-fn an_inspection_sees_the_items_that_move_and_no_others() {
+fn an_inspection_sees_exactly_the_items_that_move() {
     // Rule "Exactly once, in order".
     with_guest::<u32, _>(async |guest| {
         let (seen, look) = list();
@@ -152,7 +156,7 @@ fn an_inspection_sees_the_items_that_move_and_no_others() {
             .inspect(move |item: &u32| look.lock().unwrap().push(*item));
         let stream = guest.source(producer).await;
         guest.recv(stream, 2).await;
-        assert_eq!(*seen.lock().unwrap(), [1, 2], "nothing ahead of the guest");
+        assert_eq!(*seen.lock().unwrap(), [1, 2], "items that the guest has not read");
         guest.recv(stream, 1).await;
         guest.drop_readable(stream).await;
         assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);

@@ -1,4 +1,4 @@
-//! A stream and the future that says how it ended, in the shape that interfaces have.
+//! A stream and its result future, as interfaces pass them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::support::script::{Reader, Script, Step, Writer};
 /// `result<_, u32>`
 type Outcome = Result<(), u32>;
 
-/// Maps an end to the interface's own result, and counts how often.
+/// Maps an end to the result of the interface, and counts how often.
 #[derive(Clone, Default)]
 struct Map(Arc<AtomicUsize>);
 
@@ -75,8 +75,8 @@ fn the_future_resolves_before_the_guest_drops_its_stream() {
 }
 
 #[test]
-fn the_future_resolves_where_the_guest_drops_its_stream_first() {
-    // Rule "Completion": a read of it that waits is woken.
+fn the_future_resolves_if_the_guest_drops_its_stream_first() {
+    // Rule "Completion": a waiting read of the future is woken.
     for parked in [false, true] {
         with_guest::<Outcome, _>(async |guest| {
             let map = Map::default();
@@ -133,7 +133,7 @@ fn a_future_that_the_guest_never_reads_leaves_nothing_behind() {
                 guest.future_drop_readable(ended).await;
             }
             assert_eq!((map.calls(), map.is_gone()), (0, true));
-            // As it says: without anybody to drive it, the sink is dropped as it is.
+            // As documented: without a task that drives it, the sink is dropped unclosed.
             log.look(|written| assert!(written.dropped && !written.closed && written.flushed == 2));
         });
     }
@@ -141,7 +141,7 @@ fn a_future_that_the_guest_never_reads_leaves_nothing_behind() {
 
 #[test]
 fn an_error_is_mapped() {
-    // Rule "Items before the error": and the end of a limit, of a sink's own error.
+    // Rule "Items before the error": also the end of a limit, and a sink's own error.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
         let source = streams::try_items(stream::iter([Ok(Ok(())), Err("broken")]));
@@ -193,14 +193,14 @@ fn a_piped_sink_is_closed_before_its_future_resolves() {
     });
 }
 
-/// Takes what is to be driven.
+/// Keeps the task that is to be driven.
 fn keep(slot: &Arc<Mutex<Option<Drive>>>) -> impl FnOnce(Drive) + use<> {
     let slot = slot.clone();
     move |drive| *slot.lock().unwrap() = Some(drive)
 }
 
 #[test]
-fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
+fn a_driven_sink_is_closed_though_nobody_reads_the_future() {
     // Rule "The completion closes the sink".
     with_guest::<Outcome, _>(async |guest| {
         for reads in [false, true] {
@@ -220,7 +220,7 @@ fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
                 guest.future_drop_readable(ended).await;
             }
             guest.drop_writable(writable).await;
-            drive.now_or_never().expect("all that it waits for is there");
+            drive.now_or_never().expect("the task waits");
             assert!(log.look(|written| written.closed && written.flushed == 1));
             if reads {
                 assert_eq!(read(guest, ended).await, Ok(()));
@@ -232,7 +232,7 @@ fn a_sink_that_is_driven_is_closed_though_nobody_reads_the_future() {
 
 #[test]
 fn a_task_that_the_executor_drops_is_told() {
-    // Rule "The completion closes the sink": nothing is said to be well that is not.
+    // Rule "The completion closes the sink": what was not closed is not reported as `Ok`.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
         let writer = Writer::new(Script::new([]));
@@ -242,7 +242,7 @@ fn a_task_that_the_executor_drops_is_told() {
             guest.with(|store| sinks::items(writer).pipe_wit_on(store, reader, drop, map.end()));
         let ended = guest.take_future(ended.unwrap()).await;
         assert_eq!(read(guest, ended).await, Err(99));
-        // Nobody would close the sink, so the stream is cut short.
+        // Nobody would close the sink, so the stream is cut.
         guest.load_items(&[Err(1)]).await;
         assert_eq!(guest.write(writable, 1).await, Code::Dropped(0));
         guest.drop_writable(writable).await;
@@ -251,7 +251,7 @@ fn a_task_that_the_executor_drops_is_told() {
 }
 
 #[test]
-fn streams_of_bytes_have_the_same_shape() {
+fn byte_streams_have_the_same_result_future() {
     // Rule "Completion".
     with_guest::<u8, _>(async |guest| {
         let map = Map::default();
@@ -296,7 +296,7 @@ fn streams_of_bytes_have_the_same_shape() {
 }
 
 #[test]
-fn a_store_that_is_full_keeps_no_half_of_the_pair() {
+fn a_full_store_keeps_neither_stream_nor_future() {
     // Rule "Bounded memory": the stream is closed if there is no room for its future.
     let mut refused = 0;
     for room in 0..=6 {
@@ -309,7 +309,7 @@ fn a_store_that_is_full_keeps_no_half_of_the_pair() {
             stream.close(&mut store).unwrap();
             ended.close(&mut store).unwrap();
         } else if room == 3 {
-            // With one more or one less it is Wasmtime that leaves a half of its own behind.
+            // With one entry more or less it is Wasmtime that leaves a part of its own behind.
             assert!(store.concurrent_resource_table().unwrap().is_empty(), "room for {room}");
         }
         assert!(map.is_gone(), "room for {room}");

@@ -1,4 +1,5 @@
-//! Zero-length reads at the end of a stream: a guest that asks until the answer is not "completed" gets to its end.
+//! Zero-length reads at the end of a stream: a guest that repeats them until the answer is not "completed" gets the
+//! end.
 
 use futures::channel::oneshot;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -26,8 +27,7 @@ pub(crate) async fn read_exactly(guest: &Guest<'_, u8>, stream: u32, len: usize)
     all
 }
 
-/// Asks by zero-length reads until the answer is another one than "completed", up to 5 times, and waits if need be.
-/// Returns the answers.
+/// Makes zero-length reads until the answer is not "completed", at most 5, and waits if need be. Returns the answers.
 pub(crate) async fn ask(guest: &Guest<'_, u8>, stream: u32) -> Vec<Code> {
     let mut answers = Vec::new();
     while answers.len() < 5 && answers.last().is_none_or(|code| *code == Code::Completed(0)) {
@@ -40,8 +40,8 @@ const READY: Code = Code::Completed(0);
 const ENDED: Code = Code::Dropped(0);
 
 #[test]
-fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source() {
-    // Rule "Zero-length reads": its buffer is full with the last byte, and so it asks for nothing from then on.
+fn zero_length_reads_come_to_the_end_of_every_source() {
+    // Rule "Zero-length reads": the last byte fills the guest's buffer, so from then on it reads zero-length.
     let mut wrong = Vec::new();
     for source in every_source() {
         for layer in LAYERS {
@@ -69,9 +69,9 @@ fn a_guest_that_asks_until_the_stream_is_dropped_gets_to_the_end_of_every_source
 }
 
 #[test]
-fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
-    // Rule "Zero-length reads", rule "Register the current waker": the first question waits where the source can tell,
-    // else the second.
+fn a_zero_length_read_before_the_end_waits_for_it() {
+    // Rule "Zero-length reads", rule "Register the current waker": the first one waits if the source can tell, else the
+    // second.
     let mut wrong = Vec::new();
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in LAYERS {
@@ -104,8 +104,8 @@ fn a_guest_that_asks_before_the_end_has_come_waits_for_it() {
 }
 
 #[test]
-fn a_stream_without_data_answers_the_second_question_with_its_end() {
-    // Rule "Zero-length reads": nothing was ever read of it.
+fn the_second_zero_length_read_of_an_empty_stream_is_its_end() {
+    // Rule "Zero-length reads": nothing was ever read from it.
     for source in every_source().iter().filter(|source| source.name != "channels::watch_receiver") {
         with_guest::<u8, _>(async |guest| {
             let mut opened = source.open(guest, b"", Layer::Nothing).await;
@@ -121,8 +121,8 @@ fn a_stream_without_data_answers_the_second_question_with_its_end() {
 }
 
 #[test]
-fn a_source_that_the_host_has_cut_answers_a_question_with_its_end() {
-    // Rule "Zero-length reads", rule "Completion": the core knows it, whatever the source can tell.
+fn a_zero_length_read_of_a_cut_source_is_its_end() {
+    // Rule "Zero-length reads", rule "Completion": the core knows the end, whether or not the source can tell.
     let mut wrong = Vec::new();
     for source in every_source() {
         for layer in [Layer::Until, Layer::Completion] {
@@ -145,8 +145,8 @@ fn a_source_that_the_host_has_cut_answers_a_question_with_its_end() {
 }
 
 #[test]
-fn a_question_that_waits_is_answered_when_the_host_cuts_the_stream() {
-    // Rule "Completion": a parked operation is woken and sees the other end dropped.
+fn a_waiting_zero_length_read_is_woken_when_the_host_cuts_the_stream() {
+    // Rule "Completion": a parked operation is woken, and sees the other end dropped.
     let mut wrong = Vec::new();
     for source in every_source().iter().filter(|source| source.waits) {
         for layer in [Layer::Until, Layer::Completion] {
@@ -173,7 +173,7 @@ fn a_question_that_waits_is_answered_when_the_host_cuts_the_stream() {
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A consumer that is cut before or after a question: by `until`, or by its completion.
+/// A consumer that is cut before or after a zero-length write: by `until`, or by its completion.
 macro_rules! cut_sink {
     ($guest:ident, $name:literal, $consumer:expr) => {
         for asked in [false, true] {
@@ -197,32 +197,32 @@ macro_rules! cut_sink {
 }
 
 #[test]
-fn a_sink_that_the_host_has_cut_answers_a_question_with_its_end() {
-    // Rule "Zero-length writes": also where the sink cannot tell whether it has room.
+fn a_zero_length_write_of_a_cut_sink_is_its_end() {
+    // Rule "Zero-length writes": also if the sink cannot tell whether it has room.
     with_guest::<u8, _>(async |guest| {
         let writer = || Writer::<u8>::new(Script::new([]));
         let frames = || FramedWrite::new(writer(), ByteCodec(|byte: u8| byte));
-        cut_sink!(guest, "sink", sinks::items::<_, u8>(writer()));
+        cut_sink!(guest, "sinks::items", sinks::items::<_, u8>(writer()));
         cut_sink!(guest, "codec::write", codec::write::<_, _, u8>(frames()));
         cut_sink!(guest, "sinks::chunks", sinks::chunks(ChunkWriter(writer())));
         let mut readers = Vec::new();
-        let mut lifted = || {
+        let mut open = || {
             let (consumer, reader) = from_guest::consumer(9);
             readers.push(reader);
             consumer
         };
-        cut_sink!(guest, "from_guest::consumer", lifted());
+        cut_sink!(guest, "from_guest::consumer", open());
         cut_sink!(guest, "tokio_io::write", tokio_io::write(writer()));
         cut_sink!(guest, "futures_io::write", futures_io::write(writer()));
         cut_sink!(guest, "blocking::write_on", blocking::write_on(Vec::new(), |job| job.run()));
-        cut_sink!(guest, "collect", iterators::collect::<u8>(9));
-        cut_sink!(guest, "collect_bytes", iterators::collect_bytes(9));
+        cut_sink!(guest, "iterators::collect", iterators::collect::<u8>(9));
+        cut_sink!(guest, "iterators::collect_bytes", iterators::collect_bytes(9));
     });
 }
 
 #[test]
-fn a_limit_that_is_reached_is_an_end_that_a_question_finds() {
-    // Rule "Zero-length reads", rule "Completion": also a limit of nothing.
+fn a_zero_length_read_finds_the_end_of_a_reached_limit() {
+    // Rule "Zero-length reads", rule "Completion": also a limit of zero.
     with_guest::<u8, _>(async |guest| {
         for stream in [
             guest.source(tokio_io::read(&b"123"[..]).limit(0)).await,
@@ -234,13 +234,13 @@ fn a_limit_that_is_reached_is_an_end_that_a_question_finds() {
             let answers = ask(guest, stream).await;
             assert!(matches!(answers[..], [ENDED] | [READY, ENDED]), "{answers:?}");
         }
-        // With its last byte or item the end is told already.
+        // The end came with the last byte or item.
         let stream = guest.source(tokio_io::read(&b"123"[..]).limit(2)).await;
         assert_eq!(guest.recv(stream, 2).await.0, Code::Dropped(2));
     });
 }
 
-/// Asks until the stream is dropped; then the completion has to say that the source failed.
+/// Makes zero-length reads until the stream is dropped. The completion must report then that the source failed.
 macro_rules! failing {
     ($guest:ident, $name:literal, $at_most:literal, $producer:expr) => {{
         let (producer, done) = $producer.with_completion();
@@ -254,7 +254,7 @@ macro_rules! failing {
 }
 
 #[test]
-fn an_error_is_found_by_a_guest_that_only_asks() {
+fn zero_length_reads_find_an_error() {
     // Rule "Zero-length reads", rule "Items before the error".
     with_guest::<u8, _>(async |guest| {
         let script = || Script::new([Step::Fail]);
@@ -275,8 +275,8 @@ fn an_error_is_found_by_a_guest_that_only_asks() {
 }
 
 #[test]
-fn an_error_that_a_question_finds_is_a_trap_where_the_host_asks_for_it() {
-    // Rule "Items before the error": not sooner than the question that looks.
+fn an_error_found_by_a_zero_length_read_is_a_trap_if_the_host_asks_for_it() {
+    // Rule "Items before the error": not before the read that looks ahead.
     for peeks in [false, true] {
         let mut asked = 0;
         let error = with_trapping_guest::<u8, _>(async |guest| {
@@ -291,7 +291,7 @@ fn an_error_that_a_question_finds_is_a_trap_where_the_host_asks_for_it() {
                 asked += 1;
                 assert_eq!(guest.recv(stream, 0).await.0, READY);
             }
-            panic!("no trap after 5 questions");
+            panic!("no trap after 5 zero-length reads");
         });
         assert!(format!("{error:?}").contains(FAILURE), "{error:?}");
         assert!(asked <= 2, "{asked} questions");

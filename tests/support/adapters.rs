@@ -142,7 +142,7 @@ pub fn sinks() -> Vec<Sink> {
             ws::sinks::chunks(ChunkWriter(writer))
         }),
         sink!("sinks::items", readiness: true, holds: true, ws::sinks::items::<_, u8>),
-        sink!("sink, strict", readiness: true, holds: false, |writer| {
+        sink!("sinks::items, strict", readiness: true, holds: false, |writer| {
             ws::sinks::items::<_, u8>(writer).batch(1)
         }),
         sink!("futures_io::write", readiness: false, holds: false, ws::futures_io::write),

@@ -1,4 +1,4 @@
-//! A guest's output as an object of the host's, in the guest's own task and in others.
+//! A guest's output as a host object, in the guest's own task and in others.
 
 use std::future::poll_fn;
 
@@ -11,14 +11,14 @@ use wasmtime_streams_testing::Item;
 use crate::pattern;
 use crate::support::guest::{Code, Guest, with_guest, with_large_guest};
 
-/// How much a reader has in hand, once something is there.
-async fn lent(reader: &mut GuestReader) -> Result<usize, Cut> {
+/// How many bytes a reader lends, once there are some.
+async fn buffered(reader: &mut GuestReader) -> Result<usize, Cut> {
     poll_fn(|cx| reader.poll_fill_buf(cx).map_ok(<[u8]>::len)).await
 }
 
 #[test]
 fn a_guest_gets_no_further_ahead_than_the_capacity() {
-    // Rule "Backpressure": what is read makes room with the next read, and a parked write goes on then.
+    // Rule "Backpressure": what was read makes room at the next read. A parked write goes on then.
     let chunks = [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (64, 64, 32), (4096, 4096, 2048)];
     for (capacity, all, chunk) in chunks {
         with_guest::<u8, _>(async |guest| {
@@ -26,15 +26,15 @@ fn a_guest_gets_no_further_ahead_than_the_capacity() {
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.write(stream, 10_000).await, Code::Completed(all));
             parked!(wait, guest.write(stream, 10_000));
-            // What is lent is not consumed by looking at it again.
+            // Looking at the buffered bytes again does not consume them.
             for _ in 0..2 {
-                assert_eq!(lent(&mut reader).await, Ok(chunk as usize));
+                assert_eq!(buffered(&mut reader).await, Ok(chunk as usize));
             }
             reader.consume(chunk as usize - 1);
             assert_eq!(guest.parked(&mut wait).await, None);
             reader.consume(1);
             assert_eq!(guest.parked(&mut wait).await, None);
-            assert!(lent(&mut reader).await.is_ok_and(|n| n > 0));
+            assert!(buffered(&mut reader).await.is_ok_and(|n| n > 0));
             assert_eq!(wait.await, Code::Completed(chunk));
         });
     }
@@ -42,7 +42,7 @@ fn a_guest_gets_no_further_ahead_than_the_capacity() {
 
 #[test]
 fn items_get_no_further_ahead_than_the_capacity_either() {
-    // Rule "Backpressure": and what was not taken is taken later, in order.
+    // Rule "Backpressure": what was not taken is taken later, in order.
     with_guest::<u32, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(10);
         let stream = guest.sink(consumer).await;
@@ -58,7 +58,7 @@ fn items_get_no_further_ahead_than_the_capacity_either() {
     });
 }
 
-/// Writes `count` items in one operation, and takes what is there.
+/// Writes these items in one operation, and returns how many the receiver gets at once.
 async fn one_batch<T: Item + Plain>(guest: &Guest<'_, T>, values: Vec<T::Value>) -> usize {
     let (consumer, mut items) = from_guest::item_consumer::<T>(2 * values.len());
     let stream = guest.sink(consumer).await;
@@ -69,8 +69,8 @@ async fn one_batch<T: Item + Plain>(guest: &Guest<'_, T>, values: Vec<T::Value>)
 }
 
 #[test]
-fn a_write_of_many_items_crosses_as_one_batch() {
-    // Rule "Exact partial writes": not item by item, however many steps it takes to lift them.
+fn a_write_of_many_items_arrives_as_one_batch() {
+    // Rule "Exact partial writes": not item by item, in however many parts they are lifted.
     let batch = with_guest(async |guest| one_batch::<u32>(guest, (0..1000).collect()).await);
     assert_eq!(batch, 1000);
     let names = (0..1000).map(|n| format!("item {n}")).collect();
@@ -121,13 +121,13 @@ fn a_zero_length_write_waits_for_room() {
         assert_eq!(guest.write(stream, 0).await, Code::Completed(0));
         assert_eq!(guest.write(stream, 4).await, Code::Completed(4));
         parked!(wait, guest.write(stream, 0));
-        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(buffered(&mut reader).await, Ok(2));
         reader.consume(2);
         assert_eq!(guest.parked(&mut wait).await, None);
-        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(buffered(&mut reader).await, Ok(2));
         assert_eq!(wait.await, Code::Completed(0));
         reader.consume(2);
-        assert!(lent(&mut reader).now_or_never().is_none());
+        assert!(buffered(&mut reader).now_or_never().is_none());
         assert_eq!(guest.write(stream, 4).await, Code::Completed(4));
         parked!(wait, guest.write(stream, 0));
         drop(reader);
@@ -136,7 +136,7 @@ fn a_zero_length_write_waits_for_room() {
 }
 
 #[test]
-fn a_write_that_the_guest_cancels_is_answered_and_costs_nothing() {
+fn a_cancelled_write_is_answered_at_once_and_loses_nothing() {
     // Rule "Cancellation keeps the stream".
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut reader) = from_guest::consumer(4);
@@ -144,9 +144,9 @@ fn a_write_that_the_guest_cancels_is_answered_and_costs_nothing() {
         assert_eq!(guest.send(stream, &[1, 2, 3, 4]).await, Code::Completed(4));
         assert_eq!(guest.write(stream, 2).await, Code::Blocked);
         assert_eq!(guest.cancel_write(stream).await, Code::Cancelled(0));
-        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(buffered(&mut reader).await, Ok(2));
         reader.consume(2);
-        assert_eq!(lent(&mut reader).await, Ok(2));
+        assert_eq!(buffered(&mut reader).await, Ok(2));
         assert_eq!(guest.send(stream, &[5]).await, Code::Completed(1));
         guest.drop_writable(stream).await;
         let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! A guest's `future<T>` as a future of the host's, and the way back.
+//! A guest's `future<T>` as a Rust future, and the other way round.
 
 use wasmtime_streams::{Cut, from_guest, to_guest};
 use wasmtime_streams_testing::executor;
@@ -43,7 +43,7 @@ fn a_sender_that_is_dropped_traps_a_guest_that_reads() {
 }
 
 #[test]
-fn a_guest_that_gives_no_value_is_no_hang() {
+fn a_guest_that_gives_no_value_ends_the_value_with_a_cut() {
     // Rule "Completion": the consumer is dropped with the store.
     let mut kept = None;
     with_trapping_guest::<u32, _>(async |guest| {

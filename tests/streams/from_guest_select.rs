@@ -1,4 +1,4 @@
-//! A guest's items in `select!`, beside other things that a task waits for.
+//! A guest's items in `select!`, beside other events.
 
 use futures::channel::oneshot;
 use futures::future::{FutureExt as _, pending};
@@ -9,7 +9,7 @@ use wasmtime_streams_testing::executor;
 
 use crate::support::guest::{Code, with_guest};
 
-/// Takes all items beside something that never comes, until the stream says that it is over.
+/// Takes all items beside an event that never comes, until the stream ends.
 async fn take_all(mut items: GuestItems<u8>) -> (Vec<u8>, GuestItems<u8>) {
     let mut never = pending::<()>().fuse();
     let mut all = Vec::new();
@@ -20,14 +20,14 @@ async fn take_all(mut items: GuestItems<u8>) -> (Vec<u8>, GuestItems<u8>) {
                 None => return (all, items),
             },
             () = never => unreachable!(),
-            complete => panic!("over before it was said"),
+            complete => panic!("terminated before `None`"),
         }
     }
 }
 
 #[test]
-fn a_loop_that_selects_sees_the_end() {
-    // Rule "Completion": whether the end is there with the last items, or comes while the loop waits.
+fn a_select_loop_sees_the_end() {
+    // Rule "Completion": whether the end comes with the last items or while the loop waits.
     for ends_first in [true, false] {
         for data in [&b"123"[..], b""] {
             with_guest::<u8, _>(async |guest| {
@@ -57,8 +57,8 @@ fn a_loop_that_selects_sees_the_end() {
 }
 
 #[test]
-fn a_loop_that_selects_sees_a_cut() {
-    // Rule "Completion": what the host cuts ends the loop as well, and says so.
+fn a_select_loop_sees_a_cut() {
+    // Rule "Completion": a cut by the host ends the loop as well, and is reported.
     with_guest::<u8, _>(async |guest| {
         let (consumer, items) = from_guest::item_consumer(8);
         let (consumer, done) = consumer.with_completion();
@@ -71,44 +71,44 @@ fn a_loop_that_selects_sees_a_cut() {
 }
 
 #[test]
-fn a_stream_of_items_is_terminated_only_after_it_has_said_so() {
-    // Rule "Completion": `None` is given first, item by item and in batches.
+fn a_stream_of_items_is_terminated_only_after_none() {
+    // Rule "Completion": `None` comes first, item by item and in batches.
     for batches in [false, true] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, mut items) = from_guest::item_consumer(8);
             let stream = guest.sink(consumer).await;
             assert_eq!(guest.send(stream, b"12").await, Code::Completed(2));
             guest.drop_writable(stream).await;
-            let mut said = 0;
+            let mut answers = 0;
             loop {
-                assert!(!items.is_terminated(), "after {said} answers");
+                assert!(!items.is_terminated(), "after {answers} answers");
                 let over = match batches {
                     true => items.next_batch().await.is_none(),
                     false => items.next().await.is_none(),
                 };
-                said += 1;
+                answers += 1;
                 if over {
                     break;
                 }
             }
             assert!(items.is_terminated());
-            assert_eq!(items.next().await, None, "and it stays so");
+            assert_eq!(items.next().await, None, "a second `None`");
         });
     }
 }
 
 #[test]
-fn a_task_that_stops_taking_does_not_miss_the_end() {
-    // Rule "Completion": another branch is served between the last item and the end.
+fn a_task_that_pauses_does_not_miss_the_end() {
+    // Rule "Completion": another branch runs between the last item and the end.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let stream = guest.sink(consumer).await;
         assert_eq!(guest.send(stream, b"1").await, Code::Completed(1));
         guest.drop_writable(stream).await;
         assert_eq!(items.next().await, Some(b'1'));
-        let (tell, told) = oneshot::channel::<()>();
-        let mut told = told.fuse();
-        drop(tell);
+        let (ready, is_ready) = oneshot::channel::<()>();
+        let mut is_ready = is_ready.fuse();
+        drop(ready);
         let (mut ended, mut served) = (false, false);
         while !ended || !served {
             select! {
@@ -116,8 +116,8 @@ fn a_task_that_stops_taking_does_not_miss_the_end() {
                     assert_eq!(item, None);
                     ended = true;
                 }
-                _ = told => served = true,
-                complete => panic!("over before it was said"),
+                _ = is_ready => served = true,
+                complete => panic!("terminated before `None`"),
             }
         }
     });

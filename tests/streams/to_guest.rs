@@ -1,4 +1,4 @@
-//! What the host writes to, and a guest reads from.
+//! Host writers and sinks that a guest reads from.
 
 use std::future::poll_fn;
 use std::io;
@@ -31,7 +31,7 @@ async fn write(writer: &mut HostWriter, bytes: &[u8]) -> Option<Result<usize, Cu
 
 #[test]
 fn the_host_gets_no_further_ahead_than_the_capacity() {
-    // Rule "Backpressure", the other way round.
+    // Rule "Backpressure", in the other direction.
     for (capacity, all, chunk) in [(0, 2, 1), (1, 2, 1), (3, 3, 1), (7, 7, 3), (4096, 4096, 2048)] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(capacity);
@@ -47,7 +47,7 @@ fn the_host_gets_no_further_ahead_than_the_capacity() {
                     assert_eq!(write(&mut writer, &[1; 9999]).await, None);
                 }
             }
-            // The next read comes back from what it had.
+            // The next read gives back the room of what it had.
             assert_eq!(guest.recv(stream, 1).await.0, Code::Completed(1));
             assert_eq!(write(&mut writer, &[1; 9999]).await, Some(Ok(chunk as usize)));
             assert_eq!(write(&mut writer, &[1; 9999]).await, None);
@@ -78,7 +78,7 @@ fn every_byte_arrives_once_and_in_order() {
 }
 
 #[test]
-fn a_batch_crosses_in_one_read() {
+fn a_batch_arrives_in_one_read() {
     // Rule "Fill each operation".
     with_guest::<u32, _>(async |guest| {
         let (mut sink, producer) = to_guest::item_producer(2000);
@@ -86,7 +86,7 @@ fn a_batch_crosses_in_one_read() {
         sink.send_batch((0..1000).collect()).await.unwrap();
         assert_eq!(guest.read(stream, 5000).await, Code::Completed(1000));
         assert_eq!(guest.items(1000).await, (0..1000).map(Some).collect::<Vec<_>>());
-        // A larger one than there is room for goes on as the guest reads.
+        // A batch larger than the room is sent as the guest reads.
         let sends = async {
             sink.send_batch((0..5000).collect()).await.unwrap();
             sink.close();
@@ -107,7 +107,7 @@ fn a_batch_crosses_in_one_read() {
 
 #[test]
 fn the_end_comes_with_the_last_items() {
-    // Rule "The end goes with the last items": where the host has said it by then.
+    // Rule "The end goes with the last items": if the host has closed by then.
     for close in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(64);
@@ -128,8 +128,8 @@ fn the_end_comes_with_the_last_items() {
 }
 
 #[test]
-fn a_zero_length_read_waits_for_what_the_host_writes() {
-    // Rule "Zero-length reads": for data and for the end, and nothing is taken.
+fn a_zero_length_read_waits_until_the_host_writes() {
+    // Rule "Zero-length reads": for data or the end. It takes nothing.
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(64);
         let stream = guest.source(producer).await;
@@ -150,7 +150,7 @@ fn a_zero_length_read_waits_for_what_the_host_writes() {
 }
 
 #[test]
-fn a_read_that_the_guest_cancels_loses_nothing() {
+fn a_cancelled_read_loses_nothing() {
     // Rule "Cancellation keeps the stream".
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(64);
@@ -164,8 +164,8 @@ fn a_read_that_the_guest_cancels_loses_nothing() {
 }
 
 #[test]
-fn a_guest_that_drops_its_end_wakes_a_write_that_waits() {
-    // Rule "Register the current waker": of the host's task; else the host learns it at its next write.
+fn a_guest_that_drops_its_end_wakes_a_waiting_write() {
+    // Rule "Register the current waker": the host's task is woken, or else its next write reports it.
     for waits in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (mut writer, producer) = to_guest::producer(4);
@@ -186,15 +186,15 @@ fn a_guest_that_drops_its_end_wakes_a_write_that_waits() {
             join!(writes, drops);
             let error = AsyncWriteExt::write_all(&mut writer, &[2]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-            // There is nothing to flush or to close any more, and that is no error.
+            // There is nothing to flush or close any more, which is no error.
             AsyncWriteExt::shutdown(&mut writer).await.unwrap();
         });
     }
 }
 
 #[test]
-fn what_could_not_be_sent_comes_back() {
-    // Rule "Exact partial writes": of a batch, what was not sent; of one item, the item.
+fn what_could_not_be_sent_is_handed_back() {
+    // Rule "Exact partial writes": of a batch, the items that were not sent; of one item, that item.
     with_guest::<String, _>(async |guest| {
         let name = |n: u32| format!("item {n}");
         let (mut sink, producer) = to_guest::item_producer(8);
@@ -202,7 +202,7 @@ fn what_could_not_be_sent_comes_back() {
         for n in 0..8 {
             assert_eq!(sink.try_send(name(n)), Ok(()));
         }
-        assert_eq!(sink.try_send(name(8)), Err(name(8)), "there is no room");
+        assert_eq!(sink.try_send(name(8)), Err(name(8)), "the sink has room");
         let sends = sink.send_batch((8..20).map(name).collect());
         let reads = async {
             assert_eq!(guest.recv(stream, 3).await.0, Code::Completed(3));
@@ -215,20 +215,20 @@ fn what_could_not_be_sent_comes_back() {
         assert_eq!(sink.send_item(name(8)).await, Err(GONE));
         assert_eq!(sink.send(name(8)).await, Err(GONE));
 
-        // Though there is room.
+        // Refused, though there is room.
         let (mut sink, producer) = to_guest::item_producer(8);
         let stream = guest.source(producer).await;
         guest.drop_readable(stream).await;
-        assert_eq!(sink.try_send(name(0)), Err(name(0)), "the guest has dropped its end");
+        assert_eq!(sink.try_send(name(0)), Err(name(0)), "after the guest dropped its end");
         let (mut sink, _producer) = to_guest::item_producer(8);
         sink.close();
-        assert_eq!(sink.try_send(name(0)), Err(name(0)), "it was closed");
+        assert_eq!(sink.try_send(name(0)), Err(name(0)), "after it was closed");
     });
 }
 
 #[test]
-fn a_completion_hands_back_what_the_guest_did_not_get() {
-    // Rule "Completion": nothing that was written is lost by a cancel.
+fn a_completion_hands_back_what_the_guest_did_not_read() {
+    // Rule "Completion": a cancel loses nothing that was written.
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(8);
         let (producer, done) = producer.with_completion();
@@ -245,8 +245,8 @@ fn a_completion_hands_back_what_the_guest_did_not_get() {
 }
 
 #[test]
-fn the_halves_of_a_duplex_close_on_their_own() {
-    // Rule "The completion closes the sink": of each direction, to itself.
+fn the_halves_of_a_duplex_close_independently() {
+    // Rule "The completion closes the sink": each direction on its own.
     for host_first in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (output, writable) = guest.stream().await;
@@ -277,7 +277,7 @@ fn the_halves_of_a_duplex_close_on_their_own() {
 }
 
 #[test]
-fn the_traits_of_both_ecosystems_do_the_same() {
+fn the_traits_of_tokio_and_futures_do_the_same() {
     // Rule "Exactly once, in order": `AsyncWrite` of the futures crate, and its `Sink`.
     with_guest::<u8, _>(async |guest| {
         let (mut writer, producer) = to_guest::producer(64);

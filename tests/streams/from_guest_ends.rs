@@ -1,4 +1,4 @@
-//! How a guest's output ends for the host that reads it, and how the guest learns that nobody does.
+//! How a guest's output ends for the host that reads it, and what the guest sees when the host leaves.
 
 use std::any::Any;
 use std::io;
@@ -41,8 +41,8 @@ fn dropping_the_host_end_wakes_a_parked_write() {
 }
 
 #[test]
-fn without_a_parked_write_the_guest_learns_it_at_its_next_one() {
-    // Rule "Completion": of a sink whose peer is gone.
+fn without_a_parked_write_the_next_write_reports_the_end() {
+    // Rule "Completion": for a sink whose reader is gone.
     for zero_length in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, reader) = from_guest::consumer(9);
@@ -57,7 +57,7 @@ fn without_a_parked_write_the_guest_learns_it_at_its_next_one() {
 
 #[test]
 fn a_completion_says_whether_the_reader_stayed_to_the_end() {
-    // Rule "Completion": the data has not come to its end if nobody waited for it.
+    // Rule "Completion": it is no end of the data if nobody waited for it.
     for leaves in [true, false] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, reader) = from_guest::consumer(64);
@@ -96,8 +96,8 @@ fn the_end_of_the_guest_is_the_end_of_the_stream() {
 }
 
 #[test]
-fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
-    // Rule "Items before the error": a limit, a signal, a cancel; it is not the end of the data.
+fn a_stream_that_the_host_cuts_reports_the_reason_after_the_data() {
+    // Rule "Items before the error": a limit, a signal, a cancel. None is the end of the data.
     for why in [EndReason::LimitReached, EndReason::TimedOut, EndReason::Cancelled] {
         with_guest::<u8, _>(async |guest| {
             let (consumer, mut reader) = from_guest::consumer(64);
@@ -130,15 +130,15 @@ fn a_stream_that_the_host_cuts_short_says_why_after_what_came_before() {
             assert_eq!(&all[..expected.len()], expected);
             let error: io::Error = reader.read(&mut all).await.unwrap_err();
             assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Cut(why)));
-            assert!(reader.read(&mut all).await.is_err(), "whoever reads on takes it for the end");
+            assert!(reader.read(&mut all).await.is_err(), "the next read succeeds");
             assert_eq!(done.moved, expected.len() as u64);
         });
     }
 }
 
 #[test]
-fn a_reader_that_waits_is_woken_by_a_cut() {
-    // Rule "Register the current waker": of the host's own task.
+fn a_cut_wakes_a_waiting_reader() {
+    // Rule "Register the current waker": the waker of the host's task.
     with_guest::<u8, _>(async |guest| {
         let (consumer, mut items) = from_guest::item_consumer(8);
         let (consumer, done) = consumer.with_completion();
@@ -155,7 +155,7 @@ fn a_reader_that_waits_is_woken_by_a_cut() {
     });
 }
 
-/// A task that is only waited for.
+/// A task that only lends its waker.
 struct Task;
 
 impl Wake for Task {
@@ -164,8 +164,8 @@ impl Wake for Task {
 
 #[test]
 fn an_end_that_is_over_keeps_no_task_in_memory() {
-    // Rule "Bounded memory": a waker may own all that its task holds.
-    for dropped in ["the writer", "the reader", "nothing, but it is closed"] {
+    // Rule "Bounded memory": a waker may own everything that its task holds.
+    for dropped in ["the writer", "the reader", "nothing, but closed"] {
         let task = Arc::new(Task);
         let waker = Waker::from(task.clone());
         let (mut writer, producer) = to_guest::producer(2);
