@@ -13,9 +13,9 @@
 //!    is gone; and the drop of a sender that has sent changes nothing. The receiver replaces `Sent` when it takes the
 //!    value, so it gets that once. *Tests:* `a_value_and_its_receiver_meet_or_miss_each_other_in_order` in
 //!    `tests/peers/handoffs.rs`, `a_value_crosses_and_one_that_nobody_wants_comes_back` in
-//!    `tests/streams/lifted_values.rs`.
+//!    `tests/streams/handed_over_values.rs`.
 //! 2. Whoever replaces `Waiting` by a value or `SenderGone` wakes that waker. *Tests:*
-//!    `a_task_that_the_executor_drops_is_told` in `tests/streams/wit.rs`, `tests/peers/handoffs.rs`.
+//!    `a_task_that_the_executor_drops_is_reported` in `tests/streams/wit.rs`, `tests/peers/handoffs.rs`.
 //! 3. Only the newest waker is kept. *Test:* `completions_and_values_that_are_polled_over_and_over_keep_one_waker` in
 //!    `tests/streams/dropped_futures.rs`.
 

@@ -43,10 +43,10 @@
 //!    `tests/streams/reentrancy.rs`.
 //! 6. The stream ends once: `finish` does nothing where `end` is set. Afterwards only `poll_close` changes `end`, if
 //!    the close fails, and `take` leaves `Finished` in it, so that the stream never finds the slot open again. *Tests:*
-//!    `tests/streams/races.rs` (`told == 1`), `a_sink_hears_once_of_its_end` in `tests/streams/reentrancy.rs`.
+//!    `tests/streams/races.rs` (`told == 1`), `a_sink_is_notified_once_of_its_end` in `tests/streams/reentrancy.rs`.
 //! 7. The object is notified of the end outside of every lock, with `end` set and `object` empty; it comes back, with
 //!    the real end, when [`PutBack`] is dropped, after a panic too. So `ended` may cancel and may panic, and the
-//!    completion resolves. *Tests:* `a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end` in
+//!    completion resolves. *Tests:* `a_completion_resolves_though_its_object_panics_when_notified_of_the_end` in
 //!    `tests/streams/panics.rs`, `At::StreamEnded` in `tests/streams/reentrancy.rs`.
 //! 8. No waker is called or dropped under a lock: it may own the store, and the drop of the store takes `state`. Both
 //!    wakers are called though the first one panics. *Tests:* `tests/streams/wakers.rs`,

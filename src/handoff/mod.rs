@@ -28,8 +28,8 @@
 //!    apart from within a fill; so does `tests/streams/handed_back.rs` from another thread.
 //! 2. `queued` is the number of items in `chunks`, and `taken` the number that the reader got with its last chunk,
 //!    until it comes back for the next one. `queued + taken` is at most `capacity`. Only the writer adds to the sum, so
-//!    the room that it saw is still there when it comes back from a fill. *Tests:* `tests/streams/lift.rs` and
-//!    `lower.rs` (`..._no_further_ahead_than_the_capacity`), and
+//!    the room that it saw is still there when it comes back from a fill. *Tests:* `tests/streams/from_guest.rs` and
+//!    `to_guest.rs` (`..._no_further_ahead_than_the_capacity`), and
 //!    `items_never_get_further_ahead_than_the_capacity_and_none_is_lost` in `tests/peers/handoffs.rs` with three
 //!    threads.
 //! 3. No chunk in the queue is empty, and all but the last one are full. So a hand-over of bytes holds at most its
@@ -45,19 +45,19 @@
 //!    `reader_gone` and takes the queue in one critical section. So each item is either handed back by the reader or
 //!    refused to the writer, never both and never neither. *Tests:* `every_byte_...` and `every_item_...` in
 //!    `tests/streams/handed_over.rs`, `tests/streams/handed_back.rs`, and
-//!    `an_end_that_goes_away_at_any_moment_is_told_to_the_other` in `tests/peers/handoffs.rs`.
+//!    `an_end_that_is_dropped_at_any_moment_is_reported_to_the_other` in `tests/peers/handoffs.rs`.
 //! 6. `closed` is set once: to `Ok` by `close` alone, and to an error also by the drop of a writer that was not closed.
 //!    The reader gets it after the last item; an error once, then the end. *Tests:* `tests/streams/handed_over_cuts.rs`
 //!    and `handed_over_writers.rs`.
 //! 7. After `refused` no write that begins is accepted. `refused_before_close` records whether that came before
-//!    `closed`: it is what makes an end `ReceiverDropped`. *Tests:* `tests/streams/lift_ends.rs`,
+//!    `closed`: it is what makes an end `ReceiverDropped`. *Tests:* `tests/streams/from_guest_ends.rs`,
 //!    `a_completion_says_whether_the_reader_stayed_to_the_end` above all.
 //! 8. Memory that was read goes to `spares`, from where the writer takes it. `spares` are given back when the reader
 //!    finds nothing while no write waits for room, and when the reader goes away. A write waits (`writer_waits`) from
 //!    the poll that finds no room until the next one, a cancel or the close. Memory longer than `max_spare` is never
 //!    kept. *Tests:* `tests/idle/main.rs`.
 //! 9. A side that has ended keeps no task alive: closing and refusing take the writer's waker, and the reader takes its
-//!    own when it is dropped. *Tests:* `an_end_that_is_over_keeps_no_task_in_memory` in `tests/streams/lift_ends.rs`,
+//!    own when it is dropped. *Tests:* `an_end_that_is_over_keeps_no_task_in_memory` in `tests/streams/from_guest_ends.rs`,
 //!    `tests/streams/dropped_futures.rs`.
 //!
 //! # The atomics

@@ -133,6 +133,7 @@ use self::Resolves::*;
 #[rustfmt::skip]
 pub const SOURCES: &[Ending] = &[
     //     what ends it     an operation under way   else the next one  without a completion  with one         it resolves   a sink is
+    ending(DataEnds,        Dropped(Nothing),        Dropped(Nothing),  Is(Finished),         Is(Finished),     ByOperation,  Source),
     ending(GuestLeaves,     CancelledWith(Nothing),  Gone,              Is(PeerDropped),      Is(PeerDropped),  AtOnce,       Source),
     ending(GuestTraps,      Gone,                    Gone,              Is(PeerDropped),      Is(Abandoned),    WithTheStore, Source),
     ending(StoreGoes,       Gone,                    Gone,              Is(PeerDropped),      Is(Abandoned),    WithTheStore, Source),
@@ -154,6 +155,7 @@ pub const SOURCES: &[Ending] = &[
 #[rustfmt::skip]
 pub const SINKS: &[Ending] = &[
     //     what ends it     an operation under way   else the next one  without a completion  with one         it resolves   a sink is
+    ending(DataEnds,        CancelledWith(Taken),    Gone,              Is(Finished),         Is(Finished),     AtOnce,       Closed),
     ending(GuestTraps,      Gone,                    Gone,              Is(Finished),         Is(Abandoned),    WithTheStore, Open),
     ending(StoreGoes,       Gone,                    Gone,              Is(Finished),         Is(Abandoned),    WithTheStore, Open),
     ending(Cancel,          Dropped(Taken),          Dropped(Nothing),  Never,                Is(Cancelled),    AtOnce,       Open),

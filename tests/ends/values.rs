@@ -259,19 +259,20 @@ fn the_sender_of_a_future_sees_that_nobody_waits_for_it() {
 fn a_step_that_fails_on_a_value_is_a_trap() {
     // Rule "No traps, no panics".
     let failure = || Error::msg("scripted failure");
-    run(async |guest| {
+    let read = run(async |guest| {
         let producer = ws::values::future(async { 7 })
             .deliver_with(move |_: StoreContextMut<'_, StoreToken>, _: u8| Err::<u8, _>(failure()));
         let future = guest.future_source(producer).await;
         guest.future_read(future).await;
-    })
-    .unwrap_err();
-    run(async |guest| {
+    });
+    let written = run(async |guest| {
         let call = move |_: StoreContextMut<'_, StoreToken>, _: u8| Err(failure());
         let future = guest.future_sink(ws::values::callback(call)).await;
         guest.future_write(future).await;
-    })
-    .unwrap_err();
+    });
+    for trap in [read.unwrap_err(), written.unwrap_err()] {
+        assert!(format!("{trap:#}").contains("scripted failure"), "{trap:#}");
+    }
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn items_never_get_further_ahead_than_the_capacity_and_none_is_lost() {
 }
 
 #[test]
-fn an_end_that_goes_away_at_any_moment_is_told_to_the_other() {
+fn an_end_that_is_dropped_at_any_moment_is_reported_to_the_other() {
     // Rule "Completion": a reader is dropped while the writer fills its buffer.
     for round in 0..300 {
         let (written, leaked, end) = within(move || {

@@ -145,7 +145,7 @@ macro_rules! ends {
 }
 
 #[test]
-fn a_completion_resolves_though_its_object_panics_as_it_is_told_of_the_end() {
+fn a_completion_resolves_though_its_object_panics_when_notified_of_the_end() {
     // Rule "Completion": it resolves, whatever the object does.
     let mut wrong = Vec::new();
     ends!(wrong, ByteProducer, source, read, drop_readable, PeerDropped);

@@ -296,7 +296,7 @@ fn a_cancel_handle_keeps_nothing_alive() {
 }
 
 #[test]
-fn a_sink_hears_once_of_its_end() {
+fn a_sink_is_notified_once_of_its_end() {
     // Rule "The completion closes the sink": whatever ends it, and whatever comes after that.
     let assert_end = |end: &'static str, expected: EndReason| {
         let token = CancellationToken::new();

@@ -231,7 +231,7 @@ fn a_driven_sink_is_closed_though_nobody_reads_the_future() {
 }
 
 #[test]
-fn a_task_that_the_executor_drops_is_told() {
+fn a_task_that_the_executor_drops_is_reported() {
     // Rule "The completion closes the sink": what was not closed is not reported as `Ok`.
     with_guest::<Outcome, _>(async |guest| {
         let map = Map::default();
