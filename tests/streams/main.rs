@@ -36,6 +36,7 @@ macro_rules! parked {
 }
 
 mod abandoned;
+mod addresses;
 mod auto_traits;
 mod blocking;
 mod body_ends;
@@ -106,6 +107,7 @@ mod relay_bounds;
 mod relay_ends;
 mod resources;
 mod result_futures;
+mod settings_after_layers;
 mod spans;
 mod splice;
 mod splice_refused;
