@@ -14,6 +14,9 @@
 //! to [`items`](items()), a stream of `Result`s passes its errors to the guest, as `result` items. Take a peekable
 //! stream for a guest that asks by zero-length reads whether an item is ready: the others cannot tell.
 //!
+//! A completion, and so [`transform`](crate::transform()), needs a stream that is `Unpin`. What an `async` block or the
+//! combinators of `async-stream` make is not: give `streams::items(Box::pin(stream))`.
+//!
 //! The other direction is [`sinks`](crate::sinks), or [`from_guest::items`](crate::from_guest::items()), which gives a
 //! `Stream`.
 //!

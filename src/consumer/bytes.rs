@@ -87,6 +87,8 @@ impl<S: ByteSink> ByteConsumer<S> {
     /// Adds a [`Completion`]: how the stream ended, how many bytes moved, and the sink itself, flushed and shut down.
     ///
     /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    ///
+    /// A sink that is not `Unpin` is boxed first: `Box::pin(object)`, before it is given to its adapter.
     pub fn with_completion(self) -> (ByteConsumer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,

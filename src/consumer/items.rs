@@ -192,6 +192,8 @@ impl<S: ItemSink, W, V> ItemConsumer<S, W, V> {
     /// send, flushed and shut down.
     ///
     /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect.
+    ///
+    /// A sink that is not `Unpin` is boxed first: `Box::pin(object)`, before it is given to its adapter.
     pub fn with_completion(self) -> (ItemConsumer<S, W, V, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,

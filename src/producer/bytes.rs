@@ -111,6 +111,8 @@ impl<S: ByteSource> ByteProducer<S> {
     ///
     /// Errors go to the completion, and [`trap_on_error`](Self::trap_on_error) has no effect. The stream can no longer
     /// be spliced.
+    ///
+    /// A source that is not `Unpin` is boxed first: `Box::pin(object)`, before it is given to its adapter.
     pub fn with_completion(self) -> (ByteProducer<S, Shared>, Completion<S, S::Error>)
     where
         S: Unpin,
