@@ -81,18 +81,7 @@ impl Kind {
     }
 }
 
-/// Lets the kit cut the stream, by the handle of its completion. Each cut multiplies the scripts, so it is for a row or two of
-/// an adapter: what a cut does is the core's, and `tests/ends` cuts every adapter.
-fn cut<X, V, S, E>(made: Made<X, V>, completion: &Completion<S, E>) -> Made<X, V>
-where
-    S: Unpin + 'static,
-    E: 'static,
-{
-    let handle = completion.cancel_handle();
-    made.cut(move || handle.cancel())
-}
-
-/// Reports the result of the completion, and lets the kit drive it.
+/// Reports the result of the completion, lets the kit drive it, and cuts the stream by its handle.
 fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
 where
     S: Unpin + 'static,
@@ -116,6 +105,7 @@ where
 {
     let reports = Arc::new(Mutex::new(Vec::new()));
     let results = reports.clone();
+    let handle = completion.cancel_handle();
     made.drive(async move {
         let report = match completion.await.end {
             End::Cancelled => Reported::Cut,
@@ -123,6 +113,7 @@ where
         };
         results.lock().unwrap().push(report);
     })
+    .cut(move || handle.cancel())
     .reports(move || reports.lock().unwrap().clone())
 }
 
@@ -145,10 +136,7 @@ macro_rules! source {
                 let (script, holds) = Kind::$kind.source();
                 let control = script.control();
                 let (producer, completion) = $make(script).with_completion();
-                let made = Made::new(producer);
-                let made =
-                    if Kind::$kind == Kind::Parts { $crate::adapters::cut(made, &completion) } else { made };
-                Kind::$kind.step(completed(made, completion), control, holds)
+                Kind::$kind.step(completed(Made::new(producer), completion), control, holds)
             });
             let check = if $short { check.short() } else { check };
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
@@ -169,10 +157,7 @@ macro_rules! sink {
                 let writer = Writer::new(script);
                 let (log, closed) = (writer.log(), writer.log());
                 let (consumer, completion) = $make(writer).with_completion();
-                let made = Made::new(consumer);
-                let made =
-                    if Kind::$kind == Kind::Parts { $crate::adapters::cut(made, &completion) } else { made };
-                let made = completed(made, completion)
+                let made = completed(Made::new(consumer), completion)
                     .received(move || log.accepted())
                     .closed(move || closed.look(|written| written.closed));
                 Kind::$kind.step(made, control, holds)
