@@ -72,6 +72,9 @@ pub mod streams;
 #[cfg(feature = "tokio")]
 #[path = "../adapters/tokio_io/mod.rs"]
 pub mod tokio_io;
+#[cfg(feature = "wasi")]
+#[path = "../adapters/wasi/mod.rs"]
+pub mod wasi;
 
 #[doc = include_str!("../docs/contract.md")]
 pub mod contract {}
