@@ -32,6 +32,16 @@ impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
         &self.slot
     }
 
+    /// Reads how the stream ended, until the completion has taken that.
+    #[cfg(feature = "wasi")]
+    pub(crate) fn with_end<T>(&mut self, read: impl FnOnce(&End<K::Error>) -> T) -> Option<T> {
+        let slot = self.refilled_slot();
+        let state = locked(&slot.state);
+        let answer = state.end.as_ref().map(read);
+        slot.unlock_ended(state);
+        answer
+    }
+
     /// Moves the contents out of the slot, if this is its only owner.
     #[inline(never)]
     fn take_from_slot(&mut self) {

@@ -166,14 +166,17 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     /// Drops the object of a stream that has ended, if nobody takes it out any more: invariant 10.
     #[cold]
     pub(super) fn drop_orphan(&self) {
-        if self.orphaned.load(Ordering::SeqCst)
-            && let Some(mut state) = self.try_lock()
-            && state.end.is_some()
-        {
-            let object = state.object.take();
-            drop(state);
-            drop(object);
+        if !self.orphaned.load(Ordering::SeqCst) {
+            return;
         }
+        let Some(mut state) = self.try_lock() else { return };
+        if state.end.is_none() {
+            // Invariant 3: whoever wanted to end the stream meanwhile has found the lock taken.
+            return self.unlock(state);
+        }
+        let object = state.object.take();
+        drop(state);
+        drop(object);
     }
 
     /// Unlocks, and ends the stream if that was requested meanwhile: invariant 3.
@@ -189,7 +192,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     /// The same for a stream that has ended, or does so now: the completion may have found the lock taken, and waits to be
     /// woken (invariant 4).
     #[cold]
-    fn unlock_ended(&self, state: Guard<'_, K, S>) {
+    pub(super) fn unlock_ended(&self, state: Guard<'_, K, S>) {
         let ended = state.end.is_some();
         self.unlock(state);
         if ended {
