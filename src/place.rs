@@ -305,6 +305,14 @@ impl<K: Kind<S>, S: Send> Place<K, S, Owned> {
     }
 }
 
+#[cfg(feature = "wasi")]
+impl<K: Kind<S>, S: Send> Place<K, S, Shared> {
+    /// Reads how the stream ended, until the completion has resolved.
+    pub(crate) fn with_end<T>(&mut self, read: impl FnOnce(&End<K::Error>) -> T) -> Option<T> {
+        self.inner.with_end(read)
+    }
+}
+
 impl<K: Kind<S>, S: Send, C: Holding> Place<K, S, C> {
     /// Adds a layer, before or after a completion was added.
     pub(crate) fn layer(&mut self, add: impl FnOnce(&mut Layers<K::Item>)) {

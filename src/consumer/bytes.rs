@@ -6,6 +6,8 @@ use wasmtime::component::{DirectSource, Source, StreamConsumer, StreamResult};
 use wasmtime::{Error, Result, StoreContextMut};
 
 use super::{Common, Polled, broken};
+#[cfg(feature = "wasi")]
+use crate::End;
 use crate::completion::Completion;
 use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::BYTES_PER_OP;
@@ -115,16 +117,46 @@ impl<S: ByteSink> ByteConsumer<S> {
     }
 }
 
+/// The bytes of one operation.
+pub(crate) trait Incoming {
+    fn remaining(&mut self) -> &[u8];
+
+    fn mark_read(&mut self, n: usize);
+}
+
+impl<D> Incoming for DirectSource<'_, D> {
+    #[inline(always)]
+    fn remaining(&mut self) -> &[u8] {
+        DirectSource::remaining(self)
+    }
+
+    #[inline(always)]
+    fn mark_read(&mut self, n: usize) {
+        DirectSource::mark_read(self, n);
+    }
+}
+
+#[cfg(feature = "wasi")]
+impl<I: Incoming + ?Sized> Incoming for &mut I {
+    fn remaining(&mut self) -> &[u8] {
+        (**self).remaining()
+    }
+
+    fn mark_read(&mut self, n: usize) {
+        (**self).mark_read(n);
+    }
+}
+
 /// Rule "Exact partial writes": marks what the sink accepts, while it makes progress, then flushes.
 ///
 /// `remaining` looks into the tables of the store, so it is not called only to find that nothing remains.
 #[inline(always)]
-fn drain<D, S: ByteSink, L: ActiveLayers<u8>>(
+fn drain<S: ByteSink, L: ActiveLayers<u8>>(
     mut sink: Pin<&mut S>,
     layers: &mut L,
     cx: &mut Context<'_>,
     common: &mut Common<S::Error>,
-    direct: &mut DirectSource<'_, D>,
+    direct: &mut impl Incoming,
     accepted: &mut usize,
 ) -> Poll<Polled<S::Error>> {
     if let Poll::Ready(reason) = layers.poll_end(cx) {
@@ -167,29 +199,22 @@ fn drain<D, S: ByteSink, L: ActiveLayers<u8>>(
     common.poll_flushed(cx, |cx| sink.poll_flush(cx))
 }
 
-impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, C> {
-    type Item = u8;
-
-    fn poll_consume(
+impl<S: ByteSink, C: Holding> ByteConsumer<S, C> {
+    /// One poll of one operation.
+    #[inline(always)]
+    pub(crate) fn poll_operation(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        store: StoreContextMut<'_, D>,
-        source: Source<'_, u8>,
-        finish: bool,
+        direct: &mut impl Incoming,
     ) -> Poll<Result<StreamResult>> {
         let mut this = self.project();
         let common = this.common;
         if common.ended {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
-        if finish {
-            this.sink.with_object(|sink| sink.op_cancelled());
-            return Poll::Ready(Ok(common.cancelled()));
-        }
-        let mut direct = source.as_direct(store);
         let mut accepted = 0;
         let polled = this.sink.as_mut().poll(cx, |sink, stream, cx| {
-            let (direct, accepted) = (&mut direct, &mut accepted);
+            let (direct, accepted) = (&mut *direct, &mut accepted);
             let polled = match stream.layers.entered() {
                 None => drain(sink, &mut (), cx, common, direct, accepted),
                 Some(mut set) => drain(sink, &mut set, cx, common, direct, accepted),
@@ -201,5 +226,40 @@ impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, 
             meter.count(accepted, true);
         }
         common.answer(this.sink, polled)
+    }
+
+    /// Gives up the operation: what the sink has accepted stays accepted.
+    pub(crate) fn cancel_operation(self: Pin<&mut Self>) -> StreamResult {
+        let this = self.project();
+        if this.common.ended {
+            return StreamResult::Dropped;
+        }
+        this.sink.with_object(|sink| sink.op_cancelled());
+        this.common.cancelled()
+    }
+}
+
+#[cfg(feature = "wasi")]
+impl<S: ByteSink> ByteConsumer<S, Shared> {
+    /// Reads how the stream ended, until the completion has resolved.
+    pub(crate) fn with_end<T>(&mut self, read: impl FnOnce(&End<S::Error>) -> T) -> Option<T> {
+        self.sink.with_end(read)
+    }
+}
+
+impl<D: 'static, S: ByteSink, C: Holding> StreamConsumer<D> for ByteConsumer<S, C> {
+    type Item = u8;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        if finish {
+            return Poll::Ready(Ok(self.cancel_operation()));
+        }
+        self.poll_operation(cx, &mut source.as_direct(store))
     }
 }

@@ -13,6 +13,8 @@ use wasmtime::component::StreamResult;
 use wasmtime::{Error, Result};
 
 pub use self::bytes::ByteConsumer;
+#[cfg(feature = "wasi")]
+pub(crate) use self::bytes::Incoming;
 pub use self::items::ItemConsumer;
 use crate::place::{Kind, Place};
 use crate::producer::OnError;

@@ -7,6 +7,8 @@ use wasmtime::component::{Destination, StreamProducer, StreamResult, VecBuffer};
 use wasmtime::{Error, Result, StoreContextMut, format_err};
 
 use super::{OnError, Polled, Splice, SpliceFn, State, layers_end, splice};
+#[cfg(feature = "wasi")]
+use crate::End;
 use crate::completion::Completion;
 use crate::layer::{ActiveLayers, Layers, Signal, at_most};
 use crate::limits::{BYTES_PER_OP, EMPTY_STEPS, HOST_CAPACITY};
@@ -250,32 +252,21 @@ fn look_ahead<S: ByteSource>(
     Err(Polled::Pending)
 }
 
-impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S, C> {
-    type Item = u8;
-    type Buffer = VecBuffer<u8>;
-
-    fn poll_produce<'a>(
+impl<S: ByteSource, C: Holding> ByteProducer<S, C> {
+    /// One poll of one operation. `produced` is set once, and only with an answer.
+    #[inline(always)]
+    pub(crate) fn poll_operation(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        store: StoreContextMut<'a, D>,
-        destination: Destination<'a, u8, Self::Buffer>,
-        finish: bool,
+        buf: &mut [u8],
+        produced: &mut usize,
     ) -> Poll<Result<StreamResult>> {
         let mut this = self.project();
-        if let Some(answer) = this.state.answer_without_source(finish) {
-            return Poll::Ready(answer);
-        }
-
-        // Rule "Straight into guest memory". `remaining` is the whole buffer of a host reader however much of it is
-        // marked as written, so it is marked once, after filling. That buffer is never empty: an empty one is a
-        // zero-length read.
-        let mut direct = destination.as_direct(store, *this.capacity);
-        let buf = direct.remaining();
         let state = &mut *this.state;
         let plain = state.allows_fast_path() && !buf.is_empty();
-        let (mut produced, mut last) = (0, None);
+        let mut last = None;
         let polled = this.source.as_mut().poll(cx, |source, stream, cx| {
-            let filled = &mut produced;
+            let filled = &mut *produced;
             let result = if !plain {
                 poll_slow(state, source, stream, cx, buf, filled)
             } else {
@@ -295,14 +286,55 @@ impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S
             Some(Poll::Pending) => return Poll::Pending,
             Some(Poll::Ready(())) => {}
         }
-        if produced > 0 {
-            direct.mark_written(produced);
-            if let Some(meter) = this.meter {
-                meter.count(produced, true);
-            }
+        if *produced > 0
+            && let Some(meter) = this.meter
+        {
+            meter.count(*produced, true);
         }
         let Some(last) = last else { return Poll::Ready(Ok(StreamResult::Completed)) };
-        Poll::Ready(this.state.ended(this.source, last, *this.on_error, produced > 0))
+        Poll::Ready(this.state.ended(this.source, last, *this.on_error, *produced > 0))
+    }
+}
+
+#[cfg(feature = "wasi")]
+impl<S: ByteSource> ByteProducer<S, Shared> {
+    /// The answer of an operation that does not poll the source, if it is one.
+    pub(crate) fn answer_without_source(&mut self, finish: bool) -> Option<Result<StreamResult>> {
+        self.state.answer_without_source(finish)
+    }
+
+    /// Reads how the stream ended, until the completion has resolved.
+    pub(crate) fn with_end<T>(&mut self, read: impl FnOnce(&End<S::Error>) -> T) -> Option<T> {
+        self.source.with_end(read)
+    }
+}
+
+impl<D: 'static, S: ByteSource, C: Holding> StreamProducer<D> for ByteProducer<S, C> {
+    type Item = u8;
+    type Buffer = VecBuffer<u8>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'a, D>,
+        destination: Destination<'a, u8, Self::Buffer>,
+        finish: bool,
+    ) -> Poll<Result<StreamResult>> {
+        let this = self.as_mut().project();
+        if let Some(answer) = this.state.answer_without_source(finish) {
+            return Poll::Ready(answer);
+        }
+
+        // Rule "Straight into guest memory". `remaining` is the whole buffer of a host reader however much of it is
+        // marked as written, so it is marked once, after filling. That buffer is never empty: an empty one is a
+        // zero-length read.
+        let mut direct = destination.as_direct(store, *this.capacity);
+        let mut produced = 0;
+        let answer = self.poll_operation(cx, direct.remaining(), &mut produced);
+        if produced > 0 {
+            direct.mark_written(produced);
+        }
+        answer
     }
 
     fn try_into(me: Pin<Box<Self>>, ty: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {

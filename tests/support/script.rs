@@ -1,1 +1,1 @@
-pub use wasmtime_streams_testing::inner::*;
+pub(crate) use wasmtime_streams_testing::inner::*;

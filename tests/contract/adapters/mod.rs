@@ -129,7 +129,10 @@ fn add(a: Report, b: Report) -> Report {
 
 /// Checks a source of bytes, or of items made of bytes; `short` if it cannot know what else is in memory.
 macro_rules! source {
-    ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {{
+    ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {
+        source!($items, depth: 3, short: $short, $($kind)*, $make)
+    };
+    ($items:expr, depth: $depth:literal, short: $short:literal, $($kind:ident)*, $make:expr) => {{
         let mut report = Report::default();
         $({
             let check = testing::producer($items, || {
@@ -140,7 +143,7 @@ macro_rules! source {
             });
             let check = if $short { check.short() } else { check };
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.assert());
+            report = add(report, check.depth($depth).assert());
         })*
         report
     }};
@@ -148,7 +151,10 @@ macro_rules! source {
 
 /// Checks a sink of bytes, or of items made of bytes.
 macro_rules! sink {
-    ($items:expr, $($kind:ident)*, $make:expr) => {{
+    ($items:expr, $($kind:ident)*, $make:expr) => {
+        sink!($items, depth: 3, $($kind)*, $make)
+    };
+    ($items:expr, depth: $depth:literal, $($kind:ident)*, $make:expr) => {{
         let mut report = Report::default();
         $({
             let check = testing::consumer($items, || {
@@ -163,7 +169,7 @@ macro_rules! sink {
                 Kind::$kind.step(made, control, holds)
             });
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.assert());
+            report = add(report, check.depth($depth).assert());
         })*
         report
     }};

@@ -1,0 +1,6 @@
+//! WASI 0.3 over this crate's adapters.
+
+#[path = "../support/script.rs"]
+mod script;
+
+mod stdio;
