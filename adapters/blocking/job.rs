@@ -48,7 +48,7 @@ trait Task: Send + Sync {
 }
 
 /// The inner object, and what a job needs to use it.
-pub(super) trait Work: Send + 'static {
+pub(crate) trait Work: Send + 'static {
     /// Blocks. `flush` can become true meanwhile.
     fn work(&mut self, flush: &AtomicBool);
 }
@@ -154,7 +154,7 @@ impl<T: Work> Task for Shared<T> {
 }
 
 /// The stream's side.
-pub(super) struct Blocking<T> {
+pub(crate) struct Blocking<T> {
     /// `None` while a job is pending.
     work: Option<T>,
     shared: Arc<Shared<T>>,
@@ -162,7 +162,7 @@ pub(super) struct Blocking<T> {
 }
 
 impl<T> Blocking<T> {
-    pub(super) fn new(work: T, spawn: impl FnMut(Job) + Send + 'static) -> Self {
+    pub(crate) fn new(work: T, spawn: impl FnMut(Job) + Send + 'static) -> Self {
         let state = Mutex::new(State { place: Place::WithStream, waker: None });
         Self {
             work: Some(work),
@@ -172,7 +172,7 @@ impl<T> Blocking<T> {
     }
 
     /// Waits until no job is pending.
-    pub(super) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut T>> {
+    pub(crate) fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut T>> {
         let work = match self.work.take() {
             Some(work) => work,
             None => match ready!(self.shared.poll_finished(cx)) {
@@ -188,12 +188,12 @@ impl<T> Blocking<T> {
     }
 
     /// Has a pending job flush too, if it has not finished writing.
-    pub(super) fn request_flush(&self) {
+    pub(crate) fn request_flush(&self) {
         self.shared.flush.store(true, Ordering::Release);
     }
 
     /// Hands the work to a job, unless one is pending.
-    pub(super) fn start(&mut self, flush: bool)
+    pub(crate) fn start(&mut self, flush: bool)
     where
         T: Work,
     {
@@ -203,12 +203,12 @@ impl<T> Blocking<T> {
         (self.spawn)(Job { task: Some(self.shared.clone()) });
     }
 
-    pub(super) fn get_ref(&self) -> Option<&T> {
+    pub(crate) fn get_ref(&self) -> Option<&T> {
         self.work.as_ref()
     }
 
     /// The work, unless a job is pending.
-    pub(super) fn get_mut(&mut self) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
         if self.work.is_none()
             && let Some(Place::Done(work) | Place::NotRun(work)) =
                 Shared::take_finished(&mut self.shared.lock())
@@ -218,7 +218,7 @@ impl<T> Blocking<T> {
         self.work.as_mut()
     }
 
-    pub(super) fn into_inner(mut self) -> Option<T> {
+    pub(crate) fn into_inner(mut self) -> Option<T> {
         self.get_mut();
         self.work
     }

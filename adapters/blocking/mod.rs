@@ -72,7 +72,7 @@
 //! # }
 //! ```
 
-mod job;
+pub(crate) mod job;
 #[cfg(feature = "tokio")]
 mod pool;
 mod read;

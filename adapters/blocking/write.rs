@@ -71,7 +71,7 @@ where
 impl<W: io::Write + Send + 'static> ByteConsumer<Write<W>> {
     /// Sets how many bytes one write accepts at most, 64 KiB by default; 0 counts as 1.
     pub fn buffer(mut self, bytes: usize) -> Self {
-        self.get_mut().buffer = bytes.max(1);
+        self.get_mut().set_buffer(bytes);
         self
     }
 }
@@ -83,6 +83,10 @@ pub struct Write<W> {
 }
 
 impl<W> Write<W> {
+    pub(crate) fn set_buffer(&mut self, bytes: usize) {
+        self.buffer = bytes.max(1);
+    }
+
     /// The inner object; `None` during a write.
     pub fn get_ref(&self) -> Option<&W> {
         self.blocking.get_ref().map(|work| &work.writer)

@@ -63,9 +63,16 @@
 //! ```
 
 mod cli;
+mod files;
 mod stdio;
 
 pub use self::cli::cli;
+pub use self::files::{
+    At, DirectoryEntry, FileError, FileType, Listing, OffsetRead, OffsetWrite, ReadAt, WriteAt,
+    entries, file_end, files, read_at, write_at,
+};
+#[cfg(unix)]
+pub use self::files::{OpenDirectory, directory};
 pub use self::stdio::{
     Stdio, StdioEnd, StdioEnds, StdioError, StdioInput, StdioOutput, process_stderr, process_stdin,
     process_stdout, stdio, stdio_end,

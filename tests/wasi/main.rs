@@ -3,4 +3,5 @@
 #[path = "../support/script.rs"]
 mod script;
 
+mod files;
 mod stdio;
