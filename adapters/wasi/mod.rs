@@ -65,6 +65,7 @@
 mod cli;
 mod files;
 mod stdio;
+mod tcp;
 
 pub use self::cli::cli;
 pub use self::files::{
@@ -77,3 +78,4 @@ pub use self::stdio::{
     Stdio, StdioEnd, StdioEnds, StdioError, StdioInput, StdioOutput, process_stderr, process_stdin,
     process_stdout, stdio, stdio_end,
 };
+pub use self::tcp::{SocketError, Tcp, TcpSocket, socket_end, tcp};

@@ -5,3 +5,4 @@ mod script;
 
 mod files;
 mod stdio;
+mod tcp;
