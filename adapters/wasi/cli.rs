@@ -4,15 +4,20 @@ use wasmtime::Result;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p3::{bindings::cli, clocks, filesystem, random, sockets};
 
-use super::{Stdio, stdio};
+use super::{Stdio, files, stdio};
 
 /// Adds all interfaces of WASI 0.3 that a `wasi:cli/command` imports: stdio over the [`Stdio`] of the store's data, the
-/// rest as Wasmtime's `wasmtime_wasi::p3::add_to_linker` does.
+/// streams of files and directories as [`files`](super::files()) has them, the rest as Wasmtime's
+/// `wasmtime_wasi::p3::add_to_linker` does. Sockets are Wasmtime's as well: [`tcp`](super::tcp()) replaces them, and has
+/// settings of its own.
 ///
 /// The stdio of the `WasiCtx` is not used but for one question: whether a guest sees a terminal. Call `inherit_stdio` of
 /// its builder if the streams are those of the process.
+///
+/// It replaces functions, and leaves [`Linker::allow_shadowing`] unset: set it afterwards if you need it.
 ///
 /// # Errors
 /// The linker has one of the interfaces already.
@@ -48,10 +53,7 @@ use super::{Stdio, stdio};
 /// # Ok(())
 /// # }
 /// ```
-pub fn cli<T>(
-    linker: &mut Linker<T>,
-    get: impl Fn(&mut T) -> &mut Stdio + Copy + Send + Sync + 'static,
-) -> Result<()>
+pub fn cli<T>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Stdio) -> Result<()>
 where
     T: WasiView + 'static,
 {
@@ -66,5 +68,9 @@ where
     clocks::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     random::add_to_linker(linker)?;
-    sockets::add_to_linker(linker)
+    sockets::add_to_linker(linker)?;
+    linker.allow_shadowing(true);
+    let replaced = files(linker, T::filesystem);
+    linker.allow_shadowing(false);
+    replaced
 }

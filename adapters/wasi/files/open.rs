@@ -1,6 +1,5 @@
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, DirEntry, Mode, OFlags, openat, statat};
@@ -71,7 +70,7 @@ impl OpenDirectory {
 
     fn open(&self) -> Result<Dir, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Dir::new(openat::<_, _>(&*self.dir, c".", flags, Mode::empty()).map(OwnedFd::from)?)
+        Dir::new(openat::<_, _>(&*self.dir, c".", flags, Mode::empty())?)
     }
 }
 

@@ -233,7 +233,7 @@ type Read = (StreamReader<u8>, FutureReader<Outcome>);
 /// `read-via-stream` of stdin.
 fn read<T: 'static>(
     mut store: StoreContextMut<'_, T>,
-    get: impl Fn(&mut T) -> &mut Stdio,
+    get: fn(&mut T) -> &mut Stdio,
 ) -> Result<Read> {
     let stdin = get(store.data_mut()).stdin.as_ref().map(|slot| slot.shared.clone());
     let (mut stream, outcome) = match stdin {
@@ -255,7 +255,7 @@ fn read<T: 'static>(
 /// `write-via-stream` of stdout or stderr.
 fn write<T: 'static>(
     mut store: StoreContextMut<'_, T>,
-    get: impl Fn(&mut T) -> &mut Stdio,
+    get: fn(&mut T) -> &mut Stdio,
     which: Which,
     stream: StreamReader<u8>,
 ) -> Result<FutureReader<Outcome>> {
@@ -312,10 +312,7 @@ fn result<T: 'static>(
 /// # Ok(())
 /// # }
 /// ```
-pub fn stdio<T: 'static>(
-    linker: &mut Linker<T>,
-    get: impl Fn(&mut T) -> &mut Stdio + Copy + Send + Sync + 'static,
-) -> Result<()> {
+pub fn stdio<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Stdio) -> Result<()> {
     linker
         .instance("wasi:cli/stdin@0.3.0")?
         .func_wrap("read-via-stream", move |store, ()| Ok((read(store, get)?,)))?;

@@ -139,9 +139,9 @@ impl From<&io::Error> for SocketError {
             ErrorKind::NotConnected => SocketError::InvalidState,
             ErrorKind::AddrNotAvailable => SocketError::AddressNotBindable,
             ErrorKind::AddrInUse => SocketError::AddressInUse,
-            ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown => SocketError::RemoteUnreachable,
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+                SocketError::RemoteUnreachable
+            }
             ErrorKind::ConnectionRefused => SocketError::ConnectionRefused,
             ErrorKind::BrokenPipe => SocketError::ConnectionBroken,
             ErrorKind::ConnectionReset => SocketError::ConnectionReset,

@@ -10,9 +10,7 @@ use wasmtime::component::{
     StreamReader,
 };
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_wasi::p3::bindings::sockets::types::{
-    ErrorCode, HostTcpSocket as _, IpAddressFamily,
-};
+use wasmtime_wasi::p3::bindings::sockets::types::{ErrorCode, HostTcpSocket as _, IpAddressFamily};
 use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtxView, WasiSocketsView};
 

@@ -232,7 +232,8 @@ impl TcpSocket {
             *bound = Bound::System;
         }
         let failed = State::Closed(SocketError::Other(None));
-        let State::Open { socket, settings, .. } = std::mem::replace(&mut self.state, failed) else {
+        let State::Open { socket, settings, .. } = std::mem::replace(&mut self.state, failed)
+        else {
             return Err(SocketError::InvalidState);
         };
         match with_ambient_tokio_runtime(|| socket.listen(self.backlog)) {
