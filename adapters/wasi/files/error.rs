@@ -109,44 +109,43 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// The code of a system's error number. The other numbers are the rule of their kind's.
+/// The code of a system's error number; for a number without one, the kind decides.
 #[cfg(unix)]
 fn system(number: i32) -> Option<FileError> {
     use rustix::io::Errno;
 
-    let errno = Errno::from_raw_os_error(number);
-    // The same number as `NOTSUP` on Linux.
-    if errno == Errno::OPNOTSUPP {
-        return Some(FileError::Unsupported);
-    }
-    Some(match errno {
-        Errno::ACCESS => FileError::Access,
-        Errno::ALREADY => FileError::Already,
-        Errno::BADF => FileError::BadDescriptor,
-        Errno::BUSY => FileError::Busy,
-        Errno::EXIST => FileError::Exist,
-        Errno::FBIG => FileError::FileTooLarge,
-        Errno::ILSEQ => FileError::IllegalByteSequence,
-        Errno::INPROGRESS => FileError::InProgress,
-        Errno::INTR => FileError::Interrupted,
-        Errno::INVAL => FileError::Invalid,
-        Errno::IO => FileError::Io,
-        Errno::ISDIR => FileError::IsDirectory,
-        Errno::LOOP => FileError::Loop,
-        Errno::MLINK => FileError::TooManyLinks,
-        Errno::NAMETOOLONG => FileError::NameTooLong,
-        Errno::NOENT => FileError::NoEntry,
-        Errno::NOMEM => FileError::InsufficientMemory,
-        Errno::NOSPC => FileError::InsufficientSpace,
-        Errno::NOTDIR => FileError::NotDirectory,
-        Errno::NOTEMPTY => FileError::NotEmpty,
-        Errno::NOTSUP => FileError::Unsupported,
-        Errno::OVERFLOW => FileError::Overflow,
-        Errno::PERM => FileError::NotPermitted,
-        Errno::PIPE => FileError::Pipe,
-        Errno::SPIPE => FileError::InvalidSeek,
-        _ => return None,
-    })
+    const CODES: &[(Errno, FileError)] = &[
+        (Errno::ACCESS, FileError::Access),
+        (Errno::ALREADY, FileError::Already),
+        (Errno::BADF, FileError::BadDescriptor),
+        (Errno::BUSY, FileError::Busy),
+        (Errno::EXIST, FileError::Exist),
+        (Errno::FBIG, FileError::FileTooLarge),
+        (Errno::ILSEQ, FileError::IllegalByteSequence),
+        (Errno::INPROGRESS, FileError::InProgress),
+        (Errno::INTR, FileError::Interrupted),
+        (Errno::INVAL, FileError::Invalid),
+        (Errno::IO, FileError::Io),
+        (Errno::ISDIR, FileError::IsDirectory),
+        (Errno::LOOP, FileError::Loop),
+        (Errno::MLINK, FileError::TooManyLinks),
+        (Errno::NAMETOOLONG, FileError::NameTooLong),
+        (Errno::NOENT, FileError::NoEntry),
+        (Errno::NOMEM, FileError::InsufficientMemory),
+        (Errno::NOSPC, FileError::InsufficientSpace),
+        (Errno::NOTDIR, FileError::NotDirectory),
+        (Errno::NOTEMPTY, FileError::NotEmpty),
+        (Errno::NOTSUP, FileError::Unsupported),
+        // The same number on Linux.
+        (Errno::OPNOTSUPP, FileError::Unsupported),
+        (Errno::OVERFLOW, FileError::Overflow),
+        (Errno::PERM, FileError::NotPermitted),
+        (Errno::PIPE, FileError::Pipe),
+        (Errno::SPIPE, FileError::InvalidSeek),
+    ];
+    // Not by `Errno::from_raw_os_error`, which panics on a number that no system has.
+    let code = CODES.iter().find(|(errno, _)| errno.raw_os_error() == number);
+    code.map(|(_, code)| code.clone())
 }
 
 /// The numbers of winerror.h.

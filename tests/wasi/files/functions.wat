@@ -1,0 +1,77 @@
+;; Exports the four stream functions of the file system as it imports them.
+(component
+  (import "wasi:filesystem/types@0.3.0" (instance $types
+    (export "descriptor" (type $descriptor (sub resource)))
+    (type $type' (variant
+      (case "block-device") (case "character-device") (case "directory") (case "fifo") (case "symbolic-link")
+      (case "regular-file") (case "socket") (case "other" (option string))))
+    (export "descriptor-type" (type $type (eq $type')))
+    (type $entry' (record (field "type" $type) (field "name" string)))
+    (export "directory-entry" (type $entry (eq $entry')))
+    (type $code' (variant
+      (case "access") (case "already") (case "bad-descriptor") (case "busy") (case "deadlock") (case "quota")
+      (case "exist") (case "file-too-large") (case "illegal-byte-sequence") (case "in-progress") (case "interrupted")
+      (case "invalid") (case "io") (case "is-directory") (case "loop") (case "too-many-links") (case "message-size")
+      (case "name-too-long") (case "no-device") (case "no-entry") (case "no-lock") (case "insufficient-memory")
+      (case "insufficient-space") (case "not-directory") (case "not-empty") (case "not-recoverable")
+      (case "unsupported") (case "no-tty") (case "no-such-device") (case "overflow") (case "not-permitted")
+      (case "pipe") (case "read-only") (case "invalid-seek") (case "text-file-busy") (case "cross-device")
+      (case "other" (option string))))
+    (export "error-code" (type $code (eq $code')))
+    (type $ended (future (result (error $code))))
+    (export "[method]descriptor.read-via-stream"
+      (func (param "self" (borrow $descriptor)) (param "offset" u64) (result (tuple (stream u8) $ended))))
+    (export "[method]descriptor.write-via-stream"
+      (func (param "self" (borrow $descriptor)) (param "data" (stream u8)) (param "offset" u64) (result $ended)))
+    (export "[method]descriptor.append-via-stream"
+      (func (param "self" (borrow $descriptor)) (param "data" (stream u8)) (result $ended)))
+    (export "[method]descriptor.read-directory"
+      (func (param "self" (borrow $descriptor)) (result (tuple (stream $entry) $ended))))
+  ))
+  (alias export $types "descriptor" (type $descriptor))
+  (alias export $types "directory-entry" (type $entry))
+  (alias export $types "error-code" (type $code))
+  (type $ended (future (result (error $code))))
+
+  (core module $memory (memory (export "memory") 1))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $m))
+  (core func $read (canon lower (func $types "[method]descriptor.read-via-stream") (memory $m)))
+  (core func $write (canon lower (func $types "[method]descriptor.write-via-stream") (memory $m)))
+  (core func $append (canon lower (func $types "[method]descriptor.append-via-stream") (memory $m)))
+  (core func $list (canon lower (func $types "[method]descriptor.read-directory") (memory $m)))
+  (core func $drop (canon resource.drop $descriptor))
+
+  (core module $pass
+    (import "" "read" (func $read (param i32 i64 i32)))
+    (import "" "write" (func $write (param i32 i32 i64) (result i32)))
+    (import "" "append" (func $append (param i32 i32) (result i32)))
+    (import "" "list" (func $list (param i32 i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (func (export "read") (param i32 i64) (result i32)
+      (call $read (local.get 0) (local.get 1) (i32.const 16))
+      (call $drop (local.get 0))
+      (i32.const 16))
+    (func (export "write") (param i32 i32 i64) (result i32)
+      (call $write (local.get 0) (local.get 1) (local.get 2))
+      (call $drop (local.get 0)))
+    (func (export "append") (param i32 i32) (result i32)
+      (call $append (local.get 0) (local.get 1))
+      (call $drop (local.get 0)))
+    (func (export "list") (param i32) (result i32)
+      (call $list (local.get 0) (i32.const 16))
+      (call $drop (local.get 0))
+      (i32.const 16)))
+  (core instance $pass (instantiate $pass (with "" (instance
+    (export "read" (func $read)) (export "write" (func $write)) (export "append" (func $append))
+    (export "list" (func $list)) (export "drop" (func $drop))))))
+
+  (func (export "read") (param "self" (borrow $descriptor)) (param "offset" u64) (result (tuple (stream u8) $ended))
+    (canon lift (core func $pass "read") (memory $m)))
+  (func (export "write") (param "self" (borrow $descriptor)) (param "data" (stream u8)) (param "offset" u64) (result $ended)
+    (canon lift (core func $pass "write") (memory $m)))
+  (func (export "append") (param "self" (borrow $descriptor)) (param "data" (stream u8)) (result $ended)
+    (canon lift (core func $pass "append") (memory $m)))
+  (func (export "list") (param "self" (borrow $descriptor)) (result (tuple (stream $entry) $ended))
+    (canon lift (core func $pass "list") (memory $m)))
+)
