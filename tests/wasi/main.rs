@@ -4,5 +4,6 @@
 mod script;
 
 mod files;
+mod matrix;
 mod stdio;
 mod tcp;
