@@ -8,6 +8,7 @@ mod functions;
 #[cfg(unix)]
 mod open;
 mod os;
+mod place;
 mod read;
 mod threads;
 mod write;

@@ -70,7 +70,7 @@ impl OpenDirectory {
 
     fn open(&self) -> Result<Dir, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Dir::new(openat::<_, _>(&*self.dir, c".", flags, Mode::empty())?)
+        Dir::new(openat(&*self.dir, c".", flags, Mode::empty())?)
     }
 }
 

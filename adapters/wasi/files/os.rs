@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 
-use super::{At, ReadAt, WriteAt};
+use super::{At, ReadAt, WriteAt, place};
 
 /// On Linux, reads what the page cache has are made without a thread.
 impl ReadAt for File {
@@ -29,6 +29,9 @@ impl ReadAt for File {
         use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
         check(offset)?;
+        if place::copies_slowly(buf, offset) {
+            return piecewise(self, buf, offset);
+        }
         let bufs = &mut [io::IoSliceMut::new(buf)];
         match preadv2(self, bufs, offset, ReadWriteFlags::NOWAIT) {
             // Linux 5.9 and 5.10 can answer 0 before the end (see preadv2(2)).
@@ -39,6 +42,29 @@ impl ReadAt for File {
             Err(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
+}
+
+/// Reads into memory of our own first. It stops where the page cache does.
+#[cfg(target_os = "linux")]
+fn piecewise(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let (mut piece, from) = place::buffer(buf.len().min(place::PIECE), offset);
+    let piece = &mut piece[from..];
+    let mut done = 0;
+    for part in buf.chunks_mut(piece.len()) {
+        let piece = &mut piece[..part.len()];
+        match file.try_read_at(piece, offset + done as u64) {
+            Ok(n) => {
+                part[..n].copy_from_slice(&piece[..n]);
+                done += n;
+                if n < part.len() {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 /// At the end of the file as Wasmtime does it: on Linux the kernel appends, whatever the flags of the file are.

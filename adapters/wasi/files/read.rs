@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 
+use super::place;
 use super::threads::{BUFFER, blocking_threads};
 use super::{FileError, ReadAt};
 use crate::blocking::job::{Blocking, Work};
@@ -128,16 +129,16 @@ struct Reading<O> {
     direct: bool,
     want: usize,
     bytes: Vec<u8>,
-    /// How many of `bytes` the guest has taken.
+    /// Where those of `bytes` begin that the guest has not taken.
     taken: usize,
     end: Option<io::Result<()>>,
 }
 
 impl<O: ReadAt> Work for Reading<O> {
     fn work(&mut self, _: &AtomicBool) {
-        let mut bytes = vec![0; self.want];
+        let (mut bytes, from) = place::buffer(self.want, self.offset);
         let read = loop {
-            match self.object.read_at(&mut bytes, self.offset) {
+            match self.object.read_at(&mut bytes[from..], self.offset) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
             }
@@ -146,8 +147,9 @@ impl<O: ReadAt> Work for Reading<O> {
             Ok(0) => self.end = Some(Ok(())),
             Err(error) => self.end = Some(Err(error)),
             Ok(n) => {
-                bytes.truncate(n);
+                bytes.truncate(from + n);
                 self.bytes = bytes;
+                self.taken = from;
             }
         }
     }

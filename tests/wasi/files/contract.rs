@@ -198,9 +198,11 @@ fn writes_to_a_real_file_keep_the_contract() {
     let (threads, scratch) = (Rc::new(Threads::new()), Scratch::new());
     let runtime = threads.clone();
     let _entered = runtime.enter();
+    let file = Arc::new(scratch.file(&[]));
     testing::consumer(ITEMS.to_vec(), move || {
-        // A new one: a write of the script before may still be under way, on its thread.
-        let file = Arc::new(scratch.new_file());
+        // The last script may have left a write behind.
+        threads.settle();
+        file.set_len(0).unwrap();
         let written = file.clone();
         let (consumer, done) = wasi::write_at(file.clone(), At::End).with_completion();
         completed(Made::new(consumer), done, &threads).received(move || {

@@ -92,6 +92,36 @@ fn a_runtime_that_is_gone_fails_the_stream() {
 }
 
 #[test]
+fn where_the_guests_buffer_begins_makes_no_difference() {
+    // Some places are read by way of the host's memory.
+    let (threads, scratch) = (Threads::new(), Scratch::new());
+    let _entered = threads.enter();
+    let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+    let file = scratch.file(&bytes);
+    let mut memory = vec![0; 110_000];
+    for place in [0, 1, 8, 16, 31, 32, 4095] {
+        for offset in [0, 1, 16, 4090, 250_000, 299_999, 300_000] {
+            for len in [1, 4096, 4097, 32 << 10, 100_000] {
+                // From the start of a page.
+                let page = memory.as_ptr().addr().wrapping_neg() % 4096;
+                let buf = &mut memory[page + place..][..len];
+                let n = match file.try_read_at(buf, offset as u64) {
+                    Ok(n) => n,
+                    Err(error) => {
+                        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+                        continue;
+                    }
+                };
+                let expected = &bytes[offset..(offset + len).min(bytes.len())];
+                assert_eq!(&buf[..n], expected, "{place} {offset} {len}");
+            }
+        }
+        let file = Slow(file.try_clone().unwrap(), false);
+        assert_eq!(all(file, place as u64), (bytes[place..].to_vec(), Ok(())));
+    }
+}
+
+#[test]
 fn one_read_takes_at_most_256_kib() {
     let (threads, scratch) = (Threads::new(), Scratch::new());
     let _entered = threads.enter();
