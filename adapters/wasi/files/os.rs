@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 
-use super::{At, ReadAt, WriteAt, place};
+#[cfg(target_os = "linux")]
+use super::place;
+use super::{At, ReadAt, WriteAt};
 
 /// On Linux, reads what the page cache has are made without a thread.
 impl ReadAt for File {
