@@ -56,12 +56,6 @@ impl Scratch {
     }
 
     /// A file of `bytes`, open for reading and writing.
-    /// An empty file in the place of the last one.
-    fn new_file(&self) -> File {
-        let _ = fs::remove_file(self.0.join("file"));
-        self.file(&[])
-    }
-
     fn file(&self, bytes: &[u8]) -> File {
         let path = self.0.join("file");
         fs::write(&path, bytes).unwrap();
