@@ -1,1 +1,5 @@
+//! `wasi:sockets` over the adapters: real sockets on the loopback interface, and sockets of the host's.
 
+mod errors;
+mod guest;
+mod streams;

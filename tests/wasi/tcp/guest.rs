@@ -1,0 +1,301 @@
+//! A guest that passes each call of the host on to `wasi:sockets`, and performs single operations on streams.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
+
+use tokio::io::AsyncReadExt as _;
+use wasmtime::component::{
+    Accessor, Component, ComponentNamedList, FutureReader, Instance, Lift, Linker, Lower, Resource,
+    ResourceTable, StreamReader,
+};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_streams::wasi::{self, Tcp, TcpSocket};
+use wasmtime_streams::{from_guest, to_guest};
+pub use wasmtime_wasi::p3::bindings::sockets::types::{
+    ErrorCode, IpAddressFamily as Family, IpSocketAddress,
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+pub type Outcome<T> = Result<T, ErrorCode>;
+pub type Ended = FutureReader<Outcome<()>>;
+pub type Socket = Resource<TcpSocket>;
+
+pub struct Data {
+    ctx: WasiCtx,
+    pub table: ResourceTable,
+    tcp: Tcp,
+}
+
+impl WasiView for Data {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.ctx, table: &mut self.table }
+    }
+}
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true).wasm_component_model_more_async_builtins(true);
+    Engine::new(&config).unwrap()
+});
+
+static COMPONENT: LazyLock<Component> =
+    LazyLock::new(|| Component::new(&ENGINE, text()).unwrap());
+
+/// The interface's functions: name, parameters after the socket, their core types, result, how the result comes.
+const FUNCTIONS: &[(&str, &str, &str, &str, bool)] = &[
+    ("[method]tcp-socket.bind", ADDR, ADDR_CORE, "(result (error $ec))", true),
+    ("[method]tcp-socket.connect", ADDR, ADDR_CORE, "(result (error $ec))", true),
+    ("[method]tcp-socket.listen", "", "", "(result $sockets (error $ec))", true),
+    ("[method]tcp-socket.send", "(param \"data\" $bytes)", "i32", "$ended", false),
+    ("[method]tcp-socket.receive", "", "", "(tuple $bytes $ended)", true),
+    ("[method]tcp-socket.get-local-address", "", "", "(result $addr (error $ec))", true),
+    ("[method]tcp-socket.get-remote-address", "", "", "(result $addr (error $ec))", true),
+    ("[method]tcp-socket.get-is-listening", "", "", "bool", false),
+    ("[method]tcp-socket.get-address-family", "", "", "$family", false),
+    ("[method]tcp-socket.set-listen-backlog-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-keep-alive-enabled", "", "", "(result bool (error $ec))", true),
+    ("[method]tcp-socket.set-keep-alive-enabled", "(param \"value\" bool)", "i32", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-keep-alive-idle-time", "", "", "(result u64 (error $ec))", true),
+    ("[method]tcp-socket.set-keep-alive-idle-time", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-keep-alive-interval", "", "", "(result u64 (error $ec))", true),
+    ("[method]tcp-socket.set-keep-alive-interval", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-keep-alive-count", "", "", "(result u32 (error $ec))", true),
+    ("[method]tcp-socket.set-keep-alive-count", "(param \"value\" u32)", "i32", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-hop-limit", "", "", "(result u8 (error $ec))", true),
+    ("[method]tcp-socket.set-hop-limit", "(param \"value\" u8)", "i32", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-receive-buffer-size", "", "", "(result u64 (error $ec))", true),
+    ("[method]tcp-socket.set-receive-buffer-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    ("[method]tcp-socket.get-send-buffer-size", "", "", "(result u64 (error $ec))", true),
+    ("[method]tcp-socket.set-send-buffer-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+];
+const ADDR: &str = "(param \"address\" $addr)";
+const ADDR_CORE: &str = "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32";
+
+fn parameter(name: &str, params: &str) -> String {
+    match name {
+        "[method]tcp-socket.bind" => params.replace("address", "local-address"),
+        "[method]tcp-socket.connect" => params.replace("address", "remote-address"),
+        _ => params.to_owned(),
+    }
+}
+
+/// The guest, in text.
+fn text() -> String {
+    let (mut imports, mut lowers, mut core, mut with, mut exports) =
+        (String::new(), String::new(), String::new(), String::new(), String::new());
+    let mut shims = String::new();
+    for (name, params, core_params, result, by_pointer) in FUNCTIONS {
+        let short = name.rsplit('.').next().unwrap();
+        let kind = if short == "connect" { "async" } else { "" };
+        let params = parameter(name, params);
+        imports += &format!(
+            "(export \"{name}\" (func {kind} (param \"self\" (borrow $s)) {params} (result {result})))\n"
+        );
+        lowers += &format!(
+            "(core func ${short} (canon lower (func $types \"{name}\") \
+             (memory (core memory $libc \"memory\")) (realloc (core func $libc \"realloc\"))))\n"
+        );
+        let (pointer, returned) =
+            if *by_pointer { ("i32", "") } else { ("", "(result i32)") };
+        core += &format!(
+            "(import \"host\" \"{short}\" (func ${short} (param i32 {core_params} {pointer}) {returned}))\n"
+        );
+        let count = 1 + core_params.split_whitespace().count();
+        let args: String = (0..count).map(|i| format!("(local.get {i})")).collect();
+        let call = match by_pointer {
+            true => format!("(call ${short} {args} (i32.const 256)) (call $drop (local.get 0)) (i32.const 256)"),
+            false => format!("(call ${short} {args}) (call $drop (local.get 0))"),
+        };
+        shims += &format!("(func (export \"{short}\") (param i32 {core_params}) (result i32) {call})\n");
+        with += &format!("(export \"{short}\" (func ${short}))\n");
+        exports += &format!(
+            "(func (export \"{short}\") async (param \"self\" (borrow $s)) {params} (result {result})\n\
+             (canon lift (core func $m \"{short}\") (memory (core memory $libc \"memory\"))))\n"
+        );
+    }
+    include_str!("guest.wat")
+        .replace("IMPORTS", &imports)
+        .replace("LOWERS", &lowers)
+        .replace("CORE", &core)
+        .replace("SHIMS", &shims)
+        .replace("WITH", &with)
+        .replace("EXPORTS", &exports)
+}
+
+/// A linker as an embedder has it: Wasmtime's interfaces, and this crate's sockets in their place.
+pub fn linker() -> Linker<Data> {
+    let mut linker = Linker::<Data>::new(&ENGINE);
+    wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
+    linker.allow_shadowing(true);
+    wasi::tcp(&mut linker, |data| &mut data.tcp).unwrap();
+    linker
+}
+
+/// The guest, while its store runs.
+pub struct Guest<'a> {
+    pub accessor: &'a Accessor<Data>,
+    instance: Instance,
+}
+
+/// Runs `script` with a guest that may have sockets.
+pub async fn with_guest<R>(tcp: Tcp, script: impl AsyncFnOnce(&Guest<'_>) -> R) -> R {
+    with_ctx(WasiCtxBuilder::new().allow_tcp(true).build(), tcp, script).await
+}
+
+/// Runs `script` with a guest, and drops its store.
+pub async fn with_ctx<R>(
+    ctx: WasiCtx,
+    tcp: Tcp,
+    script: impl AsyncFnOnce(&Guest<'_>) -> R,
+) -> R {
+    let mut store = Store::new(&ENGINE, Data { ctx, table: ResourceTable::new(), tcp });
+    let instance = linker().instantiate_async(&mut store, &COMPONENT).await.unwrap();
+    store
+        .run_concurrent(async |accessor| script(&Guest { accessor, instance }).await)
+        .await
+        .unwrap()
+}
+
+fn borrow(socket: &Socket) -> Socket {
+    Resource::new_borrow(socket.rep())
+}
+
+impl Guest<'_> {
+    pub async fn call<P, R>(&self, name: &str, params: P) -> R
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let function = self
+            .accessor
+            .with(|mut access| self.instance.get_typed_func::<P, R>(&mut access, name))
+            .unwrap();
+        function.call_concurrent(self.accessor, params).await.unwrap()
+    }
+
+    pub async fn create(&self, family: Family) -> Outcome<Socket> {
+        self.call::<_, (Outcome<Socket>,)>("create", (family,)).await.0
+    }
+
+    /// A new IPv4 socket.
+    pub async fn socket(&self) -> Socket {
+        self.create(Family::Ipv4).await.unwrap()
+    }
+
+    pub async fn bind(&self, socket: &Socket, addr: &str) -> Outcome<()> {
+        let addr = IpSocketAddress::from(addr.parse::<SocketAddr>().unwrap());
+        self.call::<_, (Outcome<()>,)>("bind", (borrow(socket), addr)).await.0
+    }
+
+    pub async fn connect(&self, socket: &Socket, addr: SocketAddr) -> Outcome<()> {
+        let addr = IpSocketAddress::from(addr);
+        self.call::<_, (Outcome<()>,)>("connect", (borrow(socket), addr)).await.0
+    }
+
+    pub async fn listen(&self, socket: &Socket) -> Outcome<StreamReader<Socket>> {
+        self.call::<_, (Outcome<StreamReader<Socket>>,)>("listen", (borrow(socket),)).await.0
+    }
+
+    pub async fn send(&self, socket: &Socket, data: StreamReader<u8>) -> Ended {
+        self.call::<_, (Ended,)>("send", (borrow(socket), data)).await.0
+    }
+
+    pub async fn receive(&self, socket: &Socket) -> (StreamReader<u8>, Ended) {
+        self.call::<_, ((StreamReader<u8>, Ended),)>("receive", (borrow(socket),)).await.0
+    }
+
+    pub async fn local(&self, socket: &Socket) -> Outcome<SocketAddr> {
+        self.get::<IpSocketAddress>(socket, "local-address").await.map(Into::into)
+    }
+
+    pub async fn remote(&self, socket: &Socket) -> Outcome<SocketAddr> {
+        self.get::<IpSocketAddress>(socket, "remote-address").await.map(Into::into)
+    }
+
+    pub async fn get<V: Lift + Send + Sync + 'static>(
+        &self,
+        socket: &Socket,
+        name: &str,
+    ) -> Outcome<V> {
+        self.call::<_, (Outcome<V>,)>(&format!("get-{name}"), (borrow(socket),)).await.0
+    }
+
+    pub async fn is_listening(&self, socket: &Socket) -> bool {
+        self.call::<_, (bool,)>("get-is-listening", (borrow(socket),)).await.0
+    }
+
+    pub async fn family(&self, socket: &Socket) -> Family {
+        self.call::<_, (Family,)>("get-address-family", (borrow(socket),)).await.0
+    }
+
+    pub async fn set<V: Lower + Send + Sync + 'static>(
+        &self,
+        socket: &Socket,
+        name: &str,
+        value: V,
+    ) -> Outcome<()> {
+        self.call::<_, (Outcome<()>,)>(&format!("set-{name}"), (borrow(socket), value)).await.0
+    }
+
+    /// Reads a result future, in the guest.
+    pub async fn result(&self, ended: Ended) -> Outcome<()> {
+        self.call::<_, (Outcome<()>,)>("finish", (ended,)).await.0
+    }
+
+    /// A zero-length read, which may wait. Gives the stream back, and the operation's code.
+    pub async fn zero_read(&self, stream: StreamReader<u8>) -> (StreamReader<u8>, u32) {
+        self.call::<_, ((StreamReader<u8>, u32),)>("zero-read", (stream,)).await.0
+    }
+
+    /// One read of at most `n` connections.
+    pub async fn accept(
+        &self,
+        stream: StreamReader<Socket>,
+        n: u32,
+    ) -> (StreamReader<Socket>, Vec<Socket>) {
+        self.call::<_, ((StreamReader<Socket>, Vec<Socket>),)>("accept", (stream, n)).await.0
+    }
+
+    /// A stream of bytes for a guest, which ends.
+    pub async fn bytes(&self, bytes: &'static [u8]) -> StreamReader<u8> {
+        self.accessor
+            .with(|access| StreamReader::new(access, wasmtime_streams::tokio_io::read(bytes)))
+            .unwrap()
+    }
+
+    /// A stream that stays open while the writer lives.
+    pub fn open(&self) -> (to_guest::HostWriter, StreamReader<u8>) {
+        self.accessor.with(|access| to_guest::writer(access, 1024)).unwrap()
+    }
+
+    /// Reads all of a guest's stream.
+    pub async fn all(&self, stream: StreamReader<u8>) -> Vec<u8> {
+        let mut reader =
+            self.accessor.with(|access| from_guest::reader(access, stream, 1024)).unwrap();
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).await.unwrap();
+        all
+    }
+
+    pub fn close<T: Send + Sync + 'static>(&self, mut stream: StreamReader<T>) {
+        self.accessor.with(|access| stream.close(access)).unwrap();
+    }
+
+    pub fn drop_future(&self, mut ended: Ended) {
+        self.accessor.with(|access| ended.close(access)).unwrap();
+    }
+
+    /// Drops a socket, as a guest does.
+    pub fn drop_socket(&self, socket: Socket) {
+        self.accessor.with(|mut access| access.data_mut().table.delete(socket)).unwrap();
+    }
+
+    /// Gives a guest a socket of the host's.
+    pub fn push(&self, socket: TcpSocket) -> Socket {
+        self.accessor.with(|mut access| access.data_mut().table.push(socket)).unwrap()
+    }
+}
+
+pub fn any_port(ip: &str) -> SocketAddr {
+    SocketAddr::new(ip.parse::<IpAddr>().unwrap(), 0)
+}
