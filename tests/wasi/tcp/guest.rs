@@ -1,6 +1,7 @@
 //! A guest that passes each call of the host on to `wasi:sockets`, and performs single operations on streams.
 
-use std::net::{IpAddr, SocketAddr};
+use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use tokio::io::AsyncReadExt as _;
@@ -11,18 +12,19 @@ use wasmtime::component::{
 use wasmtime::{Config, Engine, Store};
 use wasmtime_streams::wasi::{self, Tcp, TcpSocket};
 use wasmtime_streams::{from_guest, to_guest};
-pub use wasmtime_wasi::p3::bindings::sockets::types::{
+pub(super) use wasmtime_wasi::p3::bindings::sockets::types::{
     ErrorCode, IpAddressFamily as Family, IpSocketAddress,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-pub type Outcome<T> = Result<T, ErrorCode>;
-pub type Ended = FutureReader<Outcome<()>>;
-pub type Socket = Resource<TcpSocket>;
+pub(super) type Outcome<T> = Result<T, ErrorCode>;
+pub(super) type Ended = FutureReader<Outcome<()>>;
+/// A socket of this crate's, or of Wasmtime's.
+pub(super) type Socket<S = TcpSocket> = Resource<S>;
 
-pub struct Data {
+pub(super) struct Data {
     ctx: WasiCtx,
-    pub table: ResourceTable,
+    pub(super) table: ResourceTable,
     tcp: Tcp,
 }
 
@@ -123,7 +125,7 @@ fn text() -> String {
 }
 
 /// A linker as an embedder has it: Wasmtime's interfaces, and this crate's sockets in their place.
-pub fn linker() -> Linker<Data> {
+pub(super) fn linker() -> Linker<Data> {
     let mut linker = Linker::<Data>::new(&ENGINE);
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
     linker.allow_shadowing(true);
@@ -132,36 +134,59 @@ pub fn linker() -> Linker<Data> {
 }
 
 /// The guest, while its store runs.
-pub struct Guest<'a> {
-    pub accessor: &'a Accessor<Data>,
+pub(super) struct Guest<'a, S: 'static = TcpSocket> {
+    pub(super) accessor: &'a Accessor<Data>,
     instance: Instance,
+    sockets: PhantomData<fn() -> S>,
 }
 
 /// Runs `script` with a guest that may have sockets.
-pub async fn with_guest<R>(tcp: Tcp, script: impl AsyncFnOnce(&Guest<'_>) -> R) -> R {
-    with_ctx(WasiCtxBuilder::new().allow_tcp(true).build(), tcp, script).await
+pub(super) async fn with_guest<R>(tcp: Tcp, script: impl AsyncFnOnce(&Guest<'_>) -> R) -> R {
+    let ctx = WasiCtxBuilder::new().allow_tcp(true).build();
+    run(linker(), ctx, tcp, script).await
+}
+
+/// Runs `script` with a guest of Wasmtime's own host.
+pub(super) async fn with_wasmtimes<R>(
+    script: impl AsyncFnOnce(&Guest<'_, wasmtime_wasi::sockets::TcpSocket>) -> R,
+) -> R {
+    let ctx = WasiCtxBuilder::new().allow_tcp(true).inherit_network().build();
+    run_wasmtimes(ctx, script).await
+}
+
+/// The same, with permissions.
+pub(super) async fn run_wasmtimes<R>(
+    ctx: WasiCtx,
+    script: impl AsyncFnOnce(&Guest<'_, wasmtime_wasi::sockets::TcpSocket>) -> R,
+) -> R {
+    let mut linker = Linker::<Data>::new(&ENGINE);
+    wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
+    run(linker, ctx, Tcp::new(), script).await
 }
 
 /// Runs `script` with a guest, and drops its store.
-pub async fn with_ctx<R>(
+pub(super) async fn run<S: 'static, R>(
+    linker: Linker<Data>,
     ctx: WasiCtx,
     tcp: Tcp,
-    script: impl AsyncFnOnce(&Guest<'_>) -> R,
+    script: impl AsyncFnOnce(&Guest<'_, S>) -> R,
 ) -> R {
     let mut store = Store::new(&ENGINE, Data { ctx, table: ResourceTable::new(), tcp });
-    let instance = linker().instantiate_async(&mut store, &COMPONENT).await.unwrap();
+    let instance = linker.instantiate_async(&mut store, &COMPONENT).await.unwrap();
     store
-        .run_concurrent(async |accessor| script(&Guest { accessor, instance }).await)
+        .run_concurrent(async |accessor| {
+            script(&Guest { accessor, instance, sockets: PhantomData }).await
+        })
         .await
         .unwrap()
 }
 
-fn borrow(socket: &Socket) -> Socket {
+fn borrow<S: 'static>(socket: &Socket<S>) -> Socket<S> {
     Resource::new_borrow(socket.rep())
 }
 
-impl Guest<'_> {
-    pub async fn call<P, R>(&self, name: &str, params: P) -> R
+impl<S: Send + 'static> Guest<'_, S> {
+    pub(super) async fn call<P, R>(&self, name: &str, params: P) -> R
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
@@ -173,64 +198,64 @@ impl Guest<'_> {
         function.call_concurrent(self.accessor, params).await.unwrap()
     }
 
-    pub async fn create(&self, family: Family) -> Outcome<Socket> {
-        self.call::<_, (Outcome<Socket>,)>("create", (family,)).await.0
+    pub(super) async fn create(&self, family: Family) -> Outcome<Socket<S>> {
+        self.call::<_, (Outcome<Socket<S>>,)>("create", (family,)).await.0
     }
 
     /// A new IPv4 socket.
-    pub async fn socket(&self) -> Socket {
+    pub(super) async fn socket(&self) -> Socket<S> {
         self.create(Family::Ipv4).await.unwrap()
     }
 
-    pub async fn bind(&self, socket: &Socket, addr: &str) -> Outcome<()> {
+    pub(super) async fn bind(&self, socket: &Socket<S>, addr: &str) -> Outcome<()> {
         let addr = IpSocketAddress::from(addr.parse::<SocketAddr>().unwrap());
         self.call::<_, (Outcome<()>,)>("bind", (borrow(socket), addr)).await.0
     }
 
-    pub async fn connect(&self, socket: &Socket, addr: SocketAddr) -> Outcome<()> {
+    pub(super) async fn connect(&self, socket: &Socket<S>, addr: SocketAddr) -> Outcome<()> {
         let addr = IpSocketAddress::from(addr);
         self.call::<_, (Outcome<()>,)>("connect", (borrow(socket), addr)).await.0
     }
 
-    pub async fn listen(&self, socket: &Socket) -> Outcome<StreamReader<Socket>> {
-        self.call::<_, (Outcome<StreamReader<Socket>>,)>("listen", (borrow(socket),)).await.0
+    pub(super) async fn listen(&self, socket: &Socket<S>) -> Outcome<StreamReader<Socket<S>>> {
+        self.call::<_, (Outcome<StreamReader<Socket<S>>>,)>("listen", (borrow(socket),)).await.0
     }
 
-    pub async fn send(&self, socket: &Socket, data: StreamReader<u8>) -> Ended {
+    pub(super) async fn send(&self, socket: &Socket<S>, data: StreamReader<u8>) -> Ended {
         self.call::<_, (Ended,)>("send", (borrow(socket), data)).await.0
     }
 
-    pub async fn receive(&self, socket: &Socket) -> (StreamReader<u8>, Ended) {
+    pub(super) async fn receive(&self, socket: &Socket<S>) -> (StreamReader<u8>, Ended) {
         self.call::<_, ((StreamReader<u8>, Ended),)>("receive", (borrow(socket),)).await.0
     }
 
-    pub async fn local(&self, socket: &Socket) -> Outcome<SocketAddr> {
+    pub(super) async fn local(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
         self.get::<IpSocketAddress>(socket, "local-address").await.map(Into::into)
     }
 
-    pub async fn remote(&self, socket: &Socket) -> Outcome<SocketAddr> {
+    pub(super) async fn remote(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
         self.get::<IpSocketAddress>(socket, "remote-address").await.map(Into::into)
     }
 
-    pub async fn get<V: Lift + Send + Sync + 'static>(
+    pub(super) async fn get<V: Lift + Send + Sync + 'static>(
         &self,
-        socket: &Socket,
+        socket: &Socket<S>,
         name: &str,
     ) -> Outcome<V> {
         self.call::<_, (Outcome<V>,)>(&format!("get-{name}"), (borrow(socket),)).await.0
     }
 
-    pub async fn is_listening(&self, socket: &Socket) -> bool {
+    pub(super) async fn is_listening(&self, socket: &Socket<S>) -> bool {
         self.call::<_, (bool,)>("get-is-listening", (borrow(socket),)).await.0
     }
 
-    pub async fn family(&self, socket: &Socket) -> Family {
+    pub(super) async fn family(&self, socket: &Socket<S>) -> Family {
         self.call::<_, (Family,)>("get-address-family", (borrow(socket),)).await.0
     }
 
-    pub async fn set<V: Lower + Send + Sync + 'static>(
+    pub(super) async fn set<V: Lower + Send + Sync + 'static>(
         &self,
-        socket: &Socket,
+        socket: &Socket<S>,
         name: &str,
         value: V,
     ) -> Outcome<()> {
@@ -238,38 +263,38 @@ impl Guest<'_> {
     }
 
     /// Reads a result future, in the guest.
-    pub async fn result(&self, ended: Ended) -> Outcome<()> {
+    pub(super) async fn result(&self, ended: Ended) -> Outcome<()> {
         self.call::<_, (Outcome<()>,)>("finish", (ended,)).await.0
     }
 
     /// A zero-length read, which may wait. Gives the stream back, and the operation's code.
-    pub async fn zero_read(&self, stream: StreamReader<u8>) -> (StreamReader<u8>, u32) {
+    pub(super) async fn zero_read(&self, stream: StreamReader<u8>) -> (StreamReader<u8>, u32) {
         self.call::<_, ((StreamReader<u8>, u32),)>("zero-read", (stream,)).await.0
     }
 
     /// One read of at most `n` connections.
-    pub async fn accept(
+    pub(super) async fn accept(
         &self,
-        stream: StreamReader<Socket>,
+        stream: StreamReader<Socket<S>>,
         n: u32,
-    ) -> (StreamReader<Socket>, Vec<Socket>) {
-        self.call::<_, ((StreamReader<Socket>, Vec<Socket>),)>("accept", (stream, n)).await.0
+    ) -> (StreamReader<Socket<S>>, Vec<Socket<S>>) {
+        self.call::<_, ((StreamReader<Socket<S>>, Vec<Socket<S>>),)>("accept", (stream, n)).await.0
     }
 
     /// A stream of bytes for a guest, which ends.
-    pub async fn bytes(&self, bytes: &'static [u8]) -> StreamReader<u8> {
+    pub(super) async fn bytes(&self, bytes: &'static [u8]) -> StreamReader<u8> {
         self.accessor
             .with(|access| StreamReader::new(access, wasmtime_streams::tokio_io::read(bytes)))
             .unwrap()
     }
 
     /// A stream that stays open while the writer lives.
-    pub fn open(&self) -> (to_guest::HostWriter, StreamReader<u8>) {
+    pub(super) fn open(&self) -> (to_guest::HostWriter, StreamReader<u8>) {
         self.accessor.with(|access| to_guest::writer(access, 1024)).unwrap()
     }
 
     /// Reads all of a guest's stream.
-    pub async fn all(&self, stream: StreamReader<u8>) -> Vec<u8> {
+    pub(super) async fn all(&self, stream: StreamReader<u8>) -> Vec<u8> {
         let mut reader =
             self.accessor.with(|access| from_guest::reader(access, stream, 1024)).unwrap();
         let mut all = Vec::new();
@@ -277,25 +302,21 @@ impl Guest<'_> {
         all
     }
 
-    pub fn close<T: Send + Sync + 'static>(&self, mut stream: StreamReader<T>) {
+    pub(super) fn close<T: Send + Sync + 'static>(&self, mut stream: StreamReader<T>) {
         self.accessor.with(|access| stream.close(access)).unwrap();
     }
 
-    pub fn drop_future(&self, mut ended: Ended) {
+    pub(super) fn drop_future(&self, mut ended: Ended) {
         self.accessor.with(|access| ended.close(access)).unwrap();
     }
 
     /// Drops a socket, as a guest does.
-    pub fn drop_socket(&self, socket: Socket) {
+    pub(super) fn drop_socket(&self, socket: Socket<S>) {
         self.accessor.with(|mut access| access.data_mut().table.delete(socket)).unwrap();
     }
 
     /// Gives a guest a socket of the host's.
-    pub fn push(&self, socket: TcpSocket) -> Socket {
+    pub(super) fn push(&self, socket: S) -> Socket<S> {
         self.accessor.with(|mut access| access.data_mut().table.push(socket)).unwrap()
     }
-}
-
-pub fn any_port(ip: &str) -> SocketAddr {
-    SocketAddr::new(ip.parse::<IpAddr>().unwrap(), 0)
 }

@@ -2,4 +2,8 @@
 
 mod errors;
 mod guest;
+mod hosts;
+mod listeners;
+mod permissions;
+mod states;
 mod streams;
