@@ -5,6 +5,7 @@ mod connection;
 mod error;
 mod link;
 mod listener;
+mod opening;
 mod options;
 mod settings;
 mod socket;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::{TcpListener, TcpStream};
-use ::tokio::sync::mpsc;
 use rustix::fd::{AsFd as _, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use wasmtime_wasi::runtime::with_ambient_tokio_runtime;
-use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::address::Family;
 use super::connection::{Connection, Reader, Writer};
 use super::error::SocketError;
 use super::listener::Incoming;
+use super::opening::{Connect, Listen};
 use super::settings::{Listened, Settings};
 
 type Outcome<T> = Result<T, SocketError>;
@@ -67,7 +66,7 @@ enum State {
 }
 
 #[derive(Clone, Copy)]
-enum Bound {
+pub(super) enum Bound {
     No,
     System,
     /// Recorded for a listener of the host's: the system has not been asked.
@@ -341,7 +340,7 @@ impl TcpSocket {
     }
 }
 
-fn bind(socket: &::tokio::net::TcpSocket, addr: SocketAddr) -> Outcome<()> {
+pub(super) fn bind(socket: &::tokio::net::TcpSocket, addr: SocketAddr) -> Outcome<()> {
     // The interface wants a bind not to depend on connections that were closed lately. On Windows it never does, and the
     // option means something else.
     #[cfg(not(windows))]
@@ -354,57 +353,4 @@ fn bind(socket: &::tokio::net::TcpSocket, addr: SocketAddr) -> Outcome<()> {
         Some(Errno::NOBUFS) => SocketError::AddressInUse,
         _ => error.into(),
     })
-}
-
-/// A connect that is under way. Dropping it gives it up.
-pub(super) struct Connect {
-    socket: ::tokio::net::TcpSocket,
-    bound: Bound,
-    settings: Settings,
-    addr: SocketAddr,
-    family: Family,
-}
-
-impl Connect {
-    /// Connects. Polled in tokio's runtime. All checks come before any system call.
-    pub(super) async fn run(self) -> Outcome<TcpSocket> {
-        let Self { socket, bound, settings, addr, family } = self;
-        if let Bound::No = bound {
-            // The system binds by itself, at no cost in ports: only the permission is needed here.
-            settings.allow(family.unspecified(), SocketAddrUse::TcpBind).await?;
-        }
-        settings.allow(addr, SocketAddrUse::TcpConnect).await?;
-        if let Some(connect) = &settings.connect {
-            return Ok(connect(addr).await?);
-        }
-        if let Bound::Recorded(local) = bound {
-            bind(&socket, local)?;
-        }
-        Ok(TcpSocket::accepted(socket.connect(addr).await?, family))
-    }
-}
-
-/// What precedes a listen.
-pub(super) struct Listen {
-    bound: Option<SocketAddr>,
-    implicit: SocketAddr,
-    settings: Settings,
-}
-
-impl Listen {
-    /// Checks, and asks the host for a listener if it has one. Polled in tokio's runtime.
-    pub(super) async fn check(self) -> Outcome<Option<(SocketAddr, mpsc::Receiver<TcpSocket>)>> {
-        let local = match self.bound {
-            Some(local) => local,
-            None => {
-                self.settings.allow(self.implicit, SocketAddrUse::TcpBind).await?;
-                self.implicit
-            }
-        };
-        self.settings.allow(local, SocketAddrUse::TcpListen).await?;
-        match &self.settings.listen {
-            Some(listen) => Ok(Some(listen(local).await?)),
-            None => Ok(None),
-        }
-    }
 }

@@ -45,10 +45,29 @@ fn every_system_error_becomes_the_code_that_wasmtime_gives() {
 fn every_kind_of_error_becomes_the_code_that_wasmtime_gives() {
     use io::ErrorKind::*;
     let kinds = [
-        AddrInUse, AddrNotAvailable, AlreadyExists, BrokenPipe, ConnectionAborted, ConnectionRefused,
-        ConnectionReset, HostUnreachable, Interrupted, InvalidData, InvalidInput, NetworkDown,
-        NetworkUnreachable, NotConnected, NotFound, Other, OutOfMemory, PermissionDenied, TimedOut,
-        UnexpectedEof, Unsupported, WouldBlock, WriteZero,
+        AddrInUse,
+        AddrNotAvailable,
+        AlreadyExists,
+        BrokenPipe,
+        ConnectionAborted,
+        ConnectionRefused,
+        ConnectionReset,
+        HostUnreachable,
+        Interrupted,
+        InvalidData,
+        InvalidInput,
+        NetworkDown,
+        NetworkUnreachable,
+        NotConnected,
+        NotFound,
+        Other,
+        OutOfMemory,
+        PermissionDenied,
+        TimedOut,
+        UnexpectedEof,
+        Unsupported,
+        WouldBlock,
+        WriteZero,
     ];
     for kind in kinds {
         let ours = SocketError::from(io::Error::from(kind));

@@ -40,8 +40,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     Engine::new(&config).unwrap()
 });
 
-static COMPONENT: LazyLock<Component> =
-    LazyLock::new(|| Component::new(&ENGINE, text()).unwrap());
+static COMPONENT: LazyLock<Component> = LazyLock::new(|| Component::new(&ENGINE, text()).unwrap());
 
 /// The interface's functions: name, parameters after the socket, their core types, result, how the result comes.
 const FUNCTIONS: &[(&str, &str, &str, &str, bool)] = &[
@@ -54,21 +53,69 @@ const FUNCTIONS: &[(&str, &str, &str, &str, bool)] = &[
     ("[method]tcp-socket.get-remote-address", "", "", "(result $addr (error $ec))", true),
     ("[method]tcp-socket.get-is-listening", "", "", "bool", false),
     ("[method]tcp-socket.get-address-family", "", "", "$family", false),
-    ("[method]tcp-socket.set-listen-backlog-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-listen-backlog-size",
+        "(param \"value\" u64)",
+        "i64",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-keep-alive-enabled", "", "", "(result bool (error $ec))", true),
-    ("[method]tcp-socket.set-keep-alive-enabled", "(param \"value\" bool)", "i32", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-keep-alive-enabled",
+        "(param \"value\" bool)",
+        "i32",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-keep-alive-idle-time", "", "", "(result u64 (error $ec))", true),
-    ("[method]tcp-socket.set-keep-alive-idle-time", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-keep-alive-idle-time",
+        "(param \"value\" u64)",
+        "i64",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-keep-alive-interval", "", "", "(result u64 (error $ec))", true),
-    ("[method]tcp-socket.set-keep-alive-interval", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-keep-alive-interval",
+        "(param \"value\" u64)",
+        "i64",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-keep-alive-count", "", "", "(result u32 (error $ec))", true),
-    ("[method]tcp-socket.set-keep-alive-count", "(param \"value\" u32)", "i32", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-keep-alive-count",
+        "(param \"value\" u32)",
+        "i32",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-hop-limit", "", "", "(result u8 (error $ec))", true),
-    ("[method]tcp-socket.set-hop-limit", "(param \"value\" u8)", "i32", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-hop-limit",
+        "(param \"value\" u8)",
+        "i32",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-receive-buffer-size", "", "", "(result u64 (error $ec))", true),
-    ("[method]tcp-socket.set-receive-buffer-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-receive-buffer-size",
+        "(param \"value\" u64)",
+        "i64",
+        "(result (error $ec))",
+        true,
+    ),
     ("[method]tcp-socket.get-send-buffer-size", "", "", "(result u64 (error $ec))", true),
-    ("[method]tcp-socket.set-send-buffer-size", "(param \"value\" u64)", "i64", "(result (error $ec))", true),
+    (
+        "[method]tcp-socket.set-send-buffer-size",
+        "(param \"value\" u64)",
+        "i64",
+        "(result (error $ec))",
+        true,
+    ),
 ];
 const ADDR: &str = "(param \"address\" $addr)";
 const ADDR_CORE: &str = "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32";
@@ -97,18 +144,20 @@ fn text() -> String {
             "(core func ${short} (canon lower (func $types \"{name}\") \
              (memory (core memory $libc \"memory\")) (realloc (core func $libc \"realloc\"))))\n"
         );
-        let (pointer, returned) =
-            if *by_pointer { ("i32", "") } else { ("", "(result i32)") };
+        let (pointer, returned) = if *by_pointer { ("i32", "") } else { ("", "(result i32)") };
         core += &format!(
             "(import \"host\" \"{short}\" (func ${short} (param i32 {core_params} {pointer}) {returned}))\n"
         );
         let count = 1 + core_params.split_whitespace().count();
         let args: String = (0..count).map(|i| format!("(local.get {i})")).collect();
         let call = match by_pointer {
-            true => format!("(call ${short} {args} (i32.const 256)) (call $drop (local.get 0)) (i32.const 256)"),
+            true => format!(
+                "(call ${short} {args} (i32.const 256)) (call $drop (local.get 0)) (i32.const 256)"
+            ),
             false => format!("(call ${short} {args}) (call $drop (local.get 0))"),
         };
-        shims += &format!("(func (export \"{short}\") (param i32 {core_params}) (result i32) {call})\n");
+        shims +=
+            &format!("(func (export \"{short}\") (param i32 {core_params}) (result i32) {call})\n");
         with += &format!("(export \"{short}\" (func ${short}))\n");
         exports += &format!(
             "(func (export \"{short}\") async (param \"self\" (borrow $s)) {params} (result {result})\n\
@@ -217,6 +266,13 @@ impl<S: Send + 'static> Guest<'_, S> {
         self.call::<_, (Outcome<()>,)>("connect", (borrow(socket), addr)).await.0
     }
 
+    /// Begins to connect, and cancels that.
+    pub(super) async fn cancel_connect(&self, socket: &Socket<S>, addr: SocketAddr) {
+        let addr = IpSocketAddress::from(addr);
+        let state = self.call::<_, (u32,)>("cancel-connect", (borrow(socket), addr)).await.0;
+        assert_eq!(state, 4, "cancelled before it returned");
+    }
+
     pub(super) async fn listen(&self, socket: &Socket<S>) -> Outcome<StreamReader<Socket<S>>> {
         self.call::<_, (Outcome<StreamReader<Socket<S>>>,)>("listen", (borrow(socket),)).await.0
     }
@@ -279,6 +335,11 @@ impl<S: Send + 'static> Guest<'_, S> {
         n: u32,
     ) -> (StreamReader<Socket<S>>, Vec<Socket<S>>) {
         self.call::<_, ((StreamReader<Socket<S>>, Vec<Socket<S>>),)>("accept", (stream, n)).await.0
+    }
+
+    /// One read of a stream that may have ended, and its code. Connections that it gets are dropped with the guest.
+    pub(super) async fn last(&self, stream: StreamReader<Socket<S>>) -> u32 {
+        self.call::<_, (u32,)>("last", (stream,)).await.0
     }
 
     /// A stream of bytes for a guest, which ends.

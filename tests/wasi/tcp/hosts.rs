@@ -152,8 +152,8 @@ async fn a_denied_address_does_not_reach_the_hosts_connector() {
 #[tokio::test]
 async fn the_host_listens_for_guests() {
     let (local, remote) = addrs();
-    let hosts = Arc::new(Mutex::new(Vec::new()));
-    let keeps = hosts.clone();
+    let (hosts, sender) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(None)));
+    let (keeps, keeps_sender) = (hosts.clone(), sender.clone());
     let tcp = Tcp::new()
         .socket_addr_check(|addr, what| {
             let refused = matches!(what, SocketAddrUse::TcpAccept) && addr.port() == 1;
@@ -168,6 +168,7 @@ async fn the_host_listens_for_guests() {
                 tx.try_send(TcpSocket::from_io(guest, local, remote)).unwrap();
                 keeps.lock().unwrap().push(host);
             }
+            *keeps_sender.lock().unwrap() = Some(tx);
             async move { Ok((local, rx)) }
         });
     with_guest(tcp, async |guest| {
@@ -184,10 +185,37 @@ async fn the_host_listens_for_guests() {
             ports.push(guest.remote(socket).await.unwrap().port());
         }
         assert_eq!(ports, [2, 3], "the first is refused by the check");
-        assert_eq!(hosts.lock().unwrap()[0].read(&mut [0]).await.unwrap(), 0);
+        let mut refused = hosts.lock().unwrap().remove(0);
+        assert_eq!(refused.read(&mut [0]).await.unwrap(), 0);
         // The senders are gone: the end.
-        let (_, none) = guest.accept(connections, 8).await;
-        assert!(none.is_empty());
+        *sender.lock().unwrap() = None;
+        assert_eq!(guest.last(connections).await, 1, "dropped, with nothing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connect_that_the_guest_cancels_is_given_up() {
+    let (tx, mut rx) = mpsc::channel::<()>(1);
+    let tcp = Tcp::new().inherit_network().connect_with(move |_| {
+        let tx = tx.clone();
+        async move {
+            tx.closed().await;
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    });
+    with_guest(tcp, async |guest| {
+        let remote = "203.0.113.9:443".parse().unwrap();
+        let socket = guest.socket().await;
+        assert_eq!(rx.sender_strong_count(), 1);
+        guest.cancel_connect(&socket, remote).await;
+        // The hook itself has the only sender: its future is gone.
+        assert_eq!(rx.sender_strong_count(), 1);
+        assert!(rx.try_recv().is_err());
+        let again = guest.connect(&socket, remote).await;
+        assert!(matches!(again, Err(ErrorCode::InvalidState)));
+        assert!(matches!(guest.local(&socket).await, Err(ErrorCode::InvalidState)));
+        guest.drop_socket(socket);
     })
     .await;
 }

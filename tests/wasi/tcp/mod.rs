@@ -5,5 +5,6 @@ mod guest;
 mod hosts;
 mod listeners;
 mod permissions;
+mod runtimes;
 mod states;
 mod streams;
