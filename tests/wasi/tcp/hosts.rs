@@ -1,6 +1,6 @@
 //! Sockets that are objects of the host's.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -216,6 +216,30 @@ async fn a_connect_that_the_guest_cancels_is_given_up() {
         assert!(matches!(again, Err(ErrorCode::InvalidState)));
         assert!(matches!(guest.local(&socket).await, Err(ErrorCode::InvalidState)));
         guest.drop_socket(socket);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_guest_that_stops_reading_shuts_the_systems_socket_down_for_reading() {
+    with_guest(Tcp::new(), async |guest| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _peer = listener.accept().await.unwrap();
+        let stream = stream.into_std().unwrap();
+        // A second handle of the same socket.
+        let mut same = stream.try_clone().unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        let socket = guest.push(TcpSocket::from_stream(stream).unwrap());
+        let (received, _ended) = guest.receive(&socket).await;
+        let nothing = same.read(&mut [0]).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        guest.close(received);
+        // The future is neither read nor dropped.
+        while let Err(error) = same.read(&mut [0]) {
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            tokio::task::yield_now().await;
+        }
     })
     .await;
 }
