@@ -1,7 +1,5 @@
 //! Directories.
 
-use std::{fs, os::unix::net::UnixListener};
-
 use super::*;
 
 fn many(count: usize) -> (Scratch, String) {
@@ -41,15 +39,27 @@ async fn a_listing_has_each_name_once() {
 }
 
 #[tokio::test]
+#[cfg(unix)]
 async fn a_listing_has_the_type_of_each_name() {
+    use std::{
+        fs::create_dir,
+        os::unix::{fs::symlink, net::UnixListener},
+    };
+
     for &host in HOSTS {
         let scratch = Scratch::with("file", b"");
-        fs::create_dir(scratch.path("sub")).unwrap();
-        std::os::unix::fs::symlink("nowhere", scratch.path("link")).unwrap();
+        create_dir(scratch.path("sub")).unwrap();
+        symlink("nowhere", scratch.path("link")).unwrap();
         let _socket = UnixListener::bind(scratch.path("socket")).unwrap();
         let outcome = Guest::new("ls").read_only(&scratch.path(""), ".").run(host, b"").await;
         assert_eq!(outcome.status, Status::Success);
-        let lines = "file regular-file\nlink symbolic-link\nsocket socket\nsub directory\n";
+        // Wasmtime's has no case for a socket, though WASI has one.
+        let socket = match host {
+            Host::Wasmtime => "other",
+            Host::Ours => "socket",
+        };
+        let lines =
+            format!("file regular-file\nlink symbolic-link\nsocket {socket}\nsub directory\n");
         assert_eq!(String::from_utf8(outcome.stdout).unwrap(), lines);
     }
 }

@@ -15,7 +15,8 @@ async fn server(guest: Guest, host: Host) -> (Running, u16) {
     let mut running = guest.start(host);
     let mut line = String::new();
     BufReader::new(running.stdout.as_mut().unwrap()).read_line(&mut line).await.unwrap();
-    (running, line.trim().parse().unwrap())
+    let port = line.trim().parse();
+    (running, port.expect("the server prints its port"))
 }
 
 /// Sends all bytes, shuts down that half, and reads to the end.
@@ -55,13 +56,13 @@ async fn client_is_echoed(mode: Mode) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let guest = Guest::new("echo-client").arguments(&[address]).moving(buffer, mode);
-            let echo = async {
+            let echo = tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let (mut read, mut write) = stream.split();
                 tokio::io::copy(&mut read, &mut write).await.unwrap();
                 write.shutdown().await.unwrap();
-            };
-            let (outcome, ()) = join!(guest.run(host, &bytes), echo);
+            });
+            let outcome = guest.run(host, &bytes).await;
             let moved = |what, end| format!("{what}: {len} bytes, {end}, ok");
             let report = [
                 moved("read", "dropped"),
@@ -71,6 +72,7 @@ async fn client_is_echoed(mode: Mode) {
             ];
             assert_eq!((outcome.report, outcome.status), (report.to_vec(), Status::Success));
             same_bytes(&outcome.stdout, &bytes);
+            echo.await.unwrap();
         }
     }
 }

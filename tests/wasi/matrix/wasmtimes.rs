@@ -34,6 +34,7 @@ pub(crate) async fn wasmtimes(component: &Component, world: World) -> Result<Res
         .stdin(Shared::new(world.stdin))
         .stdout(Shared::new(world.stdout))
         .stderr(Shared::new(world.stderr))
+        .allow_tcp(true)
         .inherit_network();
     for directory in world.directories {
         let perms = if directory.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };

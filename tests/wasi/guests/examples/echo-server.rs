@@ -33,14 +33,18 @@ fn listen(address: &str) -> Result<(TcpSocket, StreamReader<TcpSocket>, u16), Er
 
 /// Serves the connections at the same time. The report has them in the order in which they were accepted.
 async fn accept(connections: StreamReader<TcpSocket>, options: &Options, report: &mut Report) {
-    let mut listening =
-        Reading::new(connections, &Options { drop_after: Some(options.connections), ..options.clone() });
+    let mut listening = Reading::new(
+        connections,
+        &Options { drop_after: Some(options.connections), ..options.clone() },
+    );
     let served: RefCell<Vec<(Option<Task<'_, Report>>, Report)>> = RefCell::default();
     let accepting = async {
         while let Some(batch) = listening.next().await {
             for socket in batch {
                 let index = served.borrow().len();
-                served.borrow_mut().push((Some(Box::pin(echo(socket, index, options))), Report::default()));
+                served
+                    .borrow_mut()
+                    .push((Some(Box::pin(echo(socket, index, options))), Report::default()));
             }
         }
     };

@@ -20,8 +20,8 @@ impl exports::wasi::http::handler::Guest for Service {
         let path = request.get_path_with_query().unwrap_or_default();
         let words = path.split_once('?').map_or("", |(_, query)| query).split('&');
         let words = words.filter(|word| !word.is_empty()).map(str::to_owned);
-        let options =
-            Options::parse(words).map_err(|message| ErrorCode::InternalError(Some(message.to_owned())))?;
+        let options = Options::parse(words)
+            .map_err(|message| ErrorCode::InternalError(Some(message.to_owned())))?;
 
         let (writer, contents) = wit_stream::new();
         let (trailers, answer_trailers) = wit_future::new(|| Ok(None));

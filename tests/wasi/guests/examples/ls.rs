@@ -13,7 +13,9 @@ async fn ls(options: Options, report: &mut Report) {
     let mut entries = Reading::new(stream, &options);
     let mut lines = Vec::new();
     while let Some(batch) = entries.next().await {
-        lines.extend(batch.into_iter().map(|entry| format!("{} {}\n", entry.name, name(&entry.type_))));
+        lines.extend(
+            batch.into_iter().map(|entry| format!("{} {}\n", entry.name, name(&entry.type_))),
+        );
     }
     let (moved, end, result) = entries.result(result).await;
     report.items("list", moved, end, Some(result));

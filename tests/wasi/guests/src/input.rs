@@ -38,7 +38,10 @@ impl Input {
         match files::read(path).await {
             Ok(file) => {
                 let (stream, result) = file.read_via_stream(options.offset);
-                Some(Self { bytes: Reading::new(stream, options), result: ResultOf::File(result, file) })
+                Some(Self {
+                    bytes: Reading::new(stream, options),
+                    result: ResultOf::File(result, file),
+                })
             }
             Err(error) => {
                 report.error("open", error);

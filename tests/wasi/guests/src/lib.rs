@@ -17,7 +17,9 @@ pub mod imports {
 
 pub use imports::wasi;
 pub use imports::{wit_future, wit_stream};
-pub use {input::Input, options::Options, output::Output, read::Reading, report::Report, write::Writing};
+pub use {
+    input::Input, options::Options, output::Output, read::Reading, report::Report, write::Writing,
+};
 
 /// Exports `wasi:cli/run`, which runs an `async fn(Options, &mut Report)` and then writes its report to stderr.
 ///

@@ -55,7 +55,8 @@ impl Options {
         let mut options = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
-            let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).ok_or("no-number");
+            let mut number =
+                || words.next().and_then(|word| word.parse::<u64>().ok()).ok_or("no-number");
             match word.as_str() {
                 "--buffer" => options.buffer = size(number()?)?,
                 "--zero" => options.zero = true,

@@ -37,7 +37,8 @@ impl Output {
             let part = bytes.len().div_ceil(self.streams.len()).max(1);
             let parts = bytes.chunks(part).map(<[u8]>::to_vec);
             let tasks = self.streams.iter_mut().zip(parts);
-            let tasks = tasks.map(|((stream, _), part)| Box::pin(stream.piece(part)) as Task<'_, bool>);
+            let tasks =
+                tasks.map(|((stream, _), part)| Box::pin(stream.piece(part)) as Task<'_, bool>);
             all(tasks.collect()).await.into_iter().all(|taken| taken)
         } else {
             let turn = self.turn % self.streams.len();

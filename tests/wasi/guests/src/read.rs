@@ -32,7 +32,8 @@ impl<T: 'static> Reading<T> {
     /// The next items, at least one; `None` at the end, whoever it came from.
     pub async fn next(&mut self) -> Option<Vec<T>> {
         for _ in 0..STUCK {
-            let left = self.options.drop_after.map_or(u64::MAX, |after| after.saturating_sub(self.moved));
+            let left =
+                self.options.drop_after.map_or(u64::MAX, |after| after.saturating_sub(self.moved));
             let length = self.options.buffer.min(usize::try_from(left).unwrap_or(usize::MAX));
             if length == 0 {
                 self.stream = None;
@@ -75,7 +76,11 @@ impl<T: 'static> Reading<T> {
 }
 
 /// One operation of `length` items, with what the options add before it. Ends after the first that moves something.
-async fn read<T>(stream: &mut StreamReader<T>, length: usize, options: &Options) -> (StreamResult, Vec<T>) {
+async fn read<T>(
+    stream: &mut StreamReader<T>,
+    length: usize,
+    options: &Options,
+) -> (StreamResult, Vec<T>) {
     if options.zero {
         let (result, items) = stream.read(Vec::new()).await;
         if result == StreamResult::Dropped {
@@ -84,7 +89,8 @@ async fn read<T>(stream: &mut StreamReader<T>, length: usize, options: &Options)
     }
     if options.cancel {
         let mut operation = pin!(stream.read(Vec::with_capacity(length)));
-        let (result, items) = match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let (result, items) = match operation.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(done) => done,
             Poll::Pending => operation.as_mut().cancel(),
         };

@@ -24,7 +24,13 @@ pub struct Report {
 
 impl Report {
     /// A stream that has a result.
-    pub fn stream<E: Debug>(&mut self, what: impl Display, moved: u64, end: End, result: Result<(), E>) {
+    pub fn stream<E: Debug>(
+        &mut self,
+        what: impl Display,
+        moved: u64,
+        end: End,
+        result: Result<(), E>,
+    ) {
         let value = match &result {
             Ok(()) => "ok".to_owned(),
             Err(error) => name(error),
@@ -34,7 +40,13 @@ impl Report {
     }
 
     /// A stream of items, with the result if it has one.
-    pub fn items(&mut self, what: impl Display, moved: u64, end: End, result: Option<Result<(), impl Debug>>) {
+    pub fn items(
+        &mut self,
+        what: impl Display,
+        moved: u64,
+        end: End,
+        result: Option<Result<(), impl Debug>>,
+    ) {
         let value = match &result {
             None => String::new(),
             Some(Ok(())) => ", ok".to_owned(),

@@ -7,7 +7,8 @@ use wit_bindgen::FutureReader;
 use crate::{
     Options, Reading, Report, Writing,
     wasi::sockets::types::{
-        ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, TcpSocket,
+        ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress,
+        TcpSocket,
     },
     wit_stream,
 };

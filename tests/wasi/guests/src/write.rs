@@ -76,7 +76,8 @@ async fn write(
     }
     if options.cancel {
         let mut operation = pin!(stream.write(bytes));
-        let (result, left) = match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let (result, left) = match operation.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(done) => done,
             Poll::Pending => operation.as_mut().cancel(),
         };
