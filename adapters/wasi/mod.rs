@@ -28,6 +28,8 @@
 //! | a zero-length read | "ready" at once | waits, where the object can tell ([contract](crate::contract#zero-length-reads)) |
 //! | an operation on a file | at most 8 KiB, each on a thread | at most 256 KiB; on Linux a read of cached data needs no thread |
 //! | a cancelled operation on a file | waits for the operating system | is answered at once; what was read goes into the next read |
+//! | a write that fails | 0 bytes were taken | the bytes of that operation, at most 256 KiB, were taken; the result future has the error on both |
+//! | a socket or a named pipe in a listing | `other` | its own type |
 //! | a listing | a thread of tokio's pool for as long as the guest does not read | a thread for each batch |
 //! | the checks of addresses for TCP | those of the `WasiCtx` | those of [`Tcp`], which denies everything by default |
 //!

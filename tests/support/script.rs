@@ -1,1 +1,1 @@
-pub(crate) use wasmtime_streams_testing::inner::*;
+pub use wasmtime_streams_testing::inner::*;

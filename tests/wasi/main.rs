@@ -1,5 +1,7 @@
 //! WASI 0.3 over this crate's adapters.
 
+#![allow(unreachable_pub)] // shared with other targets
+
 #[path = "../support/script.rs"]
 mod script;
 

@@ -177,7 +177,12 @@ async fn a_full_disk_is_a_lack_of_space() {
                 let guest =
                     guest.directory(&scratch.path(""), ".").directory(Path::new("/dev"), "/dev");
                 let outcome = guest.run(host, b"bytes").await;
-                let write = format!("{what}: 0 bytes, dropped, insufficient-space");
+                // This crate's has copied the bytes before it writes them, so that a cancel need not wait for the disk.
+                let taken = match host {
+                    Host::Wasmtime => "0 bytes, dropped",
+                    Host::Ours => "5 bytes, completed",
+                };
+                let write = format!("{what}: {taken}, insufficient-space");
                 assert_eq!(outcome.status, Status::Failure);
                 assert_eq!(outcome.report.last(), Some(&write));
             }
