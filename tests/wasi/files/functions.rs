@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
+use std::time::Duration;
 
 use futures::channel::oneshot;
+use tokio::time::timeout;
 use wasmtime::component::{
     Access, Component, FutureReader, Linker, Resource, ResourceTable, StreamReader, TypedFunc,
 };
@@ -192,7 +194,7 @@ async fn the_stream_of_a_refused_write_is_closed() {
     let run = async |accessor: &wasmtime::component::Accessor<State>| {
         let (closed, wait) = oneshot::channel::<()>();
         // Holds the sender until the stream is closed.
-        let data = iterators::items(std::iter::repeat(0_u8).inspect(move |_| {
+        let data = iterators::items([0_u8; 9].into_iter().inspect(move |_| {
             let _ = &closed;
         }));
         let data = accessor.with(|access| StreamReader::new(access, data)).unwrap();
@@ -201,7 +203,9 @@ async fn the_stream_of_a_refused_write_is_closed() {
         assert!(wait.await.is_err());
         accessor.with(|access| from_guest::value(access, ended)).unwrap().await.unwrap()
     };
-    let outcome = world.store.run_concurrent(run).await.unwrap();
+    // A time limit, so that the test fails instead of hanging.
+    let run = timeout(Duration::from_secs(60), world.store.run_concurrent(run));
+    let outcome = run.await.expect("the stream is not closed").unwrap();
     assert_eq!(outcome, Err(FileError::NotPermitted));
 }
 
