@@ -3,14 +3,19 @@
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use wasmtime_streams::wasi::{Tcp, TcpSocket};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::guest::{ErrorCode, with_guest};
+
+/// Only a test that fails takes so long.
+const LONG: Duration = Duration::from_secs(20);
 
 fn addrs() -> (SocketAddr, SocketAddr) {
     ("192.0.2.1:80".parse().unwrap(), "192.0.2.2:4000".parse().unwrap())
@@ -76,12 +81,14 @@ async fn a_reader_is_dropped_when_the_guest_stops_reading() {
         let (received, _ended) = guest.receive(&socket).await;
         guest.close(received);
         // Its future is neither read nor dropped.
-        let error = loop {
-            if let Err(error) = host.write_all(b"anybody").await {
-                break error;
+        let writes = async {
+            loop {
+                if let Err(error) = host.write_all(b"anybody").await {
+                    break error;
+                }
             }
-            tokio::task::yield_now().await;
         };
+        let error = timeout(LONG, writes).await.unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     })
     .await;
@@ -236,10 +243,14 @@ async fn a_guest_that_stops_reading_shuts_the_systems_socket_down_for_reading() 
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
         guest.close(received);
         // The future is neither read nor dropped.
-        while let Err(error) = same.read(&mut [0]) {
-            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            tokio::task::yield_now().await;
-        }
+        timeout(LONG, async {
+            while let Err(error) = same.read(&mut [0]) {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
     })
     .await;
 }
