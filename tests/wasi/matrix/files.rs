@@ -74,6 +74,7 @@ async fn what_is_appended_is_at_the_end_of_a_file() {
                 let stdin = data(len);
                 let scratch = Scratch::with("file", b"before");
                 let guest = Guest::new("append").arguments(&["file"]).moving(buffer, mode);
+                let guest = guest.ready_stdin();
                 let outcome = guest.directory(&scratch.path(""), ".").run(host, &stdin).await;
                 let read = format!("read: {len} bytes, dropped, ok");
                 let append = format!("append: {len} bytes, completed, ok");

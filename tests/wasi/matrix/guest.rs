@@ -19,6 +19,10 @@ use super::{Mode, ours::ours, wasmtimes::wasmtimes};
 /// A pipe's capacity: less than most operations, so that they are partial, and wait.
 const PIPE: usize = 16 * 1024;
 
+/// The capacity of a stdin that has all its bytes at once, so that a read is as long as the guest wants, and a write of
+/// what was read, too.
+const WIDE: usize = 16 << 20;
+
 /// No guest takes as long, unless it hangs.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -87,17 +91,24 @@ pub(crate) struct Guest {
     name: &'static str,
     arguments: Vec<String>,
     directories: Vec<Directory>,
+    stdin: usize,
 }
 
 impl Guest {
     /// `tests/wasi/guests/NAME.wasm`.
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, arguments: vec![name.to_owned()], directories: Vec::new() }
+        Self { name, arguments: vec![name.to_owned()], directories: Vec::new(), stdin: PIPE }
     }
 
     /// Adds arguments.
     pub(crate) fn arguments<T: ToString>(mut self, arguments: &[T]) -> Self {
         self.arguments.extend(arguments.iter().map(T::to_string));
+        self
+    }
+
+    /// Has all of stdin ready before the guest starts.
+    pub(crate) fn ready_stdin(mut self) -> Self {
+        self.stdin = WIDE;
         self
     }
 
@@ -130,7 +141,7 @@ impl Guest {
     pub(crate) fn start(self, host: Host) -> Running {
         let component = component(self.name);
         let ((stdin, for_stdin), (stdout, for_stdout), (stderr, for_stderr)) =
-            (duplex(PIPE), duplex(PIPE), duplex(PIPE));
+            (duplex(self.stdin), duplex(PIPE), duplex(PIPE));
         let world = World {
             arguments: self.arguments,
             directories: self.directories,

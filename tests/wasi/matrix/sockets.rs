@@ -56,6 +56,7 @@ async fn client_is_echoed(mode: Mode) {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let guest = Guest::new("echo-client").arguments(&[address]).moving(buffer, mode);
+            let guest = guest.ready_stdin();
             let echo = tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let (mut read, mut write) = stream.split();

@@ -6,11 +6,14 @@ async fn cat_moves_all(mode: Mode) {
     for &host in HOSTS {
         for (buffer, len) in LENGTHS {
             let stdin = data(len);
-            let outcome = Guest::new("cat").moving(buffer, mode).run(host, &stdin).await;
-            let read = format!("read: {len} bytes, dropped, ok");
-            let write = format!("write: {len} bytes, completed, ok");
-            outcome.says(&[&read, &write], Status::Success);
-            same_bytes(&outcome.stdout, &stdin);
+            let guest = Guest::new("cat").moving(buffer, mode);
+            for guest in [guest.clone(), guest.ready_stdin()] {
+                let outcome = guest.run(host, &stdin).await;
+                let read = format!("read: {len} bytes, dropped, ok");
+                let write = format!("write: {len} bytes, completed, ok");
+                outcome.says(&[&read, &write], Status::Success);
+                same_bytes(&outcome.stdout, &stdin);
+            }
         }
     }
 }
@@ -83,7 +86,8 @@ async fn streams_to_stdout_that_write_at_once_lose_nothing() {
     for &host in HOSTS {
         for (streams, mode) in [(2, PLAIN), (100, PLAIN), (100, ZERO_AND_CANCEL)] {
             let mut stdin = data(1_000_000);
-            let guest = Guest::new("cat").moving(1 << 20, mode).arguments(&["--at-once"]);
+            let guest = Guest::new("cat").ready_stdin().moving(1 << 20, mode);
+            let guest = guest.arguments(&["--at-once"]);
             let guest = guest.arguments(&["--streams".to_owned(), streams.to_string()]);
             let mut outcome = guest.run(host, &stdin).await;
             assert_eq!(outcome.status, Status::Success);
