@@ -65,6 +65,12 @@ impl Kind {
         (Script::new(steps), if self == Kind::Fails { 3 } else { 4 })
     }
 
+    /// Up to how many operations all scripts are run. Where nothing waits and nothing fails in between, three find
+    /// nothing that two do not.
+    fn depth(self, most: usize) -> usize {
+        if self == Kind::Parts { most } else { most.min(2) }
+    }
+
     /// Releases the host object, `left` times.
     fn step<X, V>(self, made: Made<X, V>, control: Control, mut left: usize) -> Made<X, V> {
         if self == Kind::Ready {
@@ -143,7 +149,7 @@ macro_rules! source {
             });
             let check = if $short { check.short() } else { check };
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth($depth).assert());
+            report = add(report, check.depth(Kind::$kind.depth($depth)).assert());
         })*
         report
     }};
@@ -169,7 +175,7 @@ macro_rules! sink {
                 Kind::$kind.step(made, control, holds)
             });
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth($depth).assert());
+            report = add(report, check.depth(Kind::$kind.depth($depth)).assert());
         })*
         report
     }};
