@@ -28,6 +28,7 @@ pub(crate) fn example() -> &'static Path {
             ("codec", cfg!(feature = "codec")),
             ("http-body", cfg!(feature = "http-body")),
             ("tracing", cfg!(feature = "tracing")),
+            ("wasi", cfg!(feature = "wasi")),
         ];
         let enabled = features.iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| *name);
         let enabled = enabled.collect::<Vec<_>>().join(",");
