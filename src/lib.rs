@@ -82,13 +82,99 @@ pub mod contract {}
 #[doc = include_str!("../docs/ends.md")]
 pub mod ends {}
 
-/// Pages that answer one question each.
 pub mod guide {
-    #[doc = include_str!("../docs/layers.md")]
+    //! Pages that answer one question each.
+    //!
+    //! | question | page |
+    //! |---|---|
+    //! | How do I call a guest, and who polls the store? | [`calling`] |
+    //! | Which adapter? | [`choosing`] |
+    //! | Which limits, deadlines and counters are there? | [`layers`] |
+    //! | How do I stop a stream, and when does it take effect? | [`cancellation`] |
+    //! | How do streams end, and who sees what? | [`ends`](crate::ends) |
+    //! | Where does an error go, and how does the guest learn of it? | [`errors`] |
+    //! | When is data flushed, and who shuts the sink down? | [`closing`] |
+    //! | What does a read of zero items do? | [`zero_length`] |
+    //! | What holds up whom, and how much does a stream hold? | [`memory`] |
+    //! | How do resources cross, and streams within items? | [`handles`] |
+    //! | How does a stream get from guest to guest, or past a guest? | [`passing_on`] |
+    //! | How do I send an HTTP body through a guest? | [`proxying`] |
+    //! | How do I put my object behind a guest of WASI? | [`wasi`] |
+    //! | How do I check an implementation of my own? | [`checking`] |
+    //! | How do I write an adapter? | [`adapters`] |
+    //! | What about guests that never wait? | [`yielding`] |
+    //! | What can I measure and trace? | [`observing`] |
+    //! | How do I move to the next major of Wasmtime? | [`upgrading`] |
+    //! | I have a hand-written producer: what now? | [`by_hand`] |
+    //! | How is this crate built, and why? | [`design`] |
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/calling.md")]
+    pub mod calling {}
+
+    #[cfg(all(feature = "tokio", feature = "futures"))]
+    #[doc = include_str!("../docs/guide/choosing.md")]
+    pub mod choosing {}
+
+    #[doc = include_str!("../docs/guide/layers.md")]
     pub mod layers {}
 
-    #[doc = include_str!("../docs/adapters.md")]
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/cancellation.md")]
+    pub mod cancellation {}
+
+    #[cfg(all(feature = "tokio", feature = "futures"))]
+    #[doc = include_str!("../docs/guide/errors.md")]
+    pub mod errors {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/closing.md")]
+    pub mod closing {}
+
+    #[cfg(all(feature = "tokio", feature = "futures"))]
+    #[doc = include_str!("../docs/guide/zero_length.md")]
+    pub mod zero_length {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/memory.md")]
+    pub mod memory {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/handles.md")]
+    pub mod handles {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/passing_on.md")]
+    pub mod passing_on {}
+
+    #[cfg(all(feature = "tokio", feature = "http-body"))]
+    #[doc = include_str!("../docs/guide/proxying.md")]
+    pub mod proxying {}
+
+    #[cfg(all(feature = "futures", feature = "wasi"))]
+    #[doc = include_str!("../docs/guide/wasi.md")]
+    pub mod wasi {}
+
+    #[doc = include_str!("../docs/guide/checking.md")]
+    pub mod checking {}
+
+    #[doc = include_str!("../docs/guide/adapters.md")]
     pub mod adapters {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/yielding.md")]
+    pub mod yielding {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/observing.md")]
+    pub mod observing {}
+
+    #[doc = include_str!("../docs/guide/upgrading.md")]
+    pub mod upgrading {}
+
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../docs/guide/by_hand.md")]
+    pub mod by_hand {}
 
     #[doc = include_str!("../docs/design.md")]
     pub mod design {}
