@@ -72,6 +72,7 @@
 //! # }
 //! ```
 
+pub(crate) mod buffered;
 pub(crate) mod job;
 #[cfg(feature = "tokio")]
 mod pool;

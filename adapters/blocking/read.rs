@@ -1,11 +1,11 @@
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
-use std::mem;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 
+use super::buffered::Buffered;
 use super::job::{Blocking, Job, Work};
 use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 
@@ -73,7 +73,7 @@ pub fn read_on<R>(reader: R, spawn: impl FnMut(Job) + Send + 'static) -> BytePro
 where
     R: io::Read + Send + 'static,
 {
-    let reading = Reading { reader, want: 0, bytes: Vec::new(), taken: 0, end: None };
+    let reading = Reading { reader, want: 0, buffered: Buffered::default() };
     ByteProducer::new(Read { blocking: Blocking::new(reading, spawn), buffer: BUFFER })
 }
 
@@ -111,10 +111,7 @@ impl<R> Read<R> {
     pub fn into_parts(self) -> (Option<R>, Vec<u8>) {
         match self.blocking.into_inner() {
             None => (None, Vec::new()),
-            Some(mut work) => {
-                work.bytes.drain(..work.taken);
-                (Some(work.reader), work.bytes)
-            }
+            Some(work) => (Some(work.reader), work.buffered.into_rest()),
         }
     }
 
@@ -142,55 +139,13 @@ impl<R: fmt::Debug> fmt::Debug for Read<R> {
 struct Reading<R> {
     reader: R,
     want: usize,
-    bytes: Vec<u8>,
-    /// How many of `bytes` the guest has taken.
-    taken: usize,
-    end: Option<io::Result<()>>,
+    buffered: Buffered,
 }
 
 impl<R: io::Read + Send + 'static> Work for Reading<R> {
     fn work(&mut self, _: &AtomicBool) {
-        let mut bytes = vec![0; self.want];
-        let read = loop {
-            match self.reader.read(&mut bytes) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        match read {
-            Ok(0) => self.end = Some(Ok(())),
-            Err(error) => self.end = Some(Err(error)),
-            Ok(n) => {
-                bytes.truncate(n);
-                self.bytes = bytes;
-            }
-        }
-    }
-}
-
-impl<R> Reading<R> {
-    /// What a read would return without the reader: `None` if unknown. An error is left to the read itself.
-    fn readable(&self) -> Option<Then> {
-        match &self.end {
-            _ if !self.bytes.is_empty() => Some(Then::More),
-            Some(Ok(())) => Some(Then::End(EndReason::Finished)),
-            Some(Err(_)) => Some(Then::Stop),
-            None => None,
-        }
-    }
-
-    /// Copies bytes that are in memory.
-    fn copy_to(&mut self, buf: &mut [u8]) -> usize {
-        let rest = &self.bytes[self.taken..];
-        let n = rest.len().min(buf.len());
-        buf[..n].copy_from_slice(&rest[..n]);
-        self.taken += n;
-        if self.taken == self.bytes.len() {
-            // Rule "Bounded memory": an idle stream holds no buffer.
-            self.bytes = Vec::new();
-            self.taken = 0;
-        }
-        n
+        let Self { reader, want, buffered } = self;
+        buffered.fill(vec![0; *want], 0, |bytes| reader.read(bytes));
     }
 }
 
@@ -205,13 +160,8 @@ impl<R: io::Read + Send + 'static> ByteSource for Read<R> {
         let Self { blocking, buffer } = self.get_mut();
         loop {
             let work = ready!(blocking.poll_work(cx))?;
-            let copied = work.copy_to(buf);
-            if copied > 0 {
-                let rest = !work.bytes.is_empty();
-                return Poll::Ready(Ok((copied, if rest { Then::More } else { Then::Stop })));
-            }
-            if let Some(end) = mem::take(&mut work.end) {
-                return Poll::Ready(end.map(|()| (0, Then::End(EndReason::Finished))));
+            if let Some(taken) = work.buffered.take(buf) {
+                return Poll::Ready(taken);
             }
             work.want = buf.len().min(*buffer);
             blocking.start(false);
@@ -220,7 +170,7 @@ impl<R: io::Read + Send + 'static> ByteSource for Read<R> {
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
         let work = self.get_mut().blocking.poll_work(cx);
-        match work.map_ok(|work| work.readable()) {
+        match work.map_ok(|work| work.buffered.readable()) {
             Poll::Ready(readable) => readable.transpose().map(Poll::Ready),
             Poll::Pending => Some(Poll::Pending),
         }

@@ -1,7 +1,6 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
@@ -9,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use super::place;
 use super::threads::{BUFFER, blocking_threads};
 use super::{FileError, ReadAt};
+use crate::blocking::buffered::Buffered;
 use crate::blocking::job::{Blocking, Work};
 use crate::shared::coop;
 use crate::shared::io::filled;
@@ -62,8 +62,7 @@ use crate::{ByteProducer, ByteSource, EndReason, Then, relay::Splice};
 /// # }
 /// ```
 pub fn read_at<O: ReadAt>(object: O, offset: u64) -> ByteProducer<OffsetRead<O>> {
-    let reading =
-        Reading { object, offset, direct: true, want: 0, bytes: Vec::new(), taken: 0, end: None };
+    let reading = Reading { object, offset, direct: true, want: 0, buffered: Buffered::default() };
     ByteProducer::new(OffsetRead {
         blocking: Blocking::new(reading, blocking_threads()),
         buffer: BUFFER,
@@ -128,59 +127,18 @@ struct Reading<O> {
     /// `try_read_at` is worth a try.
     direct: bool,
     want: usize,
-    bytes: Vec<u8>,
-    /// Where those of `bytes` begin that the guest has not taken.
-    taken: usize,
-    end: Option<io::Result<()>>,
+    buffered: Buffered,
 }
 
 impl<O: ReadAt> Work for Reading<O> {
     fn work(&mut self, _: &AtomicBool) {
-        let (mut bytes, from) = place::buffer(self.want, self.offset);
-        let read = loop {
-            match self.object.read_at(&mut bytes[from..], self.offset) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        match read {
-            Ok(0) => self.end = Some(Ok(())),
-            Err(error) => self.end = Some(Err(error)),
-            Ok(n) => {
-                bytes.truncate(from + n);
-                self.bytes = bytes;
-                self.taken = from;
-            }
-        }
+        let Self { object, offset, buffered, .. } = self;
+        let (bytes, from) = place::buffer(self.want, *offset);
+        buffered.fill(bytes, from, |bytes| object.read_at(bytes, *offset));
     }
 }
 
 impl<O: ReadAt> Reading<O> {
-    /// What a read would return without a thread: `None` if unknown. An error is left to the read itself.
-    fn readable(&self) -> Option<Then> {
-        match &self.end {
-            _ if !self.bytes.is_empty() => Some(Then::More),
-            Some(Ok(())) => Some(Then::End(EndReason::Finished)),
-            Some(Err(_)) => Some(Then::Stop),
-            None => None,
-        }
-    }
-
-    /// Copies what a thread has read.
-    fn copy_to(&mut self, buf: &mut [u8]) -> usize {
-        let rest = &self.bytes[self.taken..];
-        let n = rest.len().min(buf.len());
-        buf[..n].copy_from_slice(&rest[..n]);
-        self.taken += n;
-        if self.taken == self.bytes.len() {
-            // Rule "Bounded memory": an idle stream holds no buffer.
-            self.bytes = Vec::new();
-            self.taken = 0;
-        }
-        self.advance(n);
-        n
-    }
-
     /// Reads without a thread: `None` if that is not possible.
     fn try_read(&mut self, buf: &mut [u8]) -> Option<io::Result<(usize, Then)>> {
         match self.object.try_read_at(buf, self.offset) {
@@ -203,7 +161,7 @@ impl<O: ReadAt> Reading<O> {
     fn advance(&mut self, n: usize) {
         match self.offset.checked_add(n as u64) {
             Some(offset) => self.offset = offset,
-            None => self.end = Some(Err(FileError::Overflow.into_io())),
+            None => self.buffered.fail(FileError::Overflow.into_io()),
         }
     }
 }
@@ -220,13 +178,11 @@ impl<O: ReadAt> ByteSource for OffsetRead<O> {
         let want = buf.len().min(*buffer);
         loop {
             let work = ready!(blocking.poll_work(cx))?;
-            let copied = work.copy_to(buf);
-            if copied > 0 {
-                let rest = !work.bytes.is_empty();
-                return Poll::Ready(Ok((copied, if rest { Then::More } else { Then::Stop })));
-            }
-            if let Some(end) = mem::take(&mut work.end) {
-                return Poll::Ready(end.map(|()| (0, Then::End(EndReason::Finished))));
+            if let Some(taken) = work.buffered.take(buf) {
+                if let Ok((n, _)) = taken {
+                    work.advance(n);
+                }
+                return Poll::Ready(taken);
             }
             if work.direct {
                 // It never waits, so it takes part in tokio's budget.
@@ -244,7 +200,7 @@ impl<O: ReadAt> ByteSource for OffsetRead<O> {
 
     fn poll_readable(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<io::Result<Then>>> {
         let work = self.get_mut().blocking.poll_work(cx);
-        match work.map_ok(|work| work.readable()) {
+        match work.map_ok(|work| work.buffered.readable()) {
             Poll::Ready(readable) => readable.transpose().map(Poll::Ready),
             Poll::Pending => Some(Poll::Pending),
         }
