@@ -5,6 +5,7 @@
 #[path = "../support/script.rs"]
 mod script;
 
+mod faults;
 mod files;
 mod matrix;
 mod stdio;

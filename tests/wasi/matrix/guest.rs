@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use wasmtime::{Engine, component::Component};
+use wasmtime::{Config, Engine, component::Component};
 
 use super::{Mode, ours::ours, wasmtimes::wasmtimes};
 
@@ -27,7 +27,7 @@ const WIDE: usize = 16 << 20;
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Whose WASI a guest runs on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// Wasmtime's own, all of it.
     Wasmtime,
@@ -201,10 +201,15 @@ impl Running {
 }
 
 /// The engine of all tests.
-pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
+pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    // For a cancel that does not wait.
+    config.wasm_component_model_more_async_builtins(true);
+    Engine::new(&config).unwrap()
+});
 
 /// Compiles a guest, once.
-fn component(name: &'static str) -> Component {
+pub(crate) fn component(name: &'static str) -> Component {
     static COMPILED: LazyLock<Mutex<HashMap<&str, Component>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap();
     let compile = || {

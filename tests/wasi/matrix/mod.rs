@@ -11,11 +11,12 @@ mod sockets;
 mod stdio;
 mod wasmtimes;
 
-use guest::{Guest, Host, Status};
-use scratch::Scratch;
+pub(crate) use guest::{ENGINE, Host, component};
+use guest::{Guest, Status};
+pub(crate) use scratch::Scratch;
 
 /// The hosts that the tests run on.
-const HOSTS: &[Host] = &[Host::Wasmtime, Host::Ours];
+pub(crate) const HOSTS: &[Host] = &[Host::Wasmtime, Host::Ours];
 
 /// The lengths of a guest's operations, each with a length of data that has several operations, and ends within one.
 const LENGTHS: [(usize, usize); 6] = [
@@ -37,13 +38,13 @@ const CANCEL: Mode = Mode(&["--cancel"]);
 const ZERO_AND_CANCEL: Mode = Mode(&["--zero", "--cancel"]);
 
 /// Bytes that are different in every place that an operation could mix up with another.
-fn data(len: usize) -> Vec<u8> {
+pub(crate) fn data(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect()
 }
 
 /// Asserts equality without printing megabytes.
 #[track_caller]
-fn same_bytes(got: &[u8], expected: &[u8]) {
+pub(crate) fn same_bytes(got: &[u8], expected: &[u8]) {
     let place = got.iter().zip(expected).position(|(got, expected)| got != expected);
     assert_eq!((got.len(), place), (expected.len(), None), "the lengths, and the first difference");
 }

@@ -1,6 +1,8 @@
 //! How stdio ends: result futures, errors, closing.
 
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use wasmtime_streams::wasi::{self, Stdio, StdioError};
 use wasmtime_streams::{End, EndReason, Flush, tokio_io};
@@ -65,6 +67,24 @@ fn closing_flushes_and_shuts_down_what_the_guest_left() {
     assert_eq!(guest.write(stdout, 1, b'y'), DROPPED);
     assert_eq!(guest.outcome(written), Err("pipe"));
     assert!(guest.close().stdout.is_none(), "a second close reports nothing");
+}
+
+#[test]
+fn outputs_are_closed_at_the_same_time() {
+    // Who reads both may read one to its end first.
+    let writer = Writer::<u8>::new(Script::new([]));
+    let held = Script::new([Step::Hold]);
+    let control = held.control();
+    let stdout = Writer::<u8>::with_flush(Script::new([]), held);
+    let (out, err) = (stdout.log(), writer.log());
+    let mut stdio = Stdio::new().stdout(tokio_io::write(stdout)).stderr(tokio_io::write(writer));
+    let mut closing = pin!(stdio.closing());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(closing.as_mut().poll(&mut cx).is_pending());
+    assert!(err.look(|written| written.closed) && !out.look(|written| written.closed));
+    control.release();
+    assert!(closing.as_mut().poll(&mut cx).is_ready());
+    assert!(out.look(|written| written.closed));
 }
 
 #[test]

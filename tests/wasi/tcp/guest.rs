@@ -12,19 +12,19 @@ use wasmtime::component::{
 use wasmtime::{Config, Engine, Store};
 use wasmtime_streams::wasi::{self, Tcp, TcpSocket};
 use wasmtime_streams::{from_guest, to_guest};
-pub(super) use wasmtime_wasi::p3::bindings::sockets::types::{
+pub(crate) use wasmtime_wasi::p3::bindings::sockets::types::{
     ErrorCode, IpAddressFamily as Family, IpSocketAddress,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-pub(super) type Outcome<T> = Result<T, ErrorCode>;
-pub(super) type Ended = FutureReader<Outcome<()>>;
+pub(crate) type Outcome<T> = Result<T, ErrorCode>;
+pub(crate) type Ended = FutureReader<Outcome<()>>;
 /// A socket of this crate's, or of Wasmtime's.
-pub(super) type Socket<S = TcpSocket> = Resource<S>;
+pub(crate) type Socket<S = TcpSocket> = Resource<S>;
 
-pub(super) struct Data {
+pub(crate) struct Data {
     ctx: WasiCtx,
-    pub(super) table: ResourceTable,
+    pub(crate) table: ResourceTable,
     tcp: Tcp,
 }
 
@@ -174,7 +174,7 @@ fn text() -> String {
 }
 
 /// A linker as an embedder has it: Wasmtime's interfaces, and this crate's sockets in their place.
-pub(super) fn linker() -> Linker<Data> {
+pub(crate) fn linker() -> Linker<Data> {
     let mut linker = Linker::<Data>::new(&ENGINE);
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
     linker.allow_shadowing(true);
@@ -183,20 +183,20 @@ pub(super) fn linker() -> Linker<Data> {
 }
 
 /// The guest, while its store runs.
-pub(super) struct Guest<'a, S: 'static = TcpSocket> {
-    pub(super) accessor: &'a Accessor<Data>,
+pub(crate) struct Guest<'a, S: 'static = TcpSocket> {
+    pub(crate) accessor: &'a Accessor<Data>,
     instance: Instance,
     sockets: PhantomData<fn() -> S>,
 }
 
 /// Runs `script` with a guest that may have sockets.
-pub(super) async fn with_guest<R>(tcp: Tcp, script: impl AsyncFnOnce(&Guest<'_>) -> R) -> R {
+pub(crate) async fn with_guest<R>(tcp: Tcp, script: impl AsyncFnOnce(&Guest<'_>) -> R) -> R {
     let ctx = WasiCtxBuilder::new().allow_tcp(true).build();
     run(linker(), ctx, tcp, script).await
 }
 
 /// Runs `script` with a guest of Wasmtime's own host.
-pub(super) async fn with_wasmtimes<R>(
+pub(crate) async fn with_wasmtimes<R>(
     script: impl AsyncFnOnce(&Guest<'_, wasmtime_wasi::sockets::TcpSocket>) -> R,
 ) -> R {
     let ctx = WasiCtxBuilder::new().allow_tcp(true).inherit_network().build();
@@ -204,7 +204,7 @@ pub(super) async fn with_wasmtimes<R>(
 }
 
 /// The same, with permissions.
-pub(super) async fn run_wasmtimes<R>(
+pub(crate) async fn run_wasmtimes<R>(
     ctx: WasiCtx,
     script: impl AsyncFnOnce(&Guest<'_, wasmtime_wasi::sockets::TcpSocket>) -> R,
 ) -> R {
@@ -214,7 +214,7 @@ pub(super) async fn run_wasmtimes<R>(
 }
 
 /// Runs `script` with a guest, and drops its store.
-pub(super) async fn run<S: 'static, R>(
+pub(crate) async fn run<S: 'static, R>(
     linker: Linker<Data>,
     ctx: WasiCtx,
     tcp: Tcp,
@@ -235,7 +235,7 @@ fn borrow<S: 'static>(socket: &Socket<S>) -> Socket<S> {
 }
 
 impl<S: Send + 'static> Guest<'_, S> {
-    pub(super) async fn call<P, R>(&self, name: &str, params: P) -> R
+    pub(crate) async fn call<P, R>(&self, name: &str, params: P) -> R
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
@@ -247,53 +247,53 @@ impl<S: Send + 'static> Guest<'_, S> {
         function.call_concurrent(self.accessor, params).await.unwrap()
     }
 
-    pub(super) async fn create(&self, family: Family) -> Outcome<Socket<S>> {
+    pub(crate) async fn create(&self, family: Family) -> Outcome<Socket<S>> {
         self.call::<_, (Outcome<Socket<S>>,)>("create", (family,)).await.0
     }
 
     /// A new IPv4 socket.
-    pub(super) async fn socket(&self) -> Socket<S> {
+    pub(crate) async fn socket(&self) -> Socket<S> {
         self.create(Family::Ipv4).await.unwrap()
     }
 
-    pub(super) async fn bind(&self, socket: &Socket<S>, addr: &str) -> Outcome<()> {
+    pub(crate) async fn bind(&self, socket: &Socket<S>, addr: &str) -> Outcome<()> {
         let addr = IpSocketAddress::from(addr.parse::<SocketAddr>().unwrap());
         self.call::<_, (Outcome<()>,)>("bind", (borrow(socket), addr)).await.0
     }
 
-    pub(super) async fn connect(&self, socket: &Socket<S>, addr: SocketAddr) -> Outcome<()> {
+    pub(crate) async fn connect(&self, socket: &Socket<S>, addr: SocketAddr) -> Outcome<()> {
         let addr = IpSocketAddress::from(addr);
         self.call::<_, (Outcome<()>,)>("connect", (borrow(socket), addr)).await.0
     }
 
     /// Begins to connect, and cancels that.
-    pub(super) async fn cancel_connect(&self, socket: &Socket<S>, addr: SocketAddr) {
+    pub(crate) async fn cancel_connect(&self, socket: &Socket<S>, addr: SocketAddr) {
         let addr = IpSocketAddress::from(addr);
         let state = self.call::<_, (u32,)>("cancel-connect", (borrow(socket), addr)).await.0;
         assert_eq!(state, 4, "cancelled before it returned");
     }
 
-    pub(super) async fn listen(&self, socket: &Socket<S>) -> Outcome<StreamReader<Socket<S>>> {
+    pub(crate) async fn listen(&self, socket: &Socket<S>) -> Outcome<StreamReader<Socket<S>>> {
         self.call::<_, (Outcome<StreamReader<Socket<S>>>,)>("listen", (borrow(socket),)).await.0
     }
 
-    pub(super) async fn send(&self, socket: &Socket<S>, data: StreamReader<u8>) -> Ended {
+    pub(crate) async fn send(&self, socket: &Socket<S>, data: StreamReader<u8>) -> Ended {
         self.call::<_, (Ended,)>("send", (borrow(socket), data)).await.0
     }
 
-    pub(super) async fn receive(&self, socket: &Socket<S>) -> (StreamReader<u8>, Ended) {
+    pub(crate) async fn receive(&self, socket: &Socket<S>) -> (StreamReader<u8>, Ended) {
         self.call::<_, ((StreamReader<u8>, Ended),)>("receive", (borrow(socket),)).await.0
     }
 
-    pub(super) async fn local(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
+    pub(crate) async fn local(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
         self.get::<IpSocketAddress>(socket, "local-address").await.map(Into::into)
     }
 
-    pub(super) async fn remote(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
+    pub(crate) async fn remote(&self, socket: &Socket<S>) -> Outcome<SocketAddr> {
         self.get::<IpSocketAddress>(socket, "remote-address").await.map(Into::into)
     }
 
-    pub(super) async fn get<V: Lift + Send + Sync + 'static>(
+    pub(crate) async fn get<V: Lift + Send + Sync + 'static>(
         &self,
         socket: &Socket<S>,
         name: &str,
@@ -301,15 +301,15 @@ impl<S: Send + 'static> Guest<'_, S> {
         self.call::<_, (Outcome<V>,)>(&format!("get-{name}"), (borrow(socket),)).await.0
     }
 
-    pub(super) async fn is_listening(&self, socket: &Socket<S>) -> bool {
+    pub(crate) async fn is_listening(&self, socket: &Socket<S>) -> bool {
         self.call::<_, (bool,)>("get-is-listening", (borrow(socket),)).await.0
     }
 
-    pub(super) async fn family(&self, socket: &Socket<S>) -> Family {
+    pub(crate) async fn family(&self, socket: &Socket<S>) -> Family {
         self.call::<_, (Family,)>("get-address-family", (borrow(socket),)).await.0
     }
 
-    pub(super) async fn set<V: Lower + Send + Sync + 'static>(
+    pub(crate) async fn set<V: Lower + Send + Sync + 'static>(
         &self,
         socket: &Socket<S>,
         name: &str,
@@ -319,17 +319,47 @@ impl<S: Send + 'static> Guest<'_, S> {
     }
 
     /// Reads a result future, in the guest.
-    pub(super) async fn result(&self, ended: Ended) -> Outcome<()> {
+    pub(crate) async fn result(&self, ended: Ended) -> Outcome<()> {
         self.call::<_, (Outcome<()>,)>("finish", (ended,)).await.0
     }
 
     /// A zero-length read, which may wait. Gives the stream back, and the operation's code.
-    pub(super) async fn zero_read(&self, stream: StreamReader<u8>) -> (StreamReader<u8>, u32) {
+    pub(crate) async fn zero_read(&self, stream: StreamReader<u8>) -> (StreamReader<u8>, u32) {
         self.call::<_, ((StreamReader<u8>, u32),)>("zero-read", (stream,)).await.0
     }
 
+    /// Has the guest keep a stream, for [`read`](Self::read).
+    pub(crate) async fn hold(&self, stream: StreamReader<u8>) -> u32 {
+        self.call::<_, (u32,)>("hold", (stream,)).await.0
+    }
+
+    /// A stream that the guest writes by [`write`](Self::write).
+    pub(crate) async fn stream(&self) -> (StreamReader<u8>, u32) {
+        self.call::<_, ((StreamReader<u8>, u32),)>("new", ()).await.0
+    }
+
+    /// Begins a read of a stream that the guest keeps, and gives its code.
+    pub(crate) async fn read(&self, stream: u32, len: u32) -> u32 {
+        self.call::<_, (u32,)>("read", (stream, len)).await.0
+    }
+
+    /// Begins a write, and gives its code.
+    pub(crate) async fn write(&self, stream: u32, len: u32) -> u32 {
+        self.call::<_, (u32,)>("write", (stream, len)).await.0
+    }
+
+    /// Waits for the end of an operation, and gives its code.
+    pub(crate) async fn wait(&self, stream: u32) -> u32 {
+        self.call::<_, (u32,)>("wait", (stream,)).await.0
+    }
+
+    /// Ends a stream that the guest writes.
+    pub(crate) async fn end(&self, stream: u32) {
+        self.call::<_, ()>("drop-writable", (stream,)).await;
+    }
+
     /// One read of at most `n` connections.
-    pub(super) async fn accept(
+    pub(crate) async fn accept(
         &self,
         stream: StreamReader<Socket<S>>,
         n: u32,
@@ -338,24 +368,24 @@ impl<S: Send + 'static> Guest<'_, S> {
     }
 
     /// One read of a stream that may have ended, and its code. Connections that it gets are dropped with the guest.
-    pub(super) async fn last(&self, stream: StreamReader<Socket<S>>) -> u32 {
+    pub(crate) async fn last(&self, stream: StreamReader<Socket<S>>) -> u32 {
         self.call::<_, (u32,)>("last", (stream,)).await.0
     }
 
     /// A stream of bytes for a guest, which ends.
-    pub(super) async fn bytes(&self, bytes: &'static [u8]) -> StreamReader<u8> {
+    pub(crate) async fn bytes(&self, bytes: &'static [u8]) -> StreamReader<u8> {
         self.accessor
             .with(|access| StreamReader::new(access, wasmtime_streams::tokio_io::read(bytes)))
             .unwrap()
     }
 
     /// A stream that stays open while the writer lives.
-    pub(super) fn open(&self) -> (to_guest::HostWriter, StreamReader<u8>) {
+    pub(crate) fn open(&self) -> (to_guest::HostWriter, StreamReader<u8>) {
         self.accessor.with(|access| to_guest::writer(access, 1024)).unwrap()
     }
 
     /// Reads all of a guest's stream.
-    pub(super) async fn all(&self, stream: StreamReader<u8>) -> Vec<u8> {
+    pub(crate) async fn all(&self, stream: StreamReader<u8>) -> Vec<u8> {
         let mut reader =
             self.accessor.with(|access| from_guest::reader(access, stream, 1024)).unwrap();
         let mut all = Vec::new();
@@ -363,21 +393,21 @@ impl<S: Send + 'static> Guest<'_, S> {
         all
     }
 
-    pub(super) fn close<T: Send + Sync + 'static>(&self, mut stream: StreamReader<T>) {
+    pub(crate) fn close<T: Send + Sync + 'static>(&self, mut stream: StreamReader<T>) {
         self.accessor.with(|access| stream.close(access)).unwrap();
     }
 
-    pub(super) fn drop_future(&self, mut ended: Ended) {
+    pub(crate) fn drop_future(&self, mut ended: Ended) {
         self.accessor.with(|access| ended.close(access)).unwrap();
     }
 
     /// Drops a socket, as a guest does.
-    pub(super) fn drop_socket(&self, socket: Socket<S>) {
+    pub(crate) fn drop_socket(&self, socket: Socket<S>) {
         self.accessor.with(|mut access| access.data_mut().table.delete(socket)).unwrap();
     }
 
     /// Gives a guest a socket of the host's.
-    pub(super) fn push(&self, socket: S) -> Socket<S> {
+    pub(crate) fn push(&self, socket: S) -> Socket<S> {
         self.accessor.with(|mut access| access.data_mut().table.push(socket)).unwrap()
     }
 }

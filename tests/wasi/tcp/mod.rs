@@ -1,7 +1,9 @@
 //! `wasi:sockets` over the adapters: real sockets on the loopback interface, and sockets of the host's.
 
+#[cfg(unix)]
+mod descriptors;
 mod errors;
-mod guest;
+pub(crate) mod guest;
 mod hosts;
 mod listeners;
 mod permissions;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use wasmtime_streams::wasi::Tcp;
+use wasmtime_streams::wasi::{Tcp, TcpSocket};
 
 use super::guest::{ErrorCode, Guest, Socket, with_guest};
 
@@ -87,6 +87,38 @@ async fn a_zero_length_read_waits_for_data_and_takes_none() {
         drop(peer);
         assert_eq!(guest.all(received).await, b"x");
         guest.result(ended).await.unwrap();
+    })
+    .await;
+}
+
+/// A socket that takes no more until its peer reads; the peer, and how much it has to read.
+async fn full(guest: &Guest<'_>) -> (Socket, TcpStream, usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (peer, _) = listener.accept().await.unwrap();
+    let mut filled = 0;
+    // The system moves a part on to the peer by and by.
+    while timeout(Duration::from_millis(50), stream.writable()).await.is_ok() {
+        filled += stream.try_write(&[7; 65_536]).unwrap_or(0);
+    }
+    (guest.push(TcpSocket::from_stream(stream).unwrap()), peer, filled)
+}
+
+#[tokio::test]
+async fn a_zero_length_write_waits_for_room_and_sends_nothing() {
+    with_guest(open(), async |guest| {
+        let (socket, mut peer, filled) = full(guest).await;
+        let (stream, writer) = guest.stream().await;
+        let sent = guest.send(&socket, stream).await;
+        assert_eq!(guest.write(writer, 0).await, u32::MAX, "blocked");
+        let mut all = vec![0; filled];
+        peer.read_exact(&mut all).await.unwrap();
+        assert_eq!(guest.wait(writer).await, 0, "completed with nothing");
+        // There is room: it does not wait.
+        assert_eq!(guest.write(writer, 0).await, 0);
+        guest.end(writer).await;
+        guest.result(sent).await.unwrap();
+        assert_eq!(peer.read(&mut all).await.unwrap(), 0);
     })
     .await;
 }
