@@ -1,5 +1,7 @@
 //! Stdin, stdout and stderr.
 
+#[cfg(test)]
+mod contract;
 mod error;
 mod inherit;
 mod object;

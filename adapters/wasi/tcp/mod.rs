@@ -2,6 +2,8 @@
 
 mod address;
 mod connection;
+#[cfg(all(test, unix))]
+mod contract;
 mod error;
 mod link;
 mod listener;
