@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 
 use wasmtime::component::{
     Destination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
@@ -13,6 +13,8 @@ use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams_testing::inner::{Control, Reader, Script, Step, Writer};
 use wasmtime_streams_testing::{self as testing, Made, Reported};
 
+use super::object::Input;
+use super::shared::Opened;
 use super::{Reading, Stdio, Writing};
 use crate::{Completion, End, tokio_io};
 
@@ -206,4 +208,38 @@ fn streams_to_stdout_that_take_turns_keep_the_contract() {
     for kind in [Kind::Ready, Kind::Parts, Kind::Fails] {
         writes(kind);
     }
+}
+
+#[test]
+fn a_stream_that_no_longer_waits_leaves_nothing_in_the_queue() {
+    // Rule "Bounded memory": a guest may open, cancel and drop as many as it likes while one operation waits.
+    let stdin = tokio_io::read(Reader::new(Script::new([Step::Hold])));
+    let stdio = Stdio::new().stdin(stdin);
+    let shared = &stdio.stdin.as_ref().unwrap().shared;
+    let poll = |stream: &mut Opened<dyn Input>, waker: &Waker| {
+        let mut cx = Context::from_waker(waker);
+        stream.poll(&mut cx, |input, cx| input.poll_read(cx, &mut [0; 4], &mut 0))
+    };
+    let (mut first, _) = shared.open();
+    assert!(poll(&mut first, Waker::noop()).is_pending());
+    let kept = Arc::new(Kept);
+    let waker = Waker::from(kept.clone());
+    let before = Arc::strong_count(&kept);
+    let (mut cancelled, _) = shared.open();
+    let (mut dropped, _) = shared.open();
+    for stream in [&mut cancelled, &mut dropped] {
+        assert!(poll(stream, &waker).is_pending());
+        assert!(poll(stream, &waker).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&kept), before + 2);
+    cancelled.cancel();
+    drop(dropped);
+    assert_eq!(Arc::strong_count(&kept), before);
+}
+
+/// A waker's data, which counts how many there are.
+struct Kept;
+
+impl Wake for Kept {
+    fn wake(self: Arc<Self>) {}
 }

@@ -186,7 +186,7 @@ impl Stdio {
     /// assert!(ends.stdout.is_some_and(|stdout| stdout.end.is_finished() && stdout.moved == 0));
     /// # }
     /// ```
-    pub fn closing(&mut self) -> impl Future<Output = StdioEnds> + Send + 'static {
+    pub fn closing(&mut self) -> impl Future<Output = StdioEnds> + Send + use<> {
         let mut all = [
             self.stdin.as_mut().map(Slot::close).unwrap_or_default(),
             self.stdout.as_mut().map(Slot::close).unwrap_or_default(),

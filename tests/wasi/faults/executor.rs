@@ -70,7 +70,7 @@ fn process(host: Host) {
         Host::Ours => {
             let stdout = wasi::process_stdout().unwrap();
             world.1 = world.1.stdin(tokio_io::read(io::Cursor::new(stdin))).stdout(stdout);
-            Duration::from_secs(60)
+            Duration::from_secs(20)
         }
     };
     let ticks = Arc::new(AtomicU32::new(0));

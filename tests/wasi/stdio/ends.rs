@@ -102,6 +102,20 @@ fn closing_ends_an_operation_that_is_under_way() {
 }
 
 #[test]
+fn closing_wakes_a_guest_that_waits_for_an_operation() {
+    // The operation that has its turn, and one that waits for it.
+    for waits in 0..2 {
+        let script = Script::new([Step::Hold]);
+        let mut guest = Guest::new(Stdio::new().stdin(tokio_io::read(Reader::new(script))));
+        let streams = [guest.open("stdin").0, guest.open("stdin").0];
+        for stream in &streams[..=waits] {
+            assert_eq!(guest.read(*stream, 5), BLOCKED);
+        }
+        assert_eq!(guest.close_while_waiting(streams[waits]), DROPPED);
+    }
+}
+
+#[test]
 fn ends_become_the_codes_of_the_interface() {
     let failed = |kind: io::ErrorKind| wasi::stdio_end(End::Failed(io::Error::from(kind)));
     assert_eq!(failed(io::ErrorKind::BrokenPipe), Err(StdioError::Pipe));

@@ -99,4 +99,18 @@ impl Guest {
     fn close(&mut self) -> StdioEnds {
         executor::run(self.store.data_mut().closing())
     }
+
+    /// Closes the stdio while the guest waits for the event of an operation under way, and gives that event.
+    fn close_while_waiting(&mut self, waitable: u32) -> u32 {
+        let wait = self.instance.get_typed_func::<(u32,), (u32,)>(&mut self.store, "wait").unwrap();
+        let run = self.store.run_concurrent(async |accessor| {
+            let wait = wait.call_concurrent(accessor, (waitable,));
+            let close = async {
+                executor::idle().await;
+                accessor.with(|mut access| access.data_mut().closing()).await
+            };
+            futures::join!(wait, close).0
+        });
+        executor::run(run).unwrap().unwrap().0
+    }
 }

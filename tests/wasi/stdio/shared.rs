@@ -1,7 +1,13 @@
 //! Several streams of a guest over one host object.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
 use wasmtime_streams::wasi::Stdio;
-use wasmtime_streams::{End, iterators, tokio_io};
+use wasmtime_streams::{ByteConsumer, ByteSink, End, EndReason, iterators, tokio_io};
 
 use super::{BLOCKED, CANCELLED, DROPPED, Guest, completed};
 use crate::script::{Reader, Script, Step, Writer};
@@ -95,6 +101,72 @@ fn messages_can_go_to_the_output_in_order() {
     }
     guest.close();
     assert_eq!(futures::executor::block_on(done).inner.into_inner(), b"123");
+}
+
+#[test]
+fn messages_go_where_the_host_said_last() {
+    for last in ["stderr", "stdout"] {
+        let (out, out_done) = iterators::collect_bytes(100).with_completion();
+        let (err, err_done) = iterators::collect_bytes(100).with_completion();
+        let stdio = Stdio::new().stdout(out);
+        let stdio = match last {
+            "stderr" => stdio.stderr_to_stdout().stderr(err),
+            _ => stdio.stderr(err).stderr_to_stdout(),
+        };
+        let mut guest = Guest::new(stdio);
+        let (stream, _) = guest.open("stderr");
+        assert_eq!(guest.write(stream, 1, b'x'), completed(1));
+        guest.close();
+        let done = if last == "stderr" { err_done } else { out_done };
+        assert_eq!(futures::executor::block_on(done).inner.into_inner(), b"x", "{last}");
+    }
+}
+
+/// Takes all, and flushes never. Counts the operations that were cancelled.
+struct Stuck(Arc<AtomicUsize>);
+
+impl ByteSink for Stuck {
+    type Error = io::Error;
+
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize, End<io::Error>>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
+        Poll::Pending
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), End<io::Error>>> {
+        Poll::Pending
+    }
+
+    fn op_cancelled(self: Pin<&mut Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {}
+}
+
+#[test]
+fn an_object_hears_of_the_cancel_of_its_operation_alone() {
+    let cancelled = Arc::new(AtomicUsize::new(0));
+    let stdout = ByteConsumer::new(Stuck(cancelled.clone()));
+    let mut guest = Guest::new(Stdio::new().stdout(stdout));
+    let ((first, _), (waiting, _)) = (guest.open("stdout"), guest.open("stdout"));
+    assert_eq!(guest.write(first, 3, b'a'), BLOCKED);
+    assert_eq!(guest.write(waiting, 3, b'b'), BLOCKED);
+    assert_eq!(guest.call::<_, u32>("cancel-write", (waiting,)), CANCELLED);
+    assert_eq!(cancelled.load(Ordering::Relaxed), 0);
+    assert_eq!(guest.call::<_, u32>("cancel-write", (first,)), CANCELLED | completed(3));
+    assert_eq!(cancelled.load(Ordering::Relaxed), 1);
+    // And of one that is dropped with its store.
+    assert_eq!(guest.write(first, 3, b'a'), BLOCKED);
+    drop(guest);
+    assert_eq!(cancelled.load(Ordering::Relaxed), 2);
 }
 
 #[test]
