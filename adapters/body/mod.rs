@@ -8,6 +8,7 @@
 //! | its trailers | reads a `future<T>` | [`with_trailers`](crate::ByteProducer::with_trailers) of its producer |
 //! | a server or client that wants a body | writes a `stream<u8>` | [`from_guest`](from_guest()) |
 //! | a body that wants trailers | writes a `future<T>` | [`trailers_from_guest`](trailers_from_guest()) |
+//! | a producer, where a body is wanted | gets the body by another interface | [`from_host`](from_host()) |
 //!
 //! Take [`from_guest`](from_guest()) rather than [`from_guest::reader`](crate::from_guest::reader()) and a body made of
 //! that: it holds the guest to a content length, and a cut becomes an error that makes hyper abort the message.
@@ -90,9 +91,11 @@
 //! ```
 
 mod from_guest;
+mod from_host;
 mod read;
 mod trailers;
 
 pub use self::from_guest::{BodyError, GuestBody, GuestBodySink, NoTrailers, from_guest};
+pub use self::from_host::{HostBody, NoHostTrailers, from_host};
 pub use self::read::{Read, Trailers, read};
 pub use self::trailers::{GuestTrailers, TrailersSink, trailers_from_guest};
