@@ -8,7 +8,7 @@
 //! | its trailers | reads a `future<T>` | [`with_trailers`](crate::ByteProducer::with_trailers) of its producer |
 //! | a server or client that wants a body | writes a `stream<u8>` | [`from_guest`](from_guest()) |
 //! | a body that wants trailers | writes a `future<T>` | [`trailers_from_guest`](trailers_from_guest()) |
-//! | a producer, where a body is wanted | gets the body by another interface | [`from_host`](from_host()) |
+//! | a producer, where a body is wanted | gets the body by another interface | [`into_body`](crate::ByteProducer::into_body) |
 //!
 //! Take [`from_guest`](from_guest()) rather than [`from_guest::reader`](crate::from_guest::reader()) and a body made of
 //! that: it holds the guest to a content length, and a cut becomes an error that makes hyper abort the message.
@@ -89,13 +89,44 @@
 //! #     axum::Router::new().route("/", axum::routing::post(upper)).with_state(guest)
 //! # }
 //! ```
+//!
+//! # With wasi-http
+//!
+//! `wasmtime-wasi-http` has bodies of its own for `wasi:http`, and takes and gives any [`Body`](http_body::Body):
+//! `Request::from_http` takes what [`into_body`](crate::ByteProducer::into_body) makes of [`read`](read()) with a limit and
+//! timeouts, and [`read`](read()) takes what `Response::into_http` gives. The error of a request's body reaches the guest as
+//! the `error-code` beside the trailers. Two things to know:
+//!
+//! - In `wasmtime-wasi-http` 48 a guest that traps ends the body of its response in order, unless that has a content length.
+//!   Let the body end only when the guest has, by trailers that wait for it: the example does.
+//! - A limit of `n` also ends a request of exactly `n` bytes, so give the limit one byte more than you allow.
+//!
+//! The package `wasi_http` in the folder `examples` of the repository is a server that does all of this.
+//!
+//! ```
+//! use http_body_util::{BodyExt as _, Full};
+//! use wasmtime_streams::{EndReason, body};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let request = http::Request::new(Full::new(&b"hello"[..]));
+//! let request = request.map(|request| {
+//!     let (data, trailers) = body::read(request).with_trailers();
+//!     data.limit(1024 + 1).into_body().with_trailers(trailers)
+//! });
+//! // `Request::from_http` wants `.map_err(…)` to its own error. `end.reason()` says which: `LimitReached`, `TimedOut`, …
+//! assert_eq!(request.into_body().collect().await.unwrap().to_bytes(), "hello");
+//! # let long = body::read(Full::new(&b"hello"[..])).limit(3).into_body();
+//! # assert_eq!(long.collect().await.unwrap_err().reason(), EndReason::LimitReached);
+//! # }
+//! ```
 
 mod from_guest;
-mod from_host;
+mod into_body;
 mod read;
 mod trailers;
 
 pub use self::from_guest::{BodyError, GuestBody, GuestBodySink, NoTrailers, from_guest};
-pub use self::from_host::{HostBody, NoHostTrailers, from_host};
+pub use self::into_body::{HostBody, NoHostTrailers};
 pub use self::read::{Read, Trailers, read};
 pub use self::trailers::{GuestTrailers, TrailersSink, trailers_from_guest};

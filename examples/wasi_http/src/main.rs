@@ -94,7 +94,7 @@ async fn handle(State(guest): State<ServicePre<Data>>, request: Request) -> Resp
 /// The guest's stream ends at the limit as at the end of the data; the result beside its trailers is then this error.
 fn incoming(request: Body) -> impl HttpBody<Data = Bytes, Error = Error> {
     let (data, trailers) = body::read(request).with_trailers();
-    let limited = body::from_host(data.limit(MOST + 1).idle_timeout(IDLE));
+    let limited = data.limit(MOST + 1).idle_timeout(IDLE).into_body();
     limited.with_trailers(trailers).map_err(|end| match end.reason() {
         EndReason::LimitReached => Error::HttpRequestBodySize(None),
         EndReason::TimedOut => Error::ConnectionReadTimeout,
@@ -105,7 +105,7 @@ fn incoming(request: Body) -> impl HttpBody<Data = Bytes, Error = Error> {
 /// `WasiBody` ends in order if the guest traps. So this ends only when the guest has `ended`, and fails if it does not.
 fn outgoing(response: WasiBody, ended: oneshot::Receiver<()>) -> Body {
     let (data, trailers) = body::read(response).with_trailers();
-    Body::new(body::from_host(data.idle_timeout(IDLE)).with_trailers(async move {
+    Body::new(data.idle_timeout(IDLE).into_body().with_trailers(async move {
         let trailers = trailers.await?;
         ended.await.map(|()| trailers).map_err(|_| End::Abandoned)
     }))

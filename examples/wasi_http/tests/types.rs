@@ -90,7 +90,7 @@ fn whole(
     ended: oneshot::Receiver<()>,
 ) -> impl http_body::Body<Data = Bytes, Error = End<Arc<Error>>> {
     let (data, trailers) = body::read(response).with_trailers();
-    body::from_host(data).with_trailers(async move {
+    data.into_body().with_trailers(async move {
         let trailers = trailers.await?;
         ended.await.map(|()| trailers).map_err(|_| End::Abandoned)
     })
@@ -120,7 +120,7 @@ async fn a_response_that_nobody_reads_holds_the_request_up() {
         Ok::<_, Error>(Frame::data(Bytes::from(vec![7; 64 * 1024])))
     });
     let request = body::read(StreamBody::new(frames.take(1024)));
-    let request = body::from_host(request).map_err(|_| Error::HttpProtocolError);
+    let request = request.into_body().map_err(|_| Error::HttpProtocolError);
     let (response, ended) = run("?--buffer&65536", request).await;
     let mut response = Box::pin(whole(response, ended));
     let mut read = 0;

@@ -12,51 +12,48 @@ use wasmtime::component::StreamResult;
 use crate::limits::HOST_CAPACITY;
 use crate::{ByteProducer, ByteSource, Completion, End, completion::Shared};
 
-/// Makes an HTTP [`Body`] of a producer, without a guest: for an interface that wants a body where the host has a file, a
-/// socket, or another body to which limits are to be added.
-///
-/// The inverse is [`read`](crate::body::read()); [`from_guest`](crate::body::from_guest()) makes a body of what a guest
-/// writes. The body keeps the producer's limit, deadlines and other layers, and fails with the [`End`] if that is not the
-/// end of the data. No store has to run. [`HostBody::with_trailers`] adds trailers.
-///
-/// # Partial writes
-/// A frame has what one poll of the source gives, at most 64 KiB. No frame is empty.
-///
-/// # Cancellation
-/// Nothing is taken from the source while nobody polls the body.
-///
-/// # Zero-length operations
-/// None: a body has no such operations.
-///
-/// # Errors
-/// An error of the source is [`End::Failed`], a limit [`End::LimitReached`], after the data before it.
-///
-/// # Drop
-/// The source is dropped with the body, or at its end. A source that feeds on another task is notified that its reader has
-/// left.
-///
-/// ```
-/// use http_body_util::BodyExt as _;
-/// use wasmtime_streams::{EndReason, body, tokio_io};
-///
-/// # #[cfg(feature = "tokio")]
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let body = body::from_host(tokio_io::read(&b"hello"[..]));
-/// assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
-///
-/// let body = body::from_host(tokio_io::read(&b"hello"[..]).limit(3));
-/// assert_eq!(body.collect().await.unwrap_err().reason(), EndReason::LimitReached);
-/// # }
-/// # #[cfg(not(feature = "tokio"))] fn main() {}
-/// ```
-pub fn from_host<S>(producer: ByteProducer<S>) -> HostBody<S>
-where
-    S: ByteSource + Unpin,
-{
-    let (producer, completion) = producer.with_completion();
-    let data = Some((producer, completion));
-    HostBody { data, trailers: ready(Ok(None)), ended: false }
+impl<S: ByteSource + Unpin> ByteProducer<S> {
+    /// Makes an HTTP [`Body`] of a producer, without a guest: for an interface that wants a body where the host has a file, a
+    /// socket, or another body to which limits are to be added.
+    ///
+    /// The inverse is [`read`](crate::body::read()); [`from_guest`](crate::body::from_guest()) makes a body of what a guest
+    /// writes. The body keeps the producer's limit, deadlines and other layers, and fails with the [`End`] if that is not the
+    /// end of the data. No store has to run. [`HostBody::with_trailers`] adds trailers.
+    ///
+    /// # Partial writes
+    /// A frame has what one poll of the source gives, at most 64 KiB. No frame is empty.
+    ///
+    /// # Cancellation
+    /// Nothing is taken from the source while nobody polls the body.
+    ///
+    /// # Zero-length operations
+    /// None: a body has no such operations.
+    ///
+    /// # Errors
+    /// An error of the source is [`End::Failed`], a limit [`End::LimitReached`], after the data before it.
+    ///
+    /// # Drop
+    /// The source is dropped with the body, or at its end. A source that feeds on another task is notified that its reader has
+    /// left.
+    ///
+    /// ```
+    /// use http_body_util::BodyExt as _;
+    /// use wasmtime_streams::{EndReason, tokio_io};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let body = tokio_io::read(&b"hello"[..]).into_body();
+    /// assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
+    ///
+    /// let body = tokio_io::read(&b"hello"[..]).limit(3).into_body();
+    /// assert_eq!(body.collect().await.unwrap_err().reason(), EndReason::LimitReached);
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
+    pub fn into_body(self) -> HostBody<S> {
+        HostBody { data: Some(self.with_completion()), trailers: ready(Ok(None)), ended: false }
+    }
 }
 
 /// In place of the trailers of a [`HostBody`] that has none.
@@ -65,7 +62,7 @@ pub type NoHostTrailers<E> = Ready<Result<Option<HeaderMap>, End<E>>>;
 type Data<S> = (ByteProducer<S, Shared>, Completion<S, <S as ByteSource>::Error>);
 
 pin_project! {
-    /// A producer as a [`Body`], made by [`from_host`].
+    /// A producer as a [`Body`], made by [`ByteProducer::into_body`].
     #[must_use = "a body does nothing until it is read"]
     pub struct HostBody<S: ByteSource, F = NoHostTrailers<<S as ByteSource>::Error>> {
         // `None` after the data.
