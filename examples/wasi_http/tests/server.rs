@@ -41,13 +41,14 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = lines.next().unwrap().unwrap();
     let address = line.strip_prefix("listening on ").expect(&line).to_owned();
+    let _stdin = child.stdin.take().unwrap();
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             SERVER.log.lock().unwrap().push(line);
             SERVER.more.notify_all();
         }
+        let _ = child.wait();
     });
-    let _stdin = child.stdin.take().unwrap();
     Server { address, _stdin, log: Mutex::default(), more: Condvar::new() }
 });
 
