@@ -65,6 +65,7 @@
     (export "ip-socket-address" (type $address (eq $address')))
     (type $ended (future (result (error $code))))
     (type $done (result (error $code)))
+    (type $connections (stream (own $socket)))
     (export "[static]tcp-socket.create"
       (func (param "address-family" $family) (result (result (own $socket) (error $code)))))
     (export "[method]tcp-socket.bind"
@@ -74,7 +75,7 @@
     (export "[method]tcp-socket.set-listen-backlog-size"
       (func (param "self" (borrow $socket)) (param "value" u64) (result $done)))
     (export "[method]tcp-socket.listen"
-      (func (param "self" (borrow $socket)) (result (result (stream (own $socket)) (error $code)))))
+      (func (param "self" (borrow $socket)) (result (result $connections (error $code)))))
     (export "[method]tcp-socket.get-local-address"
       (func (param "self" (borrow $socket)) (result (result $address (error $code)))))
     (export "[method]tcp-socket.send"

@@ -92,7 +92,7 @@ fn threads(bench: &Bench, host: Host, folder: &crate::scratch::Scratch) -> Resul
         world.run("keep-listing", (borrowed(directory),))?;
     }
     // A thread that does not wait for the guest ends its work meanwhile.
-    world.runtime().block_on(tokio::time::sleep(Duration::from_millis(300)));
+    world.runtime().block_on(async { tokio::time::sleep(Duration::from_millis(300)).await });
     let held = running()?.saturating_sub(before);
     world.finish().shutdown_timeout(Duration::from_secs(10));
     Ok(held as f64)
