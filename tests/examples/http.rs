@@ -1,108 +1,140 @@
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+//! `http`: the peers are curl, and raw sockets for what curl would not do.
 
-use crate::example;
+use std::fs;
+use std::process::Stdio;
+use std::thread;
 
-static HTTP: LazyLock<PathBuf> = LazyLock::new(|| example::build("http", &["--all-features"]));
-
-/// The server, killed at the end of the test.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    fn start(guest: &[PathBuf]) -> Self {
-        let mut command = Command::new(&*HTTP);
-        command.arg("127.0.0.1:0").args(guest).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines.next().unwrap().unwrap();
-        let address = line.strip_prefix("listening on ").expect(&line).to_owned();
-        // Reads on, so that the server never blocks on its stdout.
-        std::thread::spawn(move || lines.count());
-        Self { child, address }
-    }
-
-    /// A server whose guest traps on data that begins with `!`.
-    fn with_trap(test: &str) -> Self {
-        let upper = include_str!("../../examples/guests/upper.wat");
-        let read = "(call $transform-buffer (global.get $end))";
-        let trap = "(if (i32.eq (i32.load8_u (i32.const 0)) (i32.const 33)) (then (unreachable)))";
-        assert!(upper.contains(read));
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}.wat"));
-        std::fs::write(&file, upper.replace(read, &format!("{trap} {read}"))).unwrap();
-        Self::start(&[file])
-    }
-
-    /// Sends the parts of a chunked request, each after the answer to the one before. Returns the response.
-    fn post(&self, parts: &[&str]) -> String {
-        let mut peer = TcpStream::connect(&self.address).unwrap();
-        let head =
-            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
-        peer.write_all(head.as_bytes()).unwrap();
-        let mut came = Vec::new();
-        for (n, part) in parts.iter().enumerate() {
-            peer.write_all(part.as_bytes()).unwrap();
-            if n + 1 == parts.len() {
-                break;
-            }
-            // The head, and then the part's data in upper case.
-            let data = part.split("\r\n").nth(1).unwrap().to_uppercase();
-            while !String::from_utf8_lossy(&came).contains(&data) {
-                let mut bytes = [0; 1024];
-                let n = peer.read(&mut bytes).unwrap();
-                assert!(n > 0, "{:?}", String::from_utf8_lossy(&came));
-                came.extend_from_slice(&bytes[..n]);
-            }
-        }
-        // An abort may be a reset.
-        let _ = peer.read_to_end(&mut came);
-        String::from_utf8(came).unwrap()
-    }
-}
+use crate::process::{Server, scratch, tool};
 
 const END: &str = "0\r\n\r\n";
 
+/// Sends the parts of a chunked request, each after the answer to the one before. Returns the response.
+fn post(server: &Server, parts: &[&str]) -> String {
+    let mut peer = server.connect();
+    peer.send("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nte: trailers\r\n");
+    peer.send("transfer-encoding: chunked\r\n\r\n");
+    let (last, parts) = parts.split_last().unwrap();
+    let mut came = String::new();
+    for part in parts {
+        peer.send(part);
+        // The head, and then the part's data in upper case.
+        came += &peer.until(part.split("\r\n").nth(1).unwrap().to_uppercase());
+    }
+    peer.send(last);
+    // An abort may be a reset.
+    let mut rest = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut peer.0, &mut rest);
+    came + &String::from_utf8(rest).unwrap()
+}
+
 #[test]
-fn a_complete_response_ends_in_order() {
+fn a_complete_response_ends_in_order_with_the_trailers_of_the_guest() {
     // Rule "Truncated is never complete": a complete one is not truncated either.
-    let server = Server::start(&[]);
-    let came = server.post(&["3\r\nabc\r\n", "3\r\ndef\r\n0\r\n\r\n"]);
-    assert!(came.starts_with("HTTP/1.1 200 OK\r\n"), "{came}");
-    assert!(came.contains("ABC") && came.contains("DEF") && came.ends_with(END), "{came}");
-    let empty = server.post(&[END]);
+    let server = Server::start("http", &[]);
+    let came = post(&server, &["3\r\nabc\r\n", "3\r\ndef\r\n0\r\n\r\n"]);
+    assert!(
+        came.starts_with("HTTP/1.1 200 OK\r\n") && came.contains("trailer: bytes\r\n"),
+        "{came}"
+    );
+    assert!(came.contains("ABC") && came.contains("DEF"), "{came}");
+    assert!(came.ends_with("0\r\nbytes: 6\r\n\r\n"), "{came}");
+    let empty = post(&server, &[END]);
     assert!(empty.starts_with("HTTP/1.1 200 OK\r\n"), "{empty}");
+    assert!(empty.ends_with("0\r\nbytes: 0\r\n\r\n"), "{empty}");
+    server.says("6 bytes in, 6 out, the stream ended");
 }
 
 #[test]
 fn an_upload_that_breaks_off_gets_no_complete_response() {
     // Rule "Truncated is never complete": the guest sees the end of its input, but the client must see a cut.
-    let server = Server::start(&[]);
-    let came = server.post(&["3\r\nabc\r\n", "no length\r\n"]);
+    let server = Server::start("http", &[]);
+    let came = post(&server, &["3\r\nabc\r\n", "no length\r\n"]);
     assert!(came.starts_with("HTTP/1.1 200 OK\r\n") && came.contains("ABC"), "{came}");
-    assert!(!came.ends_with(END), "{came}");
-    let came = server.post(&["no length\r\n"]);
+    assert!(!came.contains("\r\n0\r\n"), "{came}");
+    let came = post(&server, &["no length\r\n"]);
     assert!(came.starts_with("HTTP/1.1 400 "), "{came}");
 }
 
 #[test]
 fn a_guest_that_traps_gives_no_complete_response() {
-    // Rule "Truncated is never complete".
-    let server = Server::with_trap("a_guest_that_traps");
-    let came = server.post(&["3\r\nabc\r\n", "3\r\n!ef\r\n0\r\n\r\n"]);
+    // Rule "Truncated is never complete". The guest panics at what is not ASCII.
+    let server = Server::start("http", &[]);
+    let came = post(&server, &["3\r\nabc\r\n", "3\r\né!\r\n0\r\n\r\n"]);
     assert!(came.starts_with("HTTP/1.1 200 OK\r\n") && came.contains("ABC"), "{came}");
-    assert!(!came.ends_with(END), "{came}");
-    let came = server.post(&["3\r\n!bc\r\n0\r\n\r\n"]);
+    assert!(!came.contains("\r\n0\r\n"), "{came}");
+    let came = post(&server, &["3\r\né!\r\n0\r\n\r\n"]);
     assert!(came.starts_with("HTTP/1.1 500 "), "{came}");
+    server.says("the guest failed");
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_guest() {
+    let server = Server::start("http", &[]);
+    let mut peer = server.connect();
+    peer.send("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    peer.until("ABC");
+    drop(peer);
+    let line = server.says("3 bytes in, 3 out, ");
+    assert!(!line.ends_with("the stream ended"), "{line}");
+}
+
+#[test]
+fn curl_gets_bodies_of_any_length_and_the_trailers() {
+    let server = Server::start("http", &[]);
+    let Some(mut curl) = tool("curl") else { return };
+    let (sent, head) = (scratch("sent"), scratch("head"));
+    let text = "a line of the body\n".repeat(200_000);
+    fs::write(&sent, &text).unwrap();
+    let url = format!("http://{}/", server.address);
+    curl.args(["-sS", "-H", "TE: trailers", "-D", &head, "-T", &sent, &url]);
+    let got = curl.output().unwrap();
+    assert!(got.status.success(), "{}", String::from_utf8_lossy(&got.stderr));
+    assert!(got.stdout == text.to_uppercase().as_bytes(), "{} bytes came", got.stdout.len());
+    let head = fs::read_to_string(&head).unwrap();
+    assert!(head.contains(&format!("bytes: {}", text.len())), "{head}");
+}
+
+#[test]
+fn curl_reports_a_response_that_was_cut_short_as_a_failure() {
+    let server = Server::start("http", &[]);
+    let Some(mut curl) = tool("curl") else { return };
+    let url = format!("http://{}/", server.address);
+    let mut curl = curl
+        .args(["-sS", "-N", "-T", "-", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = curl.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"abc\n").unwrap();
+    // The first part of the response is there, so its status is.
+    let mut first = [0; 4];
+    std::io::Read::read_exact(&mut curl.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(&first, b"ABC\n");
+    std::io::Write::write_all(&mut stdin, "é\n".as_bytes()).unwrap();
+    drop(stdin);
+    let ended = curl.wait_with_output().unwrap();
+    // 18, "transfer closed with outstanding read data remaining", or 56, a reset.
+    assert!(matches!(ended.status.code(), Some(18 | 56)), "{ended:?}");
+}
+
+#[test]
+fn many_clients_are_answered_at_once() {
+    let server = Server::start("http", &[]);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..64)
+            .map(|n| {
+                let server = &server;
+                scope.spawn(move || {
+                    let text = format!("client {n}");
+                    let part = format!("{:x}\r\n{text}\r\n", text.len());
+                    let came = post(server, &[&part, END]);
+                    assert!(came.contains(&text.to_uppercase()), "{came}");
+                    assert!(came.ends_with(&format!("bytes: {}\r\n\r\n", text.len())), "{came}");
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+    });
 }

@@ -3,4 +3,11 @@
 #[path = "../support/example.rs"]
 #[allow(unreachable_pub)] // shared with other targets
 mod example;
+mod files;
 mod http;
+mod multipart;
+mod process;
+mod rows;
+mod sockets;
+mod sse;
+mod tcp_service;
