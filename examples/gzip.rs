@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use async_compression::tokio::bufread::GzipDecoder;
 use async_compression::tokio::write::GzipEncoder;
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio::fs::File;
 use tokio::io::BufReader;
 use wasmtime::component::{Component, Linker, StreamReader};
@@ -23,7 +24,11 @@ async fn run(path: &str) -> Result<()> {
         .get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")?;
 
     let file = File::open(path).await.with_context(|| format!("cannot open {path}"))?;
-    let mut decoder = GzipDecoder::new(BufReader::new(file));
+    // On stderr, and only if that is a terminal.
+    let style = "{bar:40} {bytes} of {total_bytes}, {binary_bytes_per_sec}";
+    let bar = ProgressBar::new(file.metadata().await?.len());
+    bar.set_style(ProgressStyle::with_template(style)?);
+    let mut decoder = GzipDecoder::new(BufReader::new(bar.wrap_async_read(file)));
     decoder.multiple_members(true); // as gzip does: `cat a.gz b.gz` is a file as well
     let input = tokio_io::read(decoder);
     // Compression gets worse with each flush, so flush at the end only and not after each of the guest's writes.
@@ -31,6 +36,7 @@ async fn run(path: &str) -> Result<()> {
     let call = async |store: &_, input| Ok(upper.call_concurrent(store, (input,)).await?.0);
     // Shuts the encoder down at the end of the data, which writes the checksum.
     let done = transform(&mut store, input, output, call).await;
+    bar.abandon();
 
     done.result?; // the guest trapped
     // Without its checksum the output of an input that broke off is no complete file either.

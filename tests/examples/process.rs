@@ -60,7 +60,8 @@ pub(crate) fn tool(name: &str) -> Option<Command> {
     }
     let test = thread::current().name().unwrap_or_default().to_owned();
     // Not by `eprintln!`, which the test harness captures.
-    writeln!(std::io::stderr(), "{test} DID NOT RUN: {name} is not installed").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{test} DID NOT RUN: {name} is not installed").unwrap();
     None
 }
 
@@ -176,7 +177,7 @@ impl Peer {
 
     /// Fails unless the server resets the connection. What came before that may be lost.
     #[track_caller]
-    pub(crate) fn is_reset(mut self) {
+    pub(crate) fn expect_reset(mut self) {
         let end = self.0.read_to_end(&mut Vec::new());
         assert!(end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
     }

@@ -54,7 +54,7 @@ fn a_client_that_is_idle_is_cut_and_sees_that() {
     let server = Server::start("tcp_service", &["300"]);
     let mut peer = server.connect();
     peer.send("only this");
-    peer.is_reset();
+    peer.expect_reset();
     server.says("longer than the host allowed");
 }
 
@@ -67,7 +67,7 @@ fn a_client_that_sends_more_than_the_limit_is_cut_and_sees_that() {
     assert_eq!(within.rest(), "A".repeat(1000));
     let mut beyond = server.connect();
     beyond.send("a".repeat(1001));
-    beyond.is_reset();
+    beyond.expect_reset();
     server.says("the host cancelled the stream");
 }
 
@@ -88,7 +88,7 @@ fn an_interrupt_lets_clients_finish_and_cuts_those_that_do_not() {
     finishes.send("bye.");
     finishes.end();
     assert_eq!(finishes.rest(), "BYE.");
-    stays.is_reset();
+    stays.expect_reset();
     server.says("the host cancelled the stream");
     assert!(server.wait().success());
 }
