@@ -115,6 +115,14 @@ fn a_stream_that_was_stopped_gives_back_its_file_with_all_that_the_guest_wrote()
 }
 
 #[test]
+fn a_guest_in_c_does_the_same_as_the_one_in_text() {
+    let input = scratch("for-c");
+    fs::write(&input, lines()).unwrap();
+    let output = run("pipe", &["--guest", "examples/guests/upper-c.wasm", &input]);
+    assert!(in_order(output) == lines().to_uppercase(), "another text");
+}
+
+#[test]
 fn an_example_says_how_it_is_called() {
     for name in ["gzip", "host_import", "timeout"] {
         let message = failed(&example(name).stdout(Stdio::null()).output().unwrap());
