@@ -73,12 +73,10 @@ impl Incoming {
             return Poll::Ready(Ok(Next::Connection(socket)));
         }
         if self.checking.is_none() {
-            let Some(socket) = ready!(self.poll_accept(cx))? else {
+            let Some((socket, remote)) = ready!(self.poll_accept(cx))? else {
                 let closed = matches!(self.from, From::Closed);
                 return Poll::Ready(Ok(if closed { Next::End } else { Next::Nothing }));
             };
-            // A connection that has been closed again has no address any more.
-            let Ok(remote) = socket.remote_addr() else { return Poll::Ready(Ok(Next::Nothing)) };
             let check = self.settings.check(remote, SocketAddrUse::TcpAccept);
             self.checking = Some((socket, check));
         }
@@ -94,24 +92,30 @@ impl Incoming {
         }))
     }
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<TcpSocket>>> {
+    /// A connection and its peer's address, which a connection of the operating system no longer has once it is closed.
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<(TcpSocket, SocketAddr)>>> {
         match &mut self.from {
             From::System(accept) => {
                 let mut accepted = Vec::with_capacity(1);
                 let polled = Pin::new(accept).poll_items(cx, 1, &mut accepted);
                 match accepted.pop() {
-                    Some((stream, _)) => {
-                        Poll::Ready(Ok(Some(TcpSocket::accepted(stream, self.family))))
+                    Some((stream, remote)) => {
+                        Poll::Ready(Ok(Some((TcpSocket::accepted(stream, self.family), remote))))
                     }
                     None => polled.map_ok(|_| None),
                 }
             }
             From::Host(connections) => {
-                let socket = ready!(connections.poll_recv(cx));
-                if socket.is_none() {
+                let Some(socket) = ready!(connections.poll_recv(cx)) else {
                     self.from = From::Closed;
-                }
-                Poll::Ready(Ok(socket))
+                    return Poll::Ready(Ok(None));
+                };
+                // The host may have handed over one that is closed already.
+                let remote = socket.remote_addr();
+                Poll::Ready(Ok(remote.ok().map(|remote| (socket, remote))))
             }
             From::Closed => Poll::Ready(Ok(None)),
         }

@@ -134,7 +134,10 @@ pub(crate) fn blocked(host: &str) -> Result<()> {
         builder.inherit_stdout();
         Ok(Host::wasmtimes_with(builder))
     })?;
+    let (ticks, ticking) = tokio::sync::oneshot::channel();
     let ticker = world.runtime().spawn(async {
+        // The guest starts only once the ticker runs: otherwise what blocks the executor would hold up its start.
+        let _ = ticks.send(());
         let mut ticker = interval(Duration::from_millis(1));
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (start, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
@@ -146,6 +149,7 @@ pub(crate) fn blocked(host: &str) -> Result<()> {
         }
         longest
     });
+    world.runtime().block_on(ticking)?;
     eprint!(".");
     let start = Instant::now();
     let count: u64 = world.call("stdout", (PER_OP, WRITTEN))?;
