@@ -20,5 +20,6 @@ async fn main() -> Result<()> {
     let call = async |store: &_, input| Ok(upper.call_concurrent(store, (input,)).await?.0);
     let done = transform(&mut store, input, output, call).await;
     eprintln!("{} bytes, {:?}", done.output.moved, done.output.end.reason());
-    done.result
+    done.result?; // a trap
+    Ok(done.output.end.into_result()?) // a file or an output that failed
 }
