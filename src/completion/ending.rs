@@ -80,9 +80,11 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
         // Invariant 4: whoever has the lock wakes the completion once the stream has ended.
         let Some(state) = self.try_lock() else { return Poll::Pending };
         let polled = match &*state {
-            SlotState { end: Some(end), object: Some(_) } => {
-                Poll::Ready(matches!(end, End::Finished | End::LimitReached))
+            // A limit of the sink's own closes it. A limit of what feeds it does not: rule "Truncated is never complete".
+            SlotState { end: Some(End::LimitReached), object: Some((_, stream)) } => {
+                Poll::Ready(stream.layers.truncated() != Some(EndReason::LimitReached))
             }
+            SlotState { end: Some(end), object: Some(_) } => Poll::Ready(end.is_finished()),
             _ => Poll::Pending,
         };
         self.unlock(state);

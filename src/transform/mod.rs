@@ -117,7 +117,8 @@ where
 ///
 /// - The output is flushed and closed before this returns, as by its [completion](crate::Completion).
 /// - Truncated input is not passed on as complete: if the input is cut short, an output that the guest then ends in order ends
-///   with the same reason instead, after all its data; if the input fails, as [`Undeliverable`](EndReason::Undeliverable).
+///   with the same reason instead, after all its data; if the input fails, as [`Undeliverable`](EndReason::Undeliverable). It is
+///   not closed, also for a limit of the input, whereas a limit of the output itself closes it.
 /// - When the output ends first (a limit, a receiver that leaves, a guest that has seen enough), the guest may drop its input
 ///   as well; if it does not, the input is cancelled. So this returns once the output has ended. A guest that keeps its output
 ///   open for ever and writes nothing is waited for: give the output a `deadline` or an `idle_timeout`. A timeout around this

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use futures::future::{join, join_all};
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -75,6 +75,27 @@ async fn truncated_input_is_not_passed_on_as_complete() {
     let cut = error.get_ref().and_then(|error| error.downcast_ref());
     assert_eq!(cut, Some(&Cut(EndReason::Undeliverable)));
     assert_eq!(text, b"SOME", "the data before the failure");
+}
+
+#[tokio::test]
+async fn a_limit_of_the_input_does_not_close_the_output() {
+    // Rule "Truncated is never complete": a limit of the output itself closes it, one of the input truncates the data.
+    let (mut store, upper) = upper().await;
+    let (mut reader, writer) = tokio::io::duplex(64);
+    let input = tokio_io::read(&b"some text"[..]).limit(4);
+    let done = transform(&mut store, input, tokio_io::write(writer), async |store, input| {
+        call(&upper, store, input).await
+    })
+    .await;
+    done.result.as_ref().unwrap();
+    assert!(matches!(done.output.end, End::LimitReached), "{done:?}");
+    let mut text = [0; 4];
+    reader.read_exact(&mut text).await.unwrap();
+    assert_eq!(&text, b"SOME");
+    // The writer is in `done`, open; a shutdown would be an end here.
+    assert!(reader.read(&mut text).now_or_never().is_none());
+    drop(done);
+    assert_eq!(reader.read(&mut text).await.unwrap(), 0);
 }
 
 #[tokio::test]
