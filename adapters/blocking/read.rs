@@ -34,7 +34,7 @@ pub(super) const BUFFER: usize = 64 * 1024;
 ///
 /// # Errors
 /// An error ends the stream and is [`End::Failed`](crate::End::Failed) in the completion;
-/// [`Interrupted`](ErrorKind::Interrupted) is retried. A job that is dropped without being run, or that panics, is an
+/// [`Interrupted`](io::ErrorKind::Interrupted) is retried. A job that is dropped without being run, or that panics, is an
 /// error too.
 ///
 /// # Drop
