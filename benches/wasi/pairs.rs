@@ -16,7 +16,6 @@ pub(crate) type Side<'a> = dyn FnMut(u64) -> Result<Spent> + 'a;
 pub(crate) struct Effort {
     run: Duration,
     pairs: usize,
-    repeats: usize,
 }
 
 /// A row of times. The CPU time counts.
@@ -26,12 +25,12 @@ pub(crate) struct Timed {
 }
 
 impl Effort {
-    pub(crate) const FULL: Self = Self { run: Duration::from_millis(10), pairs: 25, repeats: 3 };
-    pub(crate) const QUICK: Self = Self { run: Duration::from_millis(2), pairs: 5, repeats: 1 };
+    pub(crate) const FULL: Self = Self { run: Duration::from_millis(10), pairs: 180 };
+    pub(crate) const QUICK: Self = Self { run: Duration::from_millis(2), pairs: 5 };
 
     /// Longer and fewer runs, for rows with several threads.
     pub(crate) fn long(self) -> Self {
-        Self { run: self.run * 4, pairs: (self.pairs / 2).max(3), ..self }
+        Self { run: self.run * 4, pairs: (self.pairs / 3).max(3) }
     }
 
     /// The number of operations in a run of the intended length. A run can only take too long, for example the first
@@ -52,7 +51,7 @@ impl Effort {
     }
 
     /// The two runs of a pair are adjacent and about equally long, and alternate in going first, so that other load on
-    /// the machine affects both. Takes the worst of the repeats.
+    /// the machine affects both.
     pub(crate) fn compare(
         self,
         subject: Subject,
@@ -60,26 +59,21 @@ impl Effort {
         peer: &mut Side<'_>,
     ) -> Result<Timed> {
         let ops = [self.calibrate(ours)?, self.calibrate(peer)?];
-        let mut repeats = Vec::new();
-        for _ in 0..self.repeats {
-            let mut pairs = Vec::new();
-            for pair in 0..self.pairs {
-                let [ours, peer] = if pair % 2 == 0 {
-                    let ours = ours(ops[0])?;
-                    [ours, peer(ops[1])?]
-                } else {
-                    let peer = peer(ops[1])?;
-                    [ours(ops[0])?, peer]
-                };
-                pairs.push([(ours, ops[0]), (peer, ops[1])]);
-            }
-            repeats.push(Timed {
-                cpu: row(&subject, &pairs, |spent| spent.cpu),
-                wall: row(&subject, &pairs, |spent| spent.wall),
-            });
+        let mut pairs = Vec::new();
+        for pair in 0..self.pairs {
+            let [ours, peer] = if pair % 2 == 0 {
+                let ours = ours(ops[0])?;
+                [ours, peer(ops[1])?]
+            } else {
+                let peer = peer(ops[1])?;
+                [ours(ops[0])?, peer]
+            };
+            pairs.push([(ours, ops[0]), (peer, ops[1])]);
         }
-        repeats.sort_by(|a, b| b.cpu.ratio.total_cmp(&a.cpu.ratio));
-        Ok(repeats.pop().expect("there is a repeat"))
+        Ok(Timed {
+            cpu: row(&subject, &pairs, |spent| spent.cpu),
+            wall: row(&subject, &pairs, |spent| spent.wall),
+        })
     }
 }
 

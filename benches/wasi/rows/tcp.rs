@@ -28,8 +28,8 @@ where
     let (stream, _) = listener.accept()?;
     let peer = thread::spawn(move || peer(stream));
     let timed = world.time::<_, (u64,)>(Of::Thread, name, params);
-    world.run("close", ())?;
     let ((count,), spent) = timed?;
+    world.run("close", ())?;
     peer.join().map_err(|_| wasmtime::Error::msg("the peer panicked"))??;
     Ok((count, spent))
 }
