@@ -4,6 +4,7 @@
 mod descriptors;
 mod errors;
 pub(crate) mod guest;
+mod guest_text;
 mod hosts;
 mod listeners;
 mod permissions;
