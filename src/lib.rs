@@ -60,6 +60,9 @@ mod handovers;
 pub mod iterators;
 #[path = "../adapters/layers/mod.rs"]
 mod layers;
+#[cfg(feature = "quic")]
+#[path = "../adapters/quic/mod.rs"]
+pub mod quic;
 #[cfg(feature = "futures")]
 #[path = "../adapters/sinks/mod.rs"]
 pub mod sinks;
