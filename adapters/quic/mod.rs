@@ -18,16 +18,15 @@
 //!
 //! ```
 //! use wasmtime::{Store, component::StreamReader};
-//! use wasmtime_streams::{EndReason, quic};
+//! use wasmtime_streams::quic;
 //!
 //! async fn send(
 //!     mut store: Store<()>,
 //!     output: StreamReader<u8>, // the guest's
 //!     connection: quinn::Connection,
 //! ) -> wasmtime::Result<()> {
-//!     let stream = connection.open_uni().await?;
-//!     let peer_left = stream.stopped(); // also while the guest does not write
-//!     let (sink, sent) = quic::write(stream).until(EndReason::ReceiverDropped, peer_left).with_completion();
+//!     let sink = quic::write(connection.open_uni().await?);
+//!     let (sink, sent) = sink.until_stopped().with_completion();
 //!     output.pipe(&mut store, sink)?;
 //!     let sent = store.run_concurrent(async |_| sent.await).await?;
 //!     sent.end.into_result()?; // all of it has arrived
@@ -39,7 +38,7 @@
 //!
 //! ```
 //! use wasmtime::{Store, component::StreamReader};
-//! use wasmtime_streams::{End, EndReason, quic};
+//! use wasmtime_streams::{End, quic};
 //!
 //! async fn receive(mut store: Store<()>, connection: quinn::Connection) -> wasmtime::Result<()> {
 //!     let (source, received) = quic::read(connection.accept_uni().await?).with_completion();

@@ -123,8 +123,9 @@ impl<T: DeserializeOwned + Send + 'static> ItemSource for ReadItems<T> {
         })
     }
 
-    fn ended(mut self: Pin<&mut Self>, reason: EndReason) {
-        let codes = self.codes;
-        stop(self.get_mut(), codes, reason);
+    fn ended(self: Pin<&mut Self>, reason: EndReason) {
+        let this = self.get_mut();
+        let codes = this.codes;
+        stop(ReadItems::get_mut(this), codes, reason);
     }
 }

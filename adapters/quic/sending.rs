@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::tokio::io::AsyncWrite;
 use quinn::{SendStream, StoppedError, VarInt, WriteError};
@@ -71,6 +71,10 @@ impl Sending {
     pub(super) fn cut(&mut self, reason: EndReason) {
         if self.is_open() {
             self.state = State::Cut;
+            let cx = &mut Context::from_waker(Waker::noop());
+            if let Poll::Ready(Ok(Some(code))) = pin!(self.stream.stopped()).poll(cx) {
+                self.stop_code = Some(code);
+            }
             // To a peer that stopped the stream its own code goes back, as RFC 9000, section 3.5, has it.
             let code = self.stop_code.unwrap_or_else(|| self.codes.code(reason));
             // Fails only if the host has finished or reset the stream itself.
@@ -97,6 +101,14 @@ impl Sending {
             }
             Err(error) => Err(End::Failed(error.into())),
         })
+    }
+}
+
+/// Resolves once the peer has stopped the stream or the connection is lost.
+pub(super) fn stopped(stream: &SendStream) -> impl Future<Output = ()> + Send + 'static {
+    let stopped = stream.stopped();
+    async move {
+        let _ = stopped.await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use quinn::{SendStream, VarInt, WriteError};
 
 use super::codes::Codes;
-use super::sending::{Sending, end_of};
+use super::sending::{Sending, end_of, stopped};
 use crate::{ByteConsumer, ByteSink, End, EndReason};
 
 /// Writes a guest's `stream<u8>` to a QUIC stream.
@@ -23,8 +23,8 @@ use crate::{ByteConsumer, ByteSink, End, EndReason};
 ///
 /// # Errors
 /// A peer that stops the stream ends it for the guest as [`End::ReceiverDropped`](crate::End::ReceiverDropped), and
-/// [`Write::stop_code`] has its code. It shows at a write, also at one that waits; where the guest writes seldom, end the
-/// stream by the peer's frame, `.until(EndReason::ReceiverDropped, stream.stopped())`. A lost connection is
+/// [`Write::stop_code`] has its code. It shows at a write, also at one that waits; where the guest writes seldom,
+/// [`until_stopped`](ByteConsumer::until_stopped) shows it at once. A lost connection is
 /// [`End::Failed`](crate::End::Failed), whose error has the reason.
 ///
 /// # Drop
@@ -54,6 +54,13 @@ impl ByteConsumer<Write> {
     pub fn with_codes(mut self, codes: Codes) -> Self {
         self.get_mut().sending.codes = codes;
         self
+    }
+
+    /// Ends the stream as [`EndReason::ReceiverDropped`] as soon as the peer stops it or the connection is lost, also while
+    /// the guest does not write.
+    pub fn until_stopped(self) -> Self {
+        let stopped = stopped(self.get_ref().get_ref());
+        self.until(EndReason::ReceiverDropped, stopped)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::codec::FramedWrite;
 use super::codes::Codes;
 use super::error::ItemError;
 use super::frames::Frames;
-use super::sending::Sending;
+use super::sending::{Sending, stopped};
 use crate::{End, EndReason, ItemConsumer, ItemSink, Take, codec};
 
 /// Writes the items of a guest's `stream<T>` to a QUIC stream, each as a frame of [`read_items`](crate::quic::read_items()),
@@ -73,6 +73,13 @@ impl<T: Serialize + Send + 'static> ItemConsumer<WriteItems<T>> {
         // A length has four bytes.
         self.get_mut().frames.get_mut().encoder_mut().max_len = bytes.min(u32::MAX as usize);
         self
+    }
+
+    /// Ends the stream as [`EndReason::ReceiverDropped`] as soon as the peer stops it or the connection is lost, also while
+    /// the guest does not write.
+    pub fn until_stopped(self) -> Self {
+        let stopped = stopped(self.get_ref().get_ref());
+        self.until(EndReason::ReceiverDropped, stopped)
     }
 }
 
