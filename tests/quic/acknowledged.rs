@@ -25,8 +25,8 @@ fn a_completion_waits_until_the_other_machine_has_everything() {
     // Runs the other machine until the connection stands.
     let (connection, far_connection) = std::thread::scope(|scope| {
         let far = scope.spawn(|| far.block_on(accepting).unwrap());
-        let near = near.block_on(client.connect(address, "localhost").unwrap()).unwrap();
-        (near, far.join().unwrap())
+        let near = near.block_on(async { client.connect(address, "localhost").unwrap().await });
+        (near.unwrap(), far.join().unwrap())
     });
 
     let mut store = store();
