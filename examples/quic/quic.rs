@@ -5,9 +5,8 @@
 //! cargo run -p wasmtime-streams-quic-example --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml
 //! ```
 //!
-//! The listener writes its certificate to the file, which the sender needs. With wasmtime-streams and its feature `quic`:
-//! quinn = { version = "0.11", default-features = false, features = ["runtime-tokio", "rustls-ring"] },
-//! rcgen = { version = "0.14", default-features = false, features = ["ring"] }, wasmtime = "48", and tokio with `full`.
+//! The listener writes its certificate to the file, for the sender. Dependencies: wasmtime-streams with `quic`, wasmtime,
+//! tokio with `full`, and quinn 0.11 and rcgen 0.14 as in this package's manifest.
 
 use std::{env, fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,13 +21,13 @@ type Transform = TypedFunc<(StreamReader<u8>,), (StreamReader<u8>,)>;
 #[tokio::main]
 async fn main() {
     let done = run().await.inspect_err(|error| eprintln!("{error:?}"));
-    std::process::exit(done.is_err().into()) // a read of standard input is not waited for
+    std::process::exit(done.is_err().into()) // without a wait for a read of standard input
 }
 
 async fn run() -> Result<()> {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let usage = "usage: quic listen|send ADDRESS CERTIFICATE";
-    let [mode, address, file] = &arguments[..] else { return Err(Error::msg(usage)) };
+    let usage = || Error::msg("usage: quic listen|send ADDRESS CERTIFICATE");
+    let [mode, address, file] = &arguments[..] else { return Err(usage()) };
     let address: SocketAddr = address.parse()?;
     // A machine that is gone is noticed after 3 seconds; the keep-alive keeps a connection that is only quiet.
     let mut transport = TransportConfig::default();
@@ -61,7 +60,7 @@ async fn run() -> Result<()> {
             connection.close(0_u32.into(), b"done");
             endpoint.wait_idle().await;
         }
-        _ => return Err(Error::msg(usage)),
+        _ => return Err(usage()),
     }
     Ok(())
 }
@@ -70,8 +69,7 @@ async fn run() -> Result<()> {
 async fn send(connection: &Connection) -> Result<()> {
     let (mut store, upper) = guest(include_str!("../guests/upper.wat")).await?;
     let input = tokio_io::read(tokio::io::stdin());
-    // Also while there is no input, a reader that leaves ends the stream.
-    let output = quic::write(connection.open_uni().await?).until_stopped();
+    let output = quic::write(connection.open_uni().await?).until_stopped(); // also while there is no input
     let call = async |store: &_, input| Ok(upper.call_concurrent(store, (input,)).await?.0);
     let done = transform(&mut store, input, output, call).await;
     done.result?;
@@ -87,7 +85,7 @@ async fn receive(connection: &Connection) -> Result<()> {
     let output = tokio_io::write(tokio::io::stdout());
     let call = async |store: &_, input| Ok(rot13.call_concurrent(store, (input,)).await?.0);
     let done = transform(&mut store, input, output, call).await;
-    eprintln!("{} bytes received, {}", done.input.moved, done.input.end);
+    eprintln!("{} bytes received, {:?}", done.input.moved, done.input.end);
     done.result?;
     done.input.end.into_result()?; // not cut: by a reset, or by a machine that is gone
     Ok(done.output.end.into_result()?)
