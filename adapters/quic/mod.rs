@@ -73,7 +73,7 @@
 //! if the connection is lost before: then it is not known how much has arrived. That everything has arrived does not say that
 //! the guest there has read it; for that let it answer on a second stream. Close the connection after that.
 //!
-//! An end that was reported is not taken back: at a reset QUIC gives up what the other guest has not read yet.
+//! At a reset QUIC gives up what the other guest has not read yet: only the end of the data comes after all data before it.
 //!
 //! # Cancellation
 //!
@@ -83,8 +83,9 @@
 //! # Memory
 //!
 //! Flow control is QUIC's. A guest that reads slowly holds up the guest that writes on the other machine, and what is between
-//! them is bounded by quinn's [`TransportConfig`](quinn::TransportConfig): `stream_receive_window` for each stream and
-//! `receive_window` for a connection where it is read, `send_window` for a connection where it is written. The defaults are
+//! them is bounded by quinn's [`TransportConfig`](quinn::TransportConfig) of the reading side: `stream_receive_window` for each
+//! stream and `receive_window` for a connection; the writing side keeps at most `send_window` for a connection until it is
+//! acknowledged. The defaults are
 //! meant for fast links: 1.25 MB, no bound, and 10 MB. A stream of items holds a buffer of 8 KiB and one frame besides, whose
 //! length is bounded by `max_frame_len`: 1 MiB by default. Nothing is allocated by a length that the other machine names.
 

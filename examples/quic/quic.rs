@@ -33,14 +33,13 @@ async fn run() -> Result<()> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(Duration::from_secs(3).try_into()?));
     transport.keep_alive_interval(Some(Duration::from_secs(1)));
-    let transport = Arc::new(transport);
     match &**mode {
         "listen" => {
             let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
             let certificate = made.cert.der().clone();
             let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
             let mut config = ServerConfig::with_single_cert(vec![certificate.clone()], key)?;
-            config.transport_config(transport);
+            config.transport_config(Arc::new(transport));
             let endpoint = Endpoint::server(config, address)?;
             fs::write(file, certificate)?;
             eprintln!("listening on {}", endpoint.local_addr()?);
@@ -52,7 +51,7 @@ async fn run() -> Result<()> {
             let mut roots = RootCertStore::empty();
             roots.add(fs::read(file)?.into())?;
             let mut config = ClientConfig::with_root_certificates(Arc::new(roots))?;
-            config.transport_config(transport);
+            config.transport_config(Arc::new(transport));
             let mut endpoint = Endpoint::client((address.ip(), 0).into())?;
             endpoint.set_default_client_config(config);
             let connection = endpoint.connect(address, "localhost")?.await?;
