@@ -1,0 +1,84 @@
+//! Sends pieces of work over NATS to the workers of `nats_workers.rs`, and waits for the result of each.
+//! `cargo run -p example-nats-workers --bin coordinator -- localhost 10000`
+//!
+//! ```toml
+//! async-nats = { version = "0.51", default-features = false, features = ["jetstream", "ring"] }
+//! futures = "0.3"
+//! indicatif = "0.18"
+//! tokio = { version = "1", features = ["full"] }
+//! ```
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant, SystemTime};
+use std::{env, process};
+
+use async_nats::jetstream::{self, consumer::pull::OrderedConfig, stream::Config};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How many messages may wait for the server at the same time.
+const IN_FLIGHT: usize = 64;
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = env::args().skip(1);
+    let count = |count: String| count.parse().ok();
+    let (Some(server), Some(count)) = (arguments.next(), arguments.next().and_then(count)) else {
+        eprintln!("usage: coordinator SERVER COUNT");
+        process::exit(2);
+    };
+    if let Err(error) = coordinate(&server, count).await {
+        eprintln!("error: {error}");
+        process::exit(1);
+    }
+}
+
+async fn coordinate(server: &str, count: usize) -> Result<(), Error> {
+    let help = "no NATS server: `apt-get install nats-server`, and run `nats-server -js`";
+    let nats = async_nats::connect(server).await.map_err(|error| format!("{error}: {help}"))?;
+    let nats = &jetstream::new(nats);
+    for name in ["work", "results"] {
+        let (subjects, max_age) = (vec![format!("{name}.>")], Duration::from_secs(3600));
+        let config = Config { name: name.into(), subjects, max_age, ..Config::default() };
+        nats.get_or_create_stream(config).await?;
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {per_sec}")?;
+    let bar = ProgressBar::new(count as u64).with_style(style);
+    let start = Instant::now();
+    // The ids differ from those of an earlier run, whose results the server still has.
+    let run = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+
+    let send = stream::iter(0..count).map(Ok::<_, Error>).try_for_each_concurrent(
+        IN_FLIGHT,
+        |number| async move {
+            let work = format!("work number {number}").into();
+            // The second `await` is for the server's answer that it has stored it.
+            nats.publish(format!("work.{run}.{number}"), work).await?.await?;
+            Ok(())
+        },
+    );
+    let filter_subject = format!("results.{run}.>");
+    let config = OrderedConfig { filter_subject, ..OrderedConfig::default() };
+    let mut results = nats.create_consumer_on_stream(config, "results").await?.messages().await?;
+    let (mut ids, mut repeated, mut failed) = (HashSet::new(), 0, 0);
+    let receive = async {
+        while ids.len() < count {
+            let result = results.try_next().await?.ok_or("the results ended")?;
+            let error = result.headers.as_ref().and_then(|headers| headers.get("Error"));
+            failed += usize::from(error.is_some());
+            repeated += usize::from(!ids.insert(result.subject.to_string()));
+            bar.set_position(ids.len() as u64);
+        }
+        Ok(())
+    };
+    try_join(send, receive).await?;
+    bar.finish();
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    println!(
+        "{count} sent, {} results, {repeated} repeated, {failed} failed, {rate:.0} a second",
+        ids.len()
+    );
+    Ok(())
+}

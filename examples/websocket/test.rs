@@ -1,0 +1,194 @@
+//! Runs the server as a process, with a page in headless Chromium and with a plain client.
+#![allow(missing_docs)]
+
+mod browser;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use self::browser::Page;
+
+/// Longer than anything here takes; only a failure waits for it.
+const LONG: Duration = Duration::from_secs(120);
+
+/// The server, killed at the end of the test.
+struct Server {
+    child: Child,
+    address: String,
+    log: mpsc::Receiver<String>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(guest: Option<&Path>) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_websocket"))
+            .arg("127.0.0.1:0")
+            .args(guest)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (send, log) = mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn(move || lines.for_each(|line| drop(send.send(line.unwrap()))));
+        let mut server = Self { child, address: String::new(), log };
+        server.address = server.logged("listening on ");
+        server
+    }
+
+    /// A server whose guest traps on a text that begins with `!`.
+    fn with_trap() -> Self {
+        let guest = include_str!("../guests/messages.wat");
+        let upper = "(call $transform-buffer (global.get $end))";
+        let trap = "(if (i32.eq (i32.load8_u (i32.load (i32.const 4))) (i32.const 33)) (then unreachable))";
+        assert!(guest.contains(upper));
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("messages-with-trap.wat");
+        std::fs::write(&file, guest.replace(upper, &format!("{trap} {upper}"))).unwrap();
+        Self::start(Some(&file))
+    }
+
+    /// The rest of the next line that begins with `start`.
+    fn logged(&self, start: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(LONG).expect(start);
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    async fn connect(&self) -> Client {
+        let (socket, _) = connect_async(format!("ws://{}/", self.address)).await.unwrap();
+        Client(socket)
+    }
+}
+
+struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    async fn send(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Message {
+        tokio::time::timeout(LONG, self.0.next()).await.expect("a message").unwrap().unwrap()
+    }
+
+    async fn close_code(&mut self) -> CloseCode {
+        match self.next().await {
+            Message::Close(Some(frame)) => frame.code,
+            other => panic!("{other:?} instead of a close with a code"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_stay_messages_in_their_order() {
+    let server = Server::start(None);
+    let mut client = server.connect().await;
+    let long = "x".repeat(64 * 1024);
+    let sent = ["hello", "", "two\nlines", "größer", &long];
+    for text in sent {
+        client.send(Message::text(text)).await;
+        client.send(Message::binary(text.as_bytes().to_vec())).await;
+    }
+    for text in sent {
+        assert!(client.next().await == Message::text(text.to_ascii_uppercase()), "{text:.20}");
+        assert!(client.next().await == Message::binary(text.as_bytes().to_vec()), "{text:.20}");
+    }
+    client.0.close(None).await.unwrap();
+    assert_eq!(server.logged("10 in: "), "the stream ended");
+    assert_eq!(server.logged("10 out: "), "the stream ended");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_without_a_close_is_an_error() {
+    let server = Server::start(None);
+    let mut client = server.connect().await;
+    client.send(Message::text("hello")).await;
+    assert_eq!(client.next().await, Message::text("HELLO"));
+    drop(client);
+    let end = server.logged("1 in: ");
+    assert!(end.starts_with("the stream failed: "), "{end}");
+    assert_ne!(server.logged("1 out: "), "the stream ended");
+}
+
+#[tokio::test]
+async fn a_guest_that_traps_closes_with_an_error() {
+    let server = Server::with_trap();
+    let mut client = server.connect().await;
+    client.send(Message::text("hello")).await;
+    assert_eq!(client.next().await, Message::text("HELLO"));
+    client.send(Message::text("!")).await;
+    assert_eq!(client.close_code().await, CloseCode::Error);
+    // The others are not concerned.
+    let mut other = server.connect().await;
+    other.send(Message::text("hello")).await;
+    assert_eq!(other.next().await, Message::text("HELLO"));
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_closes_with_that_code() {
+    let server = Server::start(None);
+    let mut client = server.connect().await;
+    client.send(Message::text("x".repeat(64 * 1024 + 1))).await;
+    assert_eq!(client.close_code().await, CloseCode::Size);
+}
+
+/// The page, connected to `server`.
+async fn page(server: &Server) -> Option<Page> {
+    let file = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/page.html");
+    Page::open(&format!("{file}?socket=ws://{}/", server.address)).await
+}
+
+const SAY: &str = "for (const text of ['hello', 'a second message']) {
+    document.forms[0].text.value = text
+    document.forms[0].requestSubmit()
+}";
+
+#[tokio::test]
+async fn a_page_in_a_browser_sends_and_shows_messages() {
+    let server = Server::start(None);
+    let Some(mut page) = page(&server).await else { return };
+    let test = async {
+        page.lines("#messages", 1).await;
+        page.evaluate(SAY).await;
+        assert_eq!(page.lines("#messages", 3).await, ["connected", "HELLO", "A SECOND MESSAGE"]);
+        let picture = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("websocket.png");
+        page.picture(&picture).await;
+        println!("a picture of the page is in {}", picture.display());
+        page.evaluate("socket.close(1000, 'bye')").await;
+        let lines = page.lines("#messages", 4).await;
+        assert_eq!(lines[3], "closed: 1000 bye");
+    };
+    tokio::time::timeout(LONG, test).await.unwrap();
+    assert_eq!(server.logged("2 in: "), "the stream ended");
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_is_told_that_the_guest_failed() {
+    let server = Server::with_trap();
+    let Some(mut page) = page(&server).await else { return };
+    let test = async {
+        page.lines("#messages", 1).await;
+        page.evaluate("socket.send('!')").await;
+        let lines = page.lines("#messages", 2).await;
+        assert_eq!(lines[1], "closed: 1011 the guest failed");
+    };
+    tokio::time::timeout(LONG, test).await.unwrap();
+}
