@@ -13,8 +13,7 @@
 //! wasmtime-streams = "48"
 //! ```
 //!
-//! It serves `rpc Transform(stream Row) returns (stream Row)` of the service `rows.Rows`. With a `.proto` file,
-//! tonic-prost-build makes the route and the message, and `answer` remains.
+//! Its service is `service Rows { rpc Transform(stream Row) returns (stream Row); }` of `package rows`.
 
 use std::{env, time::Duration};
 
@@ -22,7 +21,7 @@ use axum::{Router, extract::Request, extract::State, routing::post};
 use futures::{Stream, TryFutureExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
-use tonic::{Response, Status, Streaming, server::Grpc, service::Routes};
+use tonic::{Response, Status, Streaming, server::Grpc};
 use tonic_prost::ProstCodec;
 use wasmtime::component::{
     Component, ComponentType, InstancePre, Lift, Linker, Lower, StreamReader,
@@ -65,17 +64,17 @@ async fn main() -> Result<()> {
     let routes = Router::new().route("/rows.Rows/Transform", post(serve)).with_state(guest);
     let listener = TcpListener::bind(&address).await?;
     eprintln!("listening on {}", listener.local_addr()?);
-    let server = Server::builder().add_routes(Routes::from(routes));
+    let server = Server::builder().add_routes(routes.into());
     Ok(server.serve_with_incoming(TcpIncoming::from(listener)).await?)
 }
 
-/// The rows that the guest makes of `rows`. A stream that was cut short ends with a status that is not OK.
+/// The guest's rows. If they were cut short, they end with a status that is not OK.
 async fn answer(
     guest: InstancePre<()>,
     rows: Streaming<Row>,
 ) -> Result<Response<impl Stream<Item = Result<Row, Status>>>, Status> {
     let (output, rows_of_guest) = from_guest::item_consumer(AHEAD);
-    // A task of its own. It ends when the client leaves, for then `rows_of_guest` is dropped.
+    // It ends when the client leaves, for then `rows_of_guest` is dropped.
     let run = async move {
         let mut store = Store::new(guest.engine(), ());
         let guest = guest.instantiate_async(&mut store).await?;

@@ -12,24 +12,20 @@
 
 use std::{env, future::ready, time::Duration};
 
-use futures::{SinkExt as _, StreamExt as _, TryStreamExt as _};
+use futures::{SinkExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
-use tokio_tungstenite::accept_async_with_config;
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, coding::CloseCode};
-use tokio_tungstenite::tungstenite::{Error, Message as Frame, protocol::WebSocketConfig};
+use tokio_tungstenite::accept_async_with_config as accept;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result, Store, StoreContextMut};
 use wasmtime_streams::{End, sinks, streams, transform};
 
 wasmtime::component::bindgen!({
-    inline: "
-        package test:messages;
-        world messages {
-            variant message { text(string), binary(list<u8>) }
-            export transform: async func(input: stream<message>) -> stream<message>;
-        }
-    ",
+    inline: "package test:messages; world messages {
+        variant message { text(string), binary(list<u8>) }
+        export transform: async func(input: stream<message>) -> stream<message>;
+    }",
 });
 wasmtime_streams::plain!(Message);
 
@@ -37,8 +33,6 @@ wasmtime_streams::plain!(Message);
 const LONGEST: usize = 64 * 1024;
 /// How long a client may send nothing.
 const IDLE: Duration = Duration::from_secs(300);
-/// How long a handshake and the answer to a close may take.
-const PROMPT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -55,20 +49,18 @@ async fn main() -> Result<()> {
     eprintln!("listening on {}", listener.local_addr()?);
     loop {
         let (client, _) = listener.accept().await?;
-        let guest = guest.clone();
-        tokio::spawn(async move {
-            serve(guest, client).await.unwrap_or_else(|error| eprintln!("{error:?}"));
-        });
+        let served = serve(guest.clone(), client);
+        tokio::spawn(served.inspect_err(|error| eprintln!("{error:?}")));
     }
 }
 
 async fn serve(guest: MessagesPre<()>, client: TcpStream) -> Result<()> {
-    let config =
-        WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
-    let socket = timeout(PROMPT, accept_async_with_config(client, Some(config))).await??;
+    let config = WebSocketConfig::default().max_message_size(Some(LONGEST));
+    let config = config.max_frame_size(Some(LONGEST));
+    let socket =
+        tokio::time::timeout(Duration::from_secs(5), accept(client, Some(config))).await??;
     let mut store = Store::new(guest.engine(), ());
     let guest = guest.instantiate_async(&mut store).await?;
-
     // A close ends the stream; a connection that breaks off without one is an error.
     let (to_client, from_client) = socket.split();
     let messages = from_client.try_filter_map(|frame| {
@@ -78,33 +70,32 @@ async fn serve(guest: MessagesPre<()>, client: TcpStream) -> Result<()> {
             _ => None, // a ping or a close, which has its answer already
         }))
     });
-    let frame = |_: StoreContextMut<'_, ()>, message| match message {
+    let to_frame = |_: StoreContextMut<'_, ()>, message| match message {
         Message::Text(text) => Ok(Frame::text(text)),
         Message::Binary(bytes) => Ok(Frame::binary(bytes)),
     };
     let input = streams::try_items(messages).idle_timeout(IDLE);
-    let output = sinks::items(to_client).receive_with(frame);
+    let output = sinks::items(to_client).receive_with(to_frame);
     let call = async |store: &_, input| guest.call_transform(store, input).await;
     let done = transform(&mut store, input, output, call).await;
     eprintln!("{} in: {}", done.input.moved, done.input.end);
     eprintln!("{} out: {}", done.output.moved, done.output.end);
-
-    let (code, reason) = match (&done.result, done.input.end) {
-        (Err(_), _) => (CloseCode::Error, "the guest failed".to_owned()),
-        (_, End::Failed(error @ Error::Capacity(_))) => (CloseCode::Size, error.to_string()),
-        (_, End::Failed(error)) => (CloseCode::Protocol, error.to_string()),
-        (_, End::TimedOut) => (CloseCode::Away, "no message came".to_owned()),
+    let (code, reason): (u16, _) = match (&done.result, done.input.end) {
+        (Err(_), _) => (1011, "the guest failed".to_owned()),
+        (_, End::Failed(error @ Error::Capacity(_))) => (1009, error.to_string()),
+        (_, End::Failed(error)) => (1002, error.to_string()),
+        (_, End::TimedOut) => (1001, "no message came".to_owned()),
         _ => return done.result, // closed by the client, or after the guest's last message
     };
     let (mut to_client, _) = done.output.inner.into_parts();
     let mut from_client = done.input.inner.into_inner();
-    let close = Frame::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let close = Frame::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }));
     // Reading on until the client has answered: what it still sends would reset the connection, and lose the close.
     let closed = async {
         to_client.send(close).await?;
         while from_client.try_next().await?.is_some() {}
         Ok::<_, Error>(())
     };
-    let _ = timeout(PROMPT, closed).await; // the client may be gone
+    let _ = tokio::time::timeout(Duration::from_secs(5), closed).await; // the client may be gone
     done.result
 }
