@@ -1,7 +1,7 @@
 //! Runs three workers and the coordinator as processes, with a NATS server that the test starts.
 #![allow(missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use tempfile::TempDir;
 
 /// Longer than anything here takes; only a failure waits for it.
-const LONG: Duration = Duration::from_secs(240);
+const LONG: Duration = Duration::from_secs(120);
 
 /// A process, killed by SIGKILL when dropped.
 struct Process(Child);
@@ -96,6 +96,7 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
 
     let mut workers = vec![server.worker(None), server.worker(None), server.worker(None)];
     let coordinator = server.coordinator(COUNT).stdout(Stdio::piped()).spawn().unwrap();
+    let mut coordinator = Process(coordinator);
     let test = async {
         // Each kill is in the midst of the work, at whatever the worker is doing then.
         for number in 0..COUNT {
@@ -109,9 +110,9 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
         }
     };
     tokio::time::timeout(LONG, test).await.expect("a result for all work");
-    let output = coordinator.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
+    let mut stdout = String::new();
+    coordinator.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    assert!(coordinator.0.wait().unwrap().success());
     let all = format!("{COUNT} sent, {COUNT} results, 0 repeated, 0 failed, ");
     assert!(stdout.starts_with(&all), "{stdout}");
 

@@ -10,10 +10,10 @@
 //! ```
 #![allow(missing_docs)] // of what `bindgen!` makes
 
-use std::{env, future::ready, time::Duration};
-
 use futures::{SinkExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use std::{env, future::ready, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_tungstenite::accept_async_with_config as accept;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -43,8 +43,8 @@ async fn main() -> Result<()> {
     };
     let engine = Engine::default();
     let file = arguments.next().unwrap_or("examples/guests/messages.wat".to_owned());
-    let component = Component::from_file(&engine, file)?;
-    let guest = MessagesPre::new(Linker::new(&engine).instantiate_pre(&component)?)?;
+    let guest = Linker::new(&engine).instantiate_pre(&Component::from_file(&engine, file)?)?;
+    let guest = MessagesPre::new(guest)?;
     let listener = TcpListener::bind(&address).await?;
     eprintln!("listening on {}", listener.local_addr()?);
     loop {
@@ -55,10 +55,9 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(guest: MessagesPre<()>, client: TcpStream) -> Result<()> {
-    let config = WebSocketConfig::default().max_message_size(Some(LONGEST));
-    let config = config.max_frame_size(Some(LONGEST));
-    let socket =
-        tokio::time::timeout(Duration::from_secs(5), accept(client, Some(config))).await??;
+    let limits = WebSocketConfig::default();
+    let limits = limits.max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
+    let socket = timeout(Duration::from_secs(5), accept(client, Some(limits))).await??;
     let mut store = Store::new(guest.engine(), ());
     let guest = guest.instantiate_async(&mut store).await?;
     // A close ends the stream; a connection that breaks off without one is an error.
@@ -96,6 +95,6 @@ async fn serve(guest: MessagesPre<()>, client: TcpStream) -> Result<()> {
         while from_client.try_next().await?.is_some() {}
         Ok::<_, Error>(())
     };
-    let _ = tokio::time::timeout(Duration::from_secs(5), closed).await; // the client may be gone
+    let _ = timeout(Duration::from_secs(5), closed).await; // the client may be gone
     done.result
 }
