@@ -1,8 +1,8 @@
 //! Streams standard input through a guest to a guest on another machine, over QUIC, and there to standard output.
 //!
 //! ```text
-//! cargo run -p wasmtime-streams-quic-example --bin quic listen 127.0.0.1:4433 cert.der >copy
-//! cargo run -p wasmtime-streams-quic-example --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml
+//! cargo run -p example-quic --bin quic listen 127.0.0.1:4433 cert.der >copy
+//! cargo run -p example-quic --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml
 //! ```
 //!
 //! The listener writes its certificate to the file, for the sender. Dependencies: wasmtime-streams with `quic`, wasmtime,

@@ -1,6 +1,6 @@
 //! A server that runs a component of `wasi:http/handler` (WASI 0.3) for each request, and streams both bodies.
 //!
-//!     cargo run -p wasi_http -- 127.0.0.1:8080 [GUEST.wasm]
+//!     cargo run -p example-wasi-http -- 127.0.0.1:8080 [GUEST.wasm]
 //!     curl -T Cargo.toml http://127.0.0.1:8080/
 //!
 //! Without GUEST.wasm it runs `tests/wasi/guests/http-echo.wasm`, which answers with the body and the trailers of the
