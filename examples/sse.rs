@@ -1,6 +1,6 @@
 //! A guest's events as server-sent events; a client that leaves stops its guest: `cargo run --example sse`
 //!
-//! Try `curl -N http://127.0.0.1:7004/events`.
+//! Then open http://127.0.0.1:7004/ in a browser, or try `curl -N http://127.0.0.1:7004/events`.
 
 #![allow(missing_docs)] // of what `bindgen!` makes
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response, Sse, sse};
+use axum::response::{Html, IntoResponse as _, Response, Sse, sse};
 use axum::routing::get;
 use futures::{TryStreamExt as _, stream};
 use tokio::net::TcpListener;
@@ -77,6 +77,7 @@ async fn main() -> Result<()> {
     let guest = EventsPre::new(Linker::new(&engine).instantiate_pre(&component)?)?;
     let listener = TcpListener::bind(address).await?;
     println!("listening on {}", listener.local_addr()?);
-    let app = Router::new().route("/events", get(events)).with_state(guest);
+    let page = get(async || Html(include_str!("sse.html")));
+    let app = Router::new().route("/", page).route("/events", get(events)).with_state(guest);
     axum::serve(listener, app).await.map_err(Error::from)
 }

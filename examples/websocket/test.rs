@@ -1,7 +1,12 @@
 //! Runs the server as a process, with a page in headless Chromium and with a plain client.
 #![allow(missing_docs)]
 
+#[path = "../../tests/support/browser.rs"]
+#[allow(unreachable_pub)] // shared with other targets
 mod browser;
+#[path = "../../tests/support/tools.rs"]
+#[allow(unreachable_pub)] // shared with other targets
+mod tools;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,6 +15,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -151,9 +157,9 @@ async fn a_message_that_is_too_long_closes_with_that_code() {
 }
 
 /// The page, connected to `server`.
-async fn page(server: &Server) -> Option<Page> {
+fn page(server: &Server) -> Option<Page> {
     let file = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/page.html");
-    Page::open(&format!("{file}?socket=ws://{}/", server.address)).await
+    Page::open(&format!("{file}?socket=ws://{}/", server.address))
 }
 
 const SAY: &str = "for (const text of ['hello', 'a second message']) {
@@ -161,34 +167,41 @@ const SAY: &str = "for (const text of ['hello', 'a second message']) {
     document.forms[0].requestSubmit()
 }";
 
-#[tokio::test]
-async fn a_page_in_a_browser_sends_and_shows_messages() {
+#[test]
+fn a_page_in_a_browser_sends_and_shows_messages() {
     let server = Server::start(None);
-    let Some(mut page) = page(&server).await else { return };
-    let test = async {
-        page.lines("#messages", 1).await;
-        page.evaluate(SAY).await;
-        assert_eq!(page.lines("#messages", 3).await, ["connected", "HELLO", "A SECOND MESSAGE"]);
-        let picture = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("websocket.png");
-        page.picture(&picture).await;
-        println!("a picture of the page is in {}", picture.display());
-        page.evaluate("socket.close(1000, 'bye')").await;
-        let lines = page.lines("#messages", 4).await;
-        assert_eq!(lines[3], "closed: 1000 bye");
-    };
-    tokio::time::timeout(LONG, test).await.unwrap();
+    let Some(mut page) = page(&server) else { return };
+    page.until("state.textContent.startsWith('connected')");
+    page.evaluate(SAY);
+    page.until("list.children.length == 2");
+    let shown = page.evaluate("Array.from(list.children, line => line.textContent)");
+    assert_eq!(shown, json!(["HELLO", "A SECOND MESSAGE"]));
+    page.picture("websocket.png");
+    page.evaluate("socket.close(1000, 'bye')");
+    page.until("state.textContent == 'closed: 1000 bye'");
     assert_eq!(server.logged("2 in: "), "the stream ended");
 }
 
-#[tokio::test]
-async fn a_page_in_a_browser_is_told_that_the_guest_failed() {
+#[test]
+fn a_page_in_a_browser_that_is_closed_stops_its_guest() {
+    let server = Server::start(None);
+    let Some(mut page) = page(&server) else { return };
+    page.until("state.textContent.startsWith('connected')");
+    page.evaluate(SAY);
+    page.until("list.children.length == 2");
+    page.close();
+    assert_eq!(server.logged("2 in: "), "the stream ended");
+    assert_eq!(server.logged("2 out: "), "the stream ended");
+}
+
+#[test]
+fn a_page_in_a_browser_is_told_that_the_guest_failed() {
     let server = Server::with_trap();
-    let Some(mut page) = page(&server).await else { return };
-    let test = async {
-        page.lines("#messages", 1).await;
-        page.evaluate("socket.send('!')").await;
-        let lines = page.lines("#messages", 2).await;
-        assert_eq!(lines[1], "closed: 1011 the guest failed");
-    };
-    tokio::time::timeout(LONG, test).await.unwrap();
+    let Some(mut page) = page(&server) else { return };
+    page.until("state.textContent.startsWith('connected')");
+    page.evaluate("socket.send('!')");
+    page.until("state.textContent.startsWith('closed')");
+    assert_eq!(page.evaluate("state.textContent"), "closed: 1011 the guest failed");
+    assert_eq!(page.evaluate("fields.disabled"), true);
+    page.picture("websocket-closed.png");
 }

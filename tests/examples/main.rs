@@ -1,5 +1,8 @@
 //! Runs examples as processes, with real peers.
 
+#[path = "../support/browser.rs"]
+#[allow(unreachable_pub)] // shared with other targets
+mod browser;
 #[path = "../support/example.rs"]
 #[allow(unreachable_pub)] // shared with other targets
 mod example;
@@ -11,3 +14,6 @@ mod rows;
 mod sockets;
 mod sse;
 mod tcp_service;
+#[path = "../support/tools.rs"]
+#[allow(unreachable_pub)] // shared with other targets
+mod tools;

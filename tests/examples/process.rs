@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::example::build;
+use crate::tools::one_of;
 
 /// What hangs fails its test after this. No test depends on timing otherwise.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -53,16 +54,9 @@ pub(crate) fn scratch(name: &str) -> String {
     directory.join(name).to_str().unwrap().to_owned()
 }
 
-/// A program that is not part of this package; `None` if it is not installed, which is said in one line.
+/// A program that is not part of this package; `None` if it is not installed.
 pub(crate) fn tool(name: &str) -> Option<Command> {
-    if Command::new(name).arg("--version").output().is_ok() {
-        return Some(Command::new(name));
-    }
-    let test = thread::current().name().unwrap_or_default().to_owned();
-    // Not by `eprintln!`, which the test harness captures.
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "{test} DID NOT RUN: {name} is not installed").unwrap();
-    None
+    one_of(&[name])
 }
 
 /// A server, killed at the end of the test.
