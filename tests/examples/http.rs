@@ -1,12 +1,14 @@
-//! `http`: the peers are curl, and raw sockets for what curl would not do.
+//! `http`: the peers are curl, wrk under load, and raw sockets for what those would not do.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::process::{Server, scratch, tool};
 
 const END: &str = "0\r\n\r\n";
+/// What a client reads of a guest that failed before it responded.
+const ABORTED: &str = "the body was cut short: the stream was dropped before its end\n";
 
 /// Sends the parts of a chunked request, each after the answer to the one before. Returns the response.
 fn post(server: &Server, parts: &[&str]) -> String {
@@ -137,4 +139,54 @@ fn many_clients_are_answered_at_once() {
             .collect();
         clients.into_iter().for_each(|client| client.join().unwrap());
     });
+}
+
+/// Puts load on the server with a body that its guest takes, and in turns with one at which the guest traps. Returns
+/// how many responses to each were right; all have to be.
+#[cfg(target_os = "linux")]
+fn load(wrk: &mut Command, server: &Server) -> (u32, u32) {
+    let good = "a line of the body\n".repeat(2000);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/examples/load.lua");
+    let url = format!("http://{}/", server.address);
+    let wrk = wrk.args(["-t2", "-c32", "-d2s", "--timeout", "60s", "-s", script, &url, "--"]);
+    wrk.args([&good, "200", &good.to_uppercase(), "not ASCII: é", "500", ABORTED]);
+    let output = wrk.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report = String::from_utf8(output.stderr).unwrap();
+    let (right, rest) = report.split_once(" right, ").expect(&report);
+    assert_eq!(rest, "0 wrong , 0 failed\n");
+    let (good, bad) = right.split_once(' ').unwrap();
+    (good.parse().unwrap(), bad.parse().unwrap())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn under_load_each_response_is_right_and_nothing_is_left_afterwards() {
+    // A guest's memory alone reserves that much address space.
+    const GUEST: u64 = 4 << 30;
+    let Some(mut wrk) = tool("wrk") else { return };
+    let server = Server::start("http", &[]);
+    let start = server.held();
+    // This would show a guest that is left.
+    let mut peer = server.connect();
+    peer.send("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    peer.until("ABC");
+    let during = server.held();
+    assert!(during.address_space >= start.address_space + GUEST, "{start:?} {during:?}");
+    drop(peer);
+
+    let after_load = |wrk: &mut Command| {
+        let (good, bad) = load(wrk, &server);
+        println!("{good} complete responses, {bad} of guests that trapped");
+        assert!(good > 0 && bad > 0, "{good} {bad}");
+        // The last clients have just left.
+        server.held_once(|held| {
+            held.descriptors < during.descriptors
+                && held.address_space < start.address_space + GUEST
+        })
+    };
+    let first = after_load(&mut wrk);
+    let second = after_load(tool("wrk").as_mut().unwrap());
+    // Less than a few KiB for each of some thousand requests.
+    assert!(second.memory < first.memory + (8 << 20), "{first:?} {second:?}");
 }

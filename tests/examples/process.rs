@@ -109,6 +109,37 @@ impl Server {
         }
     }
 
+    /// What the process holds now.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn held(&self) -> Held {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let status = fs::read_to_string(process.join("status")).unwrap();
+        let size = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+        };
+        Held {
+            descriptors: fs::read_dir(process.join("fd")).unwrap().count(),
+            address_space: size("VmSize:"),
+            memory: size("VmRSS:"),
+        }
+    }
+
+    /// Waits until the process holds so little.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn held_once(&self, is_enough: impl Fn(&Held) -> bool) -> Held {
+        let start = Instant::now();
+        loop {
+            let held = self.held();
+            if is_enough(&held) {
+                return held;
+            }
+            assert!(start.elapsed() < LONGEST, "still held: {held:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub(crate) fn connect(&self) -> Peer {
         let socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(LONGEST)).unwrap();
@@ -133,6 +164,15 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// What a process holds; sizes are in bytes.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) descriptors: usize,
+    pub(crate) address_space: u64,
+    pub(crate) memory: u64,
 }
 
 /// A client's connection.

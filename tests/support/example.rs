@@ -11,7 +11,15 @@ pub fn build(name: &str, arguments: &[&str]) -> PathBuf {
     let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
     let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let build = Command::new(env!("CARGO"))
+    let mut build = Command::new(env!("CARGO"));
+    // What cargo has set for this test is not set in other builds. Build scripts that look at it, as ring's does, would run
+    // again here and there in turns.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(name);
+        }
+    }
+    let build = build
         .args(["build", "--example", name, "--message-format", "json-render-diagnostics"])
         .args(arguments)
         .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
