@@ -9,10 +9,10 @@ use wasmtime_streams::EndReason::{self, Finished, LimitReached};
 use wasmtime_streams::StoreToken;
 use wasmtime_streams_testing::{Code, Setup, executor};
 
-use crate::adapters::{Can, Leaves, Row};
 use crate::host::Host;
 use crate::live::{Live, Stuck, World};
 use crate::made::GIVEN;
+use crate::rows::{Can, Leaves, Row};
 use crate::table::{Answer, Ending, Kind, Moved, Reported, Resolves, SINKS, SOURCES};
 
 /// What the host does with the completion.

@@ -4,10 +4,11 @@ use wasmtime_streams::EndReason::{Finished, ReceiverDropped};
 use wasmtime_streams::StoreToken;
 use wasmtime_streams_testing::{Setup, executor};
 
-use crate::adapters::{Can, Leaves, SINKS};
+use crate::adapters::SINKS;
 use crate::cells::Completes;
 use crate::host::{Host, poll_once};
 use crate::made::Plan;
+use crate::rows::{Can, Leaves, Row};
 use crate::table::Kind;
 
 #[test]
@@ -15,7 +16,7 @@ fn a_receiver_that_leaves_early_is_the_end_though_the_guest_finishes() {
     // Rule "Completion": the guest's result future gets this end.
     let host = Host::new();
     let _entered = host.enter();
-    let has_receiver = |row: &&crate::adapters::Row| {
+    let has_receiver = |row: &&Row| {
         row.leaves == Leaves::Is(ReceiverDropped) && !row.can.contains(&Can::StandInAStore)
     };
     let mut ends = Vec::new();

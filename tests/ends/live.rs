@@ -144,7 +144,12 @@ impl Live {
         }
         match self.cell.kind() {
             Kind::DataEnds | Kind::LateCancel if source => self.peer.finish(),
-            Kind::Cancel | Kind::LateCancel => self.cancel(),
+            Kind::LateCancel => {
+                // A close that still waits for the other side would be given up.
+                self.peer.step();
+                self.cancel();
+            }
+            Kind::Cancel => self.cancel(),
             Kind::DriveDropped => self.done = None,
             Kind::Limit if source => self.peer.give(),
             Kind::Limit => self.peer.take(),
@@ -305,7 +310,9 @@ impl Live {
             Kind::DataEnds | Kind::LateCancel | Kind::Abort => cell.is_source(),
             _ => false,
         };
-        let Some(expected) = cell.row.sees(cell.reason(), cell.closes(), kept) else { return };
+        let held = cell.parked && cell.taken() > 0;
+        let sees = cell.row.sees(cell.reason(), cell.closes(), kept, held);
+        let Some(expected) = sees else { return };
         let mut last = None;
         // What was sent over the loopback device may take a moment.
         for _ in 0..STEPS {

@@ -15,6 +15,8 @@ mod made;
 mod page;
 mod peers;
 mod reset;
+mod rows;
+mod shown;
 mod spy;
 mod table;
 mod values;

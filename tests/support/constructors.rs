@@ -24,14 +24,17 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The modules of adapters: the folders in `adapters/` without the shared ones, without `wasi`, most of whose functions
-/// link interfaces, and without `quic`, whose streams move only while a runtime runs: they are in the tests of `tests/wasi`
-/// and `tests/quic`.
+/// The modules whose rows are tests of their own, in `tests/` under their name: only they need what these features bring.
+pub const APART: [&str; 2] = ["nats", "quic"];
+
+/// The modules of adapters: the folders in `adapters/` without the shared ones, and without `wasi`, most of whose functions
+/// link interfaces: they are in `tests/wasi`.
 fn modules() -> Vec<String> {
     let folders = fs::read_dir(root().join("adapters")).unwrap();
     let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
     names
-        .filter(|name| !["shared", "layers", "handovers", "wasi", "quic"].contains(&&**name))
+        .filter(|name| !APART.contains(&&**name))
+        .filter(|name| !["shared", "layers", "handovers", "wasi"].contains(&&**name))
         .collect()
 }
 
@@ -43,6 +46,14 @@ pub fn addresses() -> BTreeSet<String> {
     }
     functions(&root().join("src/values"), "values", &mut names);
     assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+/// The public functions of one module of adapters.
+#[allow(dead_code)] // only where a module is apart
+pub fn addresses_of(module: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    functions(&root().join("adapters").join(module), module, &mut names);
     names
 }
 
