@@ -103,6 +103,7 @@ pub mod guide {
     //! | How does a stream get from guest to guest, or past a guest? | [`passing_on`] |
     //! | How do I send an HTTP body through a guest? | [`proxying`] |
     //! | How do I put my object behind a guest of WASI? | [`wasi`] |
+    //! | How does a stream get to a guest on another machine? | [`machines`] |
     //! | How do I check an implementation of my own? | [`checking`] |
     //! | How do I write an adapter? | [`adapters`] |
     //! | What about guests that never wait? | [`yielding`] |
@@ -157,6 +158,10 @@ pub mod guide {
     #[cfg(all(feature = "futures", feature = "wasi"))]
     #[doc = include_str!("../docs/guide/wasi.md")]
     pub mod wasi {}
+
+    #[cfg(feature = "quic")]
+    #[doc = include_str!("../docs/guide/machines.md")]
+    pub mod machines {}
 
     #[doc = include_str!("../docs/guide/checking.md")]
     pub mod checking {}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::adapters::{addresses, handoff_addresses};
+use crate::adapters::{APART, addresses, addresses_of, handoff_addresses};
 
 /// A row of a table with adapters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,8 @@ fn table(file: &str) -> BTreeSet<Row> {
 }
 
 fn all_addresses() -> BTreeSet<String> {
-    addresses().into_iter().chain(handoff_addresses()).collect()
+    let apart = APART.iter().flat_map(|module| addresses_of(module));
+    addresses().into_iter().chain(handoff_addresses()).chain(apart).collect()
 }
 
 /// The addresses in the rows. What has no module is a method.

@@ -246,7 +246,7 @@ fn rows() -> impl Iterator<Item = &'static str> {
 
 #[path = "../../support/constructors.rs"]
 mod constructors;
-pub(crate) use constructors::{addresses, handoff_addresses};
+pub(crate) use constructors::{APART, addresses, addresses_of, handoff_addresses};
 use constructors::{handoffs, mismatches, public_constructors};
 
 #[test]
