@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 pub(crate) fn example(name: &str) -> Command {
     static BUILT: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Default::default);
     let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let built = built.entry(name.to_owned()).or_insert_with(|| build(name, &["--all-features"]));
+    let built = built.entry(name.to_owned()).or_insert_with(|| build(name));
     let mut command = Command::new(built);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -20,20 +20,7 @@ const UPPER: &str = include_str!("../../examples/guests/upper.wat");
 /// The example, built with the features of this test.
 pub(crate) fn example() -> &'static Path {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
-    EXAMPLE.get_or_init(|| {
-        // Usually already built, as the features are the same as here.
-        let features = [
-            ("tokio", cfg!(feature = "tokio")),
-            ("futures", cfg!(feature = "futures")),
-            ("codec", cfg!(feature = "codec")),
-            ("http-body", cfg!(feature = "http-body")),
-            ("tracing", cfg!(feature = "tracing")),
-            ("wasi", cfg!(feature = "wasi")),
-        ];
-        let enabled = features.iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| *name);
-        let enabled = enabled.collect::<Vec<_>>().join(",");
-        build("pipe", &["--no-default-features", "--features", &enabled])
-    })
+    EXAMPLE.get_or_init(|| build("pipe"))
 }
 
 pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Child {

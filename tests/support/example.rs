@@ -4,9 +4,26 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds the example as this test was built; `arguments` name the features. `cargo test --test NAME` alone would leave
-/// an old build, or none.
-pub fn build(name: &str, arguments: &[&str]) -> PathBuf {
+/// The features that this test was built with.
+fn features() -> String {
+    let features = [
+        ("default", cfg!(feature = "default")),
+        ("tokio", cfg!(feature = "tokio")),
+        ("futures", cfg!(feature = "futures")),
+        ("codec", cfg!(feature = "codec")),
+        ("http-body", cfg!(feature = "http-body")),
+        ("nats", cfg!(feature = "nats")),
+        ("quic", cfg!(feature = "quic")),
+        ("tracing", cfg!(feature = "tracing")),
+        ("wasi", cfg!(feature = "wasi")),
+    ];
+    let enabled = features.iter().filter(|(_, is_enabled)| *is_enabled).map(|(name, _)| *name);
+    enabled.collect::<Vec<_>>().join(",")
+}
+
+/// Builds the example as this test was built, which `cargo test` has usually done. `cargo test --test NAME` alone would
+/// leave an old build, or none.
+pub fn build(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).and_then(Path::file_name).unwrap();
     let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
@@ -21,7 +38,7 @@ pub fn build(name: &str, arguments: &[&str]) -> PathBuf {
     }
     let build = build
         .args(["build", "--example", name, "--message-format", "json-render-diagnostics"])
-        .args(arguments)
+        .args(["--no-default-features", "--features", &features()])
         .args([OsStr::new("--profile"), profile, OsStr::new("--target-dir"), target.as_ref()])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
