@@ -60,6 +60,9 @@ mod handovers;
 pub mod iterators;
 #[path = "../adapters/layers/mod.rs"]
 mod layers;
+#[cfg(feature = "nats")]
+#[path = "../adapters/nats/mod.rs"]
+pub mod nats;
 #[cfg(feature = "quic")]
 #[path = "../adapters/quic/mod.rs"]
 pub mod quic;

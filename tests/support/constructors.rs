@@ -25,7 +25,7 @@ fn root() -> &'static Path {
 }
 
 /// The modules whose rows are tests of their own, in `tests/` under their name: only they need what these features bring.
-pub const APART: [&str; 1] = ["quic"];
+pub const APART: [&str; 2] = ["nats", "quic"];
 
 /// The modules of adapters: the folders in `adapters/` without the shared ones, and without `wasi`, most of whose functions
 /// link interfaces: they are in `tests/wasi`.

@@ -1,0 +1,120 @@
+//! The source under the contract kit, fed by a script. Its client never connects: no acknowledgement is sent.
+//!
+//! The sink has no row: it waits for a server, and the kit's scripts step what they wait for themselves.
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use async_nats::jetstream::{self, Message, context::Context};
+use async_nats::{ConnectOptions, HeaderMap};
+use tokio::runtime::{Builder, Runtime};
+use wasmtime::StoreContextMut;
+use wasmtime_streams::nats::{self, Delivery};
+use wasmtime_streams::{Completion, End};
+use wasmtime_streams_testing::inner::{ItemStream, Script, Step};
+use wasmtime_streams_testing::{self as testing, Made, Reported};
+
+const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
+
+/// Nothing runs on it while the kit runs its scripts.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().build().unwrap());
+
+static NATS: LazyLock<Context> = LazyLock::new(|| {
+    RUNTIME.block_on(async {
+        let options = ConnectOptions::new().retry_on_initial_connect();
+        jetstream::new(options.connect("127.0.0.1:1").await.unwrap())
+    })
+});
+
+fn message(number: u8) -> Message {
+    let payload = vec![number].into();
+    let message = async_nats::Message {
+        subject: "work".into(),
+        reply: Some("$JS.ACK.work.workers.1.1.1.1.1".into()),
+        length: 1,
+        headers: Some(HeaderMap::new()),
+        status: None,
+        description: None,
+        payload,
+    };
+    Message { message, context: NATS.clone() }
+}
+
+/// Everything is ready, or a part at a time with spurious wake-ups; and it may fail at the end.
+fn script(parts: bool, fails: bool) -> (Script, usize) {
+    let mut steps = Vec::new();
+    for part in ITEMS.chunks(2) {
+        if parts {
+            steps.extend([Step::Hold, Step::Empty, Step::Pending]);
+        }
+        steps.push(Step::Data(part.to_vec()));
+    }
+    if fails {
+        steps.push(Step::Fail);
+    }
+    (Script::new(steps), if parts { ITEMS.len().div_ceil(2) } else { 0 })
+}
+
+fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
+where
+    S: Unpin + 'static,
+    E: 'static,
+{
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let results = reports.clone();
+    let handle = completion.cancel_handle();
+    made.drive(async move {
+        let report = match completion.await.end {
+            End::Cancelled => Reported::Cut,
+            End::Failed(_) => Reported::Failed,
+            _ => Reported::Ended,
+        };
+        results.lock().unwrap().push(report);
+    })
+    .cut(move || handle.cancel())
+    .reports(move || reports.lock().unwrap().clone())
+}
+
+macro_rules! checks {
+    ($parts:expr, $fails:expr, $items:expr, $make:expr) => {{
+        let check = testing::producer($items, || {
+            let (script, mut left) = script($parts, $fails);
+            let control = script.control();
+            let messages = ItemStream::new(script, message);
+            let (source, completion) = $make(nats::read(messages).finite()).with_completion();
+            completed(Made::new(source), completion).step(move || {
+                let more = left > 0;
+                if more {
+                    left -= 1;
+                    control.release();
+                }
+                more
+            })
+        });
+        let check = if $fails { check.fails() } else { check };
+        let report = check.depth(if $parts { 3 } else { 2 }).assert();
+        assert!(report.scripts > 100, "{report:?}");
+    }};
+}
+
+#[test]
+fn what_is_acknowledged_once_it_is_taken_keeps_the_contract() {
+    for (parts, fails) in [(false, false), (true, false), (true, true)] {
+        checks!(parts, fails, ITEMS.to_vec(), |source: wasmtime_streams::ItemProducer<_>| source
+            .acknowledge_taken(|message: Message| message.payload[0]));
+        let names = ITEMS.iter().map(|n| format!("item {n}")).collect();
+        checks!(parts, fails, names, |source: wasmtime_streams::ItemProducer<_>| source
+            .acknowledge_taken(|message: Message| format!("item {}", message.payload[0])));
+    }
+}
+
+#[test]
+fn what_the_host_acknowledges_keeps_the_contract() {
+    for (parts, fails) in [(false, false), (true, false), (true, true)] {
+        checks!(parts, fails, ITEMS.to_vec(), |source: wasmtime_streams::ItemProducer<_>| source
+            .deliver_with(|_: StoreContextMut<'_, ()>, Delivery { message, ack }| {
+                ack.ack();
+                Ok(message.payload[0])
+            }));
+    }
+}

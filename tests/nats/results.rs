@@ -1,0 +1,51 @@
+//! Messages that are acknowledged when their result is stored.
+
+use std::sync::mpsc;
+
+use async_nats::jetstream::message::PublishMessage;
+use wasmtime::component::StreamReader;
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_streams::End;
+use wasmtime_streams::nats::{self, Ack, Delivery};
+
+use crate::reading::text;
+use crate::server::{Server, deliveries, messages, next, store, until, workers};
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_its_result_is_stored_and_no_other_is() {
+    // The stream of results takes three of five.
+    let Some(server) = Server::start().await else { return };
+    server.work(5).await;
+    server.stream("results", 3).await;
+    let workers = workers(&server.nats).await;
+    let (acks, unanswered) = mpsc::channel();
+    let input = nats::read(messages(&workers, 5).await).deliver_with(
+        move |_: StoreContextMut<'_, ()>, Delivery { message, ack }| -> Result<String> {
+            let _ = acks.send(ack);
+            Ok(text(message))
+        },
+    );
+    let output = nats::publish(server.nats.clone(), |item: String| {
+        PublishMessage::build()
+            .message_id(&item)
+            .payload(item.into())
+            .outbound_message("results.all")
+    });
+    let (output, done) = output
+        .in_flight(1)
+        .on_stored(move |_| {
+            let _ = unanswered.try_recv().map(Ack::ack);
+        })
+        .with_completion();
+    let mut store = store();
+    let reader = StreamReader::new(&mut store, input).unwrap();
+    reader.pipe(&mut store, output).unwrap();
+    let done = store.run_concurrent(async |_| done.await).await.unwrap();
+    assert!(matches!(done.end, End::Failed(_)), "{done:?}");
+    assert_eq!(done.inner.stored(), 3);
+    drop(done);
+    until(&workers, |info| info.ack_floor.stream_sequence == 3).await;
+    drop(store);
+    let expected = [(2, "3".to_owned()), (2, "4".to_owned())];
+    assert_eq!(deliveries(&next(&workers, 2).await), expected);
+}
