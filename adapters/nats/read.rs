@@ -49,7 +49,7 @@ const MOST_HELD: usize = 64 * 1024;
 /// # Drop
 /// When the adapter is dropped, with the stream or by whoever got it from the completion, the messages that the client has
 /// buffered go back to the server, which delivers them again at once. Taken out by [`Read::into_inner`], they stay for the
-/// next guest.
+/// next guest. After an error they go back when `ack_wait` is over.
 ///
 /// ```no_run
 /// # use wasmtime_streams::nats;
@@ -71,7 +71,13 @@ where
     E: Send + 'static,
 {
     let messages = Some(messages);
-    ItemProducer::new(Read { messages, last: None, end: EndReason::Abandoned, give_back })
+    ItemProducer::new(Read {
+        messages,
+        last: None,
+        end: EndReason::Abandoned,
+        over: false,
+        give_back,
+    })
 }
 
 impl<S, E> ItemProducer<Read<S>>
@@ -110,6 +116,8 @@ pub struct Read<S> {
     /// Where the last message that came is answered.
     last: Option<(Context, Subject)>,
     end: EndReason,
+    /// `messages` has ended or failed, and is polled no more.
+    over: bool,
     /// Captured where the bounds of `S` are known.
     give_back: fn(S, Option<(Context, Subject)>),
 }
@@ -126,7 +134,9 @@ impl<S> Read<S> {
 
 impl<S> Drop for Read<S> {
     fn drop(&mut self) {
-        if let Some(messages) = self.messages.take() {
+        if let Some(messages) = self.messages.take()
+            && !self.over
+        {
             (self.give_back)(messages, self.last.take());
         }
     }
@@ -193,8 +203,14 @@ where
                     this.last = message.reply.clone().map(|reply| (message.context.clone(), reply));
                     out.push(message.into());
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(None) => return Poll::Ready(Ok(Then::End(this.end))),
+                Poll::Ready(Some(Err(error))) => {
+                    this.over = true;
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(None) => {
+                    this.over = true;
+                    return Poll::Ready(Ok(Then::End(this.end)));
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }

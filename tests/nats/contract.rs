@@ -77,7 +77,7 @@ where
 
 macro_rules! checks {
     ($parts:expr, $fails:expr, $items:expr, $make:expr) => {{
-        let check = testing::producer($items, || {
+        let check = testing::producer($items, move || {
             let (script, mut left) = script($parts, $fails);
             let control = script.control();
             let messages = ItemStream::new(script, message);

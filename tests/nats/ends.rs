@@ -28,7 +28,7 @@ where
 {
     let mut store = store();
     let (source, done) = source.acknowledge_taken(text).with_completion();
-    let all = iterators::for_each(|_: String| Ok::<_, std::io::Error>(()));
+    let all = iterators::collect::<String>(100);
     let meter = wasmtime_streams::Meter::new();
     let reader = StreamReader::new(&mut store, source).unwrap();
     reader.pipe(&mut store, all.metered(&meter)).unwrap();

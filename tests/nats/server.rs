@@ -66,10 +66,6 @@ impl Server {
         connect(&self.address).await
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
-    }
-
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -180,4 +176,19 @@ pub(crate) fn deliveries(messages: &[Message]) -> Vec<(i64, String)> {
         .collect();
     all.sort();
     all
+}
+
+/// Waits until these are delivered again, and no other. A worker that still asks for messages may have had one again itself,
+/// and given it back, so they may come twice.
+pub(crate) async fn again(consumer: &PullConsumer, numbers: &[&str]) {
+    let mut messages = messages(consumer, 10).await;
+    let mut missing = numbers.to_vec();
+    while !missing.is_empty() {
+        let message = timeout(LONG, messages.next()).await.expect("they are not delivered");
+        let message = message.unwrap().unwrap();
+        message.ack().await.unwrap();
+        let number = std::str::from_utf8(&message.payload).unwrap();
+        assert!(numbers.contains(&number), "{number}");
+        missing.retain(|missing| *missing != number);
+    }
 }
