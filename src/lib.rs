@@ -8,7 +8,10 @@
         feature = "futures",
         feature = "codec",
         feature = "http-body",
-        feature = "tracing"
+        feature = "nats",
+        feature = "quic",
+        feature = "tracing",
+        feature = "wasi"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -162,7 +165,7 @@ pub mod guide {
     #[doc = include_str!("../docs/guide/wasi.md")]
     pub mod wasi {}
 
-    #[cfg(feature = "quic")]
+    #[cfg(all(feature = "nats", feature = "quic"))]
     #[doc = include_str!("../docs/guide/machines.md")]
     pub mod machines {}
 
