@@ -31,6 +31,7 @@ mod producer;
 pub mod relay;
 mod sink;
 mod source;
+mod sync;
 pub mod to_guest;
 mod transform;
 pub mod values;

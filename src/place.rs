@@ -7,7 +7,6 @@
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 
@@ -15,6 +14,7 @@ use pin_project_lite::pin_project;
 
 use crate::completion::{Completion, SharedPlace, Slot};
 use crate::layer::{Layers, Outcome, Signal};
+use crate::sync::Arc;
 use crate::{ByteSink, ByteSource, End, EndReason, ItemSink, ItemSource, Then};
 
 /// Which of the four traits an object implements.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One blocking read or write of [`read_on`](crate::blocking::read_on()) or
 /// [`write_on`](crate::blocking::write_on()), for a thread that may block.

@@ -3,13 +3,13 @@
 //! The invariants are those of the slot's module.
 
 use std::any::Any;
-use std::sync::Weak;
-use std::sync::atomic::{Ordering, fence};
 use std::task::{Context, Poll};
 
 use super::slot::{DROPPED_WHILE_PIPING, PIPING, Slot, SlotState, locked};
 use crate::layer::Outcome;
 use crate::place::{Kind, StreamState};
+use crate::sync::Weak;
+use crate::sync::atomic::{Ordering, fence};
 use crate::{End, EndReason};
 
 /// What `take` gives out.

@@ -75,7 +75,6 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 pub use self::drive::{Drive, Driven};
@@ -84,6 +83,7 @@ pub(crate) use self::shared::SharedPlace;
 pub(crate) use self::slot::Slot;
 pub use self::token::StoreToken;
 pub use crate::place::{Holding, Owned, Shared};
+use crate::sync::{Arc, Weak};
 use crate::{End, EndReason};
 
 /// What a [`Completion`] resolves with.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use super::slot::{Slot, SlotState, locked};
 use crate::End;
 use crate::layer::Signal;
 use crate::place::{Hold, Kind, StreamState};
+use crate::sync::atomic::Ordering;
+use crate::sync::{Arc, PoisonError, strong_count};
 
 /// The place of an object that a completion shares: the slot, until nobody else can reach that.
 #[allow(unreachable_pub)] // sealed
@@ -47,8 +48,8 @@ impl<K: Kind<S>, S: Send> SharedPlace<K, S> {
     fn take_from_slot(&mut self) {
         if Arc::weak_count(&self.slot) == 0
             && let Some(slot) = Arc::get_mut(&mut self.slot)
-            // Else the stream is about to end, and the slot does that.
-            && !*slot.cancel_requested.get_mut()
+            // Else the stream is about to end, and the slot does that. Nobody else has the slot, so this is up to date.
+            && !slot.cancel_requested.load(Ordering::Relaxed)
         {
             slot.clear_wakers();
             let state = slot.state.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +81,7 @@ impl<K: Kind<S>, S: Send> Hold<K, S> for SharedPlace<K, S> {
     ) -> Option<Poll<T>> {
         let me = self.get_mut();
         // A load for every operation. It may be out of date; `Arc::get_mut` decides.
-        if me.unshared.is_none() && Arc::strong_count(&me.slot) == 1 {
+        if me.unshared.is_none() && strong_count(&me.slot) == 1 {
             me.take_from_slot();
         }
         let slot = &*me.slot;

@@ -74,12 +74,12 @@
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::task::{Context, Waker};
 
 use crate::layer::Signals;
 use crate::place::{Kind, StreamState, drop_reason};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+use crate::sync::{Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use crate::wake::wake_both;
 use crate::{End, EndReason};
 

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Weak};
+use crate::sync::{Arc, Weak};
 
 /// Kept in a store's data, it shows a [completion](crate::Completion::watch_store) whether the store still lives.
 ///

@@ -74,14 +74,14 @@ mod spin;
 mod writer;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use self::memory::{CHUNK, Memory};
 pub(crate) use self::reader::Reader;
 pub(crate) use self::writer::{ReaderGone, Writer};
 use crate::EndReason;
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 struct State<T, E> {
     /// The queue. The last chunk is away while the writer appends to it under the lock.

@@ -1,12 +1,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
-use super::spin::{SpinBudget, thread_id};
+use super::spin::SpinBudget;
 use super::{Shared, State, register, wake};
+use crate::sync::atomic::Ordering;
+use crate::sync::{Arc, MutexGuard, thread_id};
 
 /// The reading side. Dropping it refuses further writes, and wakes the writer.
 pub(crate) struct Reader<T, E> {

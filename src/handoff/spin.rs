@@ -1,23 +1,17 @@
 //! Adaptive spinning: a cross-thread wake-up costs more than the typical wait.
 
 use std::hint::spin_loop;
-use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A number for this thread; never 0.
-#[inline]
-pub(super) fn thread_id() -> usize {
-    thread_local!(static ADDRESS: u8 = const { 0 });
-    ADDRESS.with(|address| ptr::from_ref(address).addr())
-}
+use crate::sync::SPINS;
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// How often a side looks again before it parks. Doubles when spinning has helped, halves when it has not.
 #[derive(Debug)]
 pub(super) struct SpinBudget(u16);
 
 impl SpinBudget {
-    const MAX: u16 = 256;
-    const MIN: u16 = 32;
+    const MAX: u16 = SPINS.1;
+    const MIN: u16 = SPINS.0;
 
     pub(super) fn new() -> Self {
         Self(Self::MAX)

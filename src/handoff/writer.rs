@@ -1,13 +1,13 @@
 use std::fmt;
 use std::mem;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::memory::LARGE;
-use super::spin::{SpinBudget, thread_id};
+use super::spin::SpinBudget;
 use super::{Shared, State, register, wake};
 use crate::EndReason;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Arc, MutexGuard, thread_id};
 
 /// The reader refuses writes or was dropped, or the writer was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

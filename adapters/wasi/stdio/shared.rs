@@ -17,7 +17,6 @@
 //! 3. The object is dropped after the unlock.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use wasmtime::component::StreamResult;
@@ -25,6 +24,7 @@ use wasmtime::component::StreamResult;
 use super::StdioError;
 use super::object::Object;
 use crate::oneshot;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 struct State<O: ?Sized> {
     /// How many streams were opened.
