@@ -63,13 +63,13 @@ impl<K: Kind<S>, S: Send> Cancel for Slot<K, S> {
             drop(state);
         }
         // The completion gives up a close that is under way.
-        self.wake();
+        self.unlocked_ended();
     }
 }
 
 impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
     fn orphan(&self) {
-        self.orphaned.store(true, Ordering::SeqCst);
+        self.orphaned.store(true, Ordering::Relaxed);
         self.cut(EndReason::Abandoned);
         // A poll that is under way does it when it unlocks.
         self.drop_orphan();
@@ -87,7 +87,12 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
             SlotState { end: Some(end), object: Some(_) } => Poll::Ready(end.is_finished()),
             _ => Poll::Pending,
         };
-        self.unlock(state);
+        if state.end.is_none() {
+            self.unlock(state);
+        } else {
+            // Not `unlock_ended`, which would wake this completion: it would spin while the object is notified.
+            drop(state);
+        }
         polled
     }
 
@@ -154,11 +159,12 @@ impl<K: Kind<S>, S: Send> Completing<S, K::Error> for Slot<K, S> {
     }
 
     fn piped(&self, ok: bool) {
-        let dropped = self.piping.swap(0, Ordering::Relaxed) == DROPPED_WHILE_PIPING;
-        match ok {
-            true if dropped => self.end_dropped(),
-            true => {}
-            false => self.cut(EndReason::Abandoned),
+        if !ok {
+            // Before the swap: a drop beside it must not look like the guest's.
+            self.cut(EndReason::Abandoned);
+        }
+        if self.piping.swap(0, Ordering::AcqRel) == DROPPED_WHILE_PIPING {
+            self.end_dropped();
         }
     }
 }

@@ -34,8 +34,9 @@
 //!    a fence and tries `state`. In any order of the two, the flag is seen or the lock is free. So when the later one
 //!    has returned, the stream has ended with the requested reason. *Tests:* `tests/streams/lost_cancels.rs`,
 //!    `tests/streams/races.rs`.
-//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever sets `end`, or has the lock while it is
-//!    set, wakes it after the unlock. So after a failed `try_lock` it is pending without asking again: it neither spins nor misses the end.
+//! 4. `Completion::poll` registers its waker before it tries the lock, and whoever else sets `end`, or has the lock while
+//!    it is set, wakes it after the unlock. So after a failed `try_lock` it is pending without asking again: it neither
+//!    spins nor misses the end. It does not wake itself either while another thread notifies the object.
 //!    *Tests:* `tests/streams/cancelled_polls.rs`, `whoever_awaits_a_completion_is_woken_by_every_end` in
 //!    `tests/streams/completion.rs`.
 //! 5. A parked operation is registered under `state`, and whoever sets `end` wakes it as well. *Tests:*
@@ -55,7 +56,7 @@
 //!    and polls the object without a lock (`shared.rs`). `Arc::get_mut` proves it; the count that is read first is only
 //!    a hint. *Tests:* `tests/streams/completion_dropped.rs`.
 //! 10. An object that nobody takes out is dropped once the stream has ended, also while the guest keeps its end. `orphaned`
-//!     is set before the cancel is requested, so whoever unlocks, puts the object back or requests the cancel sees it.
+//!     is set, then a fence is passed and the lock tried; whoever has it unlocks, passes a fence and reads `orphaned`.
 //!     *Tests:* `tests/streams/dropped_drives.rs`.
 //!
 //! # The other locks
@@ -68,8 +69,8 @@
 //!
 //! Wasmtime drops a consumer in `pipe` if that fails, and also if the guest had dropped its end before. It looks the
 //! same until `pipe` returns, so `stream_dropped` leaves `DROPPED_WHILE_PIPING` and `piped` decides. Each of them is
-//! one read-modify-write of one atomic, so exactly one of the two ends the stream in either order, and `Relaxed` is
-//! enough.
+//! one read-modify-write of one atomic, so exactly one of the two ends the stream in either order. `piped` requests the
+//! cut of a pipe that has failed before its swap (`AcqRel`), so a drop that comes after (`Acquire`) ends as that says.
 
 use std::marker::PhantomData;
 use std::mem;
@@ -166,7 +167,9 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     /// Drops the object of a stream that has ended, if nobody takes it out any more: invariant 10.
     #[cold]
     pub(super) fn drop_orphan(&self) {
-        if !self.orphaned.load(Ordering::SeqCst) {
+        // After an unlock, or after `orphaned` is set. As in invariant 3: the flag is seen here, or the lock is free there.
+        fence(Ordering::SeqCst);
+        if !self.orphaned.load(Ordering::Relaxed) {
             return;
         }
         let Some(mut state) = self.try_lock() else { return };
@@ -189,15 +192,23 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         }
     }
 
-    /// The same for a stream that has ended, or does so now: the completion may have found the lock taken, and waits to be
-    /// woken (invariant 4).
+    /// The same for a stream that may have ended.
     #[cold]
     pub(super) fn unlock_ended(&self, state: Guard<'_, K, S>) {
-        let ended = state.end.is_some();
-        self.unlock(state);
-        if ended {
-            self.wake();
+        if state.end.is_some() {
+            drop(state);
+            self.unlocked_ended();
+        } else {
+            self.unlock(state);
         }
+    }
+
+    /// Called by whoever has had the lock of a stream that has ended: the completion may have found it taken, and waits
+    /// to be woken (invariant 4); so may whoever drops an orphan (invariant 10).
+    #[cold]
+    pub(super) fn unlocked_ended(&self) {
+        self.wake();
+        self.drop_orphan();
     }
 
     /// Ends the stream as requested. Whoever has the lock instead does it at its unlock.
@@ -206,7 +217,6 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
         if let (Some(reason), Some(state)) = (self.requested_reason(), self.try_lock()) {
             self.finish(state, reason.into(), 0);
         }
-        self.drop_orphan();
     }
 
     /// Wakes the parked operation and the completion. Called without a lock: invariant 8.
@@ -231,7 +241,7 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     /// Wasmtime has dropped the stream. During a `pipe`, `piped` decides what that means.
     pub(super) fn stream_dropped(&self) {
         let (from, to) = (PIPING, DROPPED_WHILE_PIPING);
-        if self.piping.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if self.piping.compare_exchange(from, to, Ordering::Relaxed, Ordering::Acquire).is_err() {
             self.end_dropped();
         }
     }
@@ -293,12 +303,12 @@ impl<K: Kind<S>, S: Send> Slot<K, S> {
     pub(super) fn finish(&self, mut state: Guard<'_, K, S>, end: End<K::Error>, lost: usize) {
         if state.end.is_some() {
             drop(state);
-            return self.wake();
+            return self.unlocked_ended();
         }
         let Some(object) = state.object.take() else {
             state.end = Some(end);
             drop(state);
-            return self.wake();
+            return self.unlocked_ended();
         };
         // A placeholder: everybody else sees a stream that has ended, and no object.
         state.end = Some(End::Finished);
@@ -331,7 +341,6 @@ impl<K: Kind<S>, S: Send> Drop for PutBack<'_, K, S> {
         let stale = mem::replace(&mut state.end, self.end.take());
         drop(state);
         drop(stale);
-        self.slot.wake();
-        self.slot.drop_orphan();
+        self.slot.unlocked_ended();
     }
 }
