@@ -59,6 +59,11 @@
 //!     is set, then a fence is passed and the lock tried; whoever has it unlocks, passes a fence and reads `orphaned`.
 //!     *Tests:* `tests/streams/dropped_drives.rs`.
 //!
+//! # Models
+//!
+//! Each invariant has models in `tests/loom/src/models/slot*.rs`, which try every order of the steps, and a variant in
+//! `tests/loom/check/breaks/slot.rs` that breaks it and is found. The panics of 7 and 8 have tests only.
+//!
 //! # The other locks
 //!
 //! `reason`, `wakers`, `store` and `signals` are held for a copy or a replacement; nothing is locked and no user code

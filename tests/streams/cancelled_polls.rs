@@ -1,5 +1,6 @@
-//! A cancel while another thread polls the object. The completion neither spins nor misses the end of the poll.
+//! A cancel while another thread polls the object, or notifies it. The completion neither spins nor misses the end of that.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,7 +13,7 @@ use std::thread;
 use futures::executor::block_on;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
-use wasmtime_streams::{End, tokio_io};
+use wasmtime_streams::{ByteProducer, ByteSource, End, EndReason, Then, tokio_io};
 
 use crate::races::no_deadlock;
 use crate::support::guest::{Code, with_guest};
@@ -66,6 +67,25 @@ impl AsyncWrite for Blocks {
     }
 }
 
+/// A source that blocks when it is notified of its end.
+struct BlocksAtEnd(Blocks);
+
+impl ByteSource for BlocksAtEnd {
+    type Error = Infallible;
+
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<Result<(usize, Then), Infallible>> {
+        Poll::Pending
+    }
+
+    fn ended(self: Pin<&mut Self>, _: EndReason) {
+        self.0.block();
+    }
+}
+
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -81,7 +101,7 @@ fn polls<F: Future>(mut done: Pin<&mut F>) -> usize {
     let waker = Waker::from(woken.clone());
     for polls in 1..=1000 {
         let poll = done.as_mut().poll(&mut Context::from_waker(&waker));
-        assert!(poll.is_pending(), "the object is still polled");
+        assert!(poll.is_pending(), "the object is still in use");
         if !woken.0.swap(false, Ordering::SeqCst) {
             return polls;
         }
@@ -148,4 +168,23 @@ fn a_completion_does_not_spin_while_the_object_of_a_cancelled_stream_is_polled()
             });
         });
     }
+}
+
+#[test]
+fn a_completion_does_not_spin_while_another_thread_notifies_the_object_of_the_end() {
+    // Rule "Completion": the completion is woken when the object is back.
+    no_deadlock(|| {
+        let (object, is_notified, release) = Blocks::new();
+        let (producer, done) = ByteProducer::new(BlocksAtEnd(object)).with_completion();
+        let handle = done.cancel_handle();
+        let canceller = thread::spawn(move || handle.cancel());
+        is_notified.recv().unwrap();
+        let mut done = pin!(done);
+        let polls = polls(done.as_mut());
+        assert!(polls <= MAX_POLLS, "polled {polls} times or more");
+        release.send(()).unwrap();
+        assert!(matches!(block_on(done).end, End::Cancelled));
+        canceller.join().unwrap();
+        drop(producer);
+    });
 }
