@@ -1,5 +1,7 @@
 //! Runs every model, then every variant of the pieces that is broken on purpose, each in a process of its own.
 //!
+//! Arguments choose among the models and variants by a part of their names.
+//!
 //! A model that fails, a variant that no model finds, and a variant that cannot be made are errors.
 
 #![forbid(unsafe_code)]
@@ -29,6 +31,12 @@ fn cargo() -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.env("CARGO_TARGET_DIR", target()).stdin(Stdio::null());
     cargo
+}
+
+/// Whether the arguments choose that name.
+fn is_chosen(name: &str) -> bool {
+    let mut parts = std::env::args().skip(1).peekable();
+    parts.peek().is_none() || parts.any(|part| name.contains(&part))
 }
 
 /// What a run of a model printed, and whether it passed.
@@ -80,7 +88,7 @@ fn models() -> Result<usize, String> {
     let program = target().join("debug/models");
     let names = Command::new(&program).output().map_err(|error| error.to_string())?;
     let names = String::from_utf8_lossy(&names.stdout).into_owned();
-    let names: Vec<_> = names.lines().collect();
+    let names: Vec<_> = names.lines().filter(|name| is_chosen(name)).collect();
     println!("{:>9} {:>7}  model", "runs", "seconds");
     let runs = Mutex::new(0);
     let failed = each(&names, |name| {
@@ -99,7 +107,8 @@ fn models() -> Result<usize, String> {
 }
 
 fn broken() -> Result<usize, String> {
-    let breaks = breaks::all();
+    let mut breaks = breaks::all();
+    breaks.retain(|broken| is_chosen(broken.name));
     variants::make(&breaks)?;
     println!("\nbroken on purpose: what says so");
     let failed = each(&breaks, |broken| {

@@ -13,6 +13,11 @@ use crate::task::{Owning, Task, block_on};
 
 super::models!(handoff:
     UNBOUNDED(
+        a_side_that_has_ended_keeps_no_task,
+        a_waker_of_the_writer_may_own_the_writer,
+        the_reader_is_woken_by_the_waker_of_its_last_poll,
+        a_reader_that_goes_away_wakes_the_writer,
+        a_write_that_crosses_chunks_is_acknowledged_exactly,
         what_is_acknowledged_is_read_or_handed_back,
         what_a_fill_took_is_handed_back_or_unsent,
         a_write_after_a_refusal_is_not_accepted,
@@ -25,11 +30,6 @@ super::models!(handoff:
         bytes_cross_in_order_and_none_is_lost,
         items_never_get_further_ahead_than_the_capacity,
         room_that_was_seen_is_still_there,
-        a_write_that_crosses_chunks_is_acknowledged_exactly,
-        a_reader_that_goes_away_wakes_the_writer,
-        the_reader_is_woken_by_the_waker_of_its_last_poll,
-        a_waker_of_the_writer_may_own_the_writer,
-        a_side_that_has_ended_keeps_no_task,
     )
 );
 

@@ -14,6 +14,9 @@ use crate::task::{Owning, Task, block_on};
 
 super::models!(signal:
     UNBOUNDED(
+        the_future_goes_with_the_stream,
+        a_token_wakes_the_waker_of_the_last_poll,
+        a_side_that_polls_does_not_replace_the_waker_of_the_other,
         a_token_wakes_the_stream,
         a_token_wakes_the_completion,
         a_waker_may_own_the_stream,
@@ -21,9 +24,6 @@ super::models!(signal:
     ),
     BOUNDED(
         a_token_wakes_both_sides,
-        a_side_that_polls_does_not_replace_the_waker_of_the_other,
-        a_token_wakes_the_waker_of_the_last_poll,
-        the_future_goes_with_the_stream,
     )
 );
 

@@ -14,6 +14,7 @@ use crate::task::{Owning, Task, block_on};
 
 super::models!(stdio:
     UNBOUNDED(
+        an_operation_waits_for_the_operation_of_another,
         closing_ends_an_operation_that_is_under_way,
         a_stream_that_is_dropped_gives_up_its_turn,
         a_waker_may_own_a_stream,
@@ -21,7 +22,6 @@ super::models!(stdio:
         an_operation_wakes_the_waker_of_its_last_poll,
     ),
     BOUNDED(
-        an_operation_waits_for_the_operation_of_another,
         closing_ends_an_operation_that_waits_for_its_turn,
     )
 );
