@@ -147,7 +147,7 @@ impl<K: Kind<Object, Error = Infallible>> Stream<K> {
     /// An operation that the object answers at once. Whether the stream is open.
     pub(super) fn ready(&mut self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.poll_with(&mut cx, |_| Poll::Ready(())).is_ready_and(|open| open)
+        self.poll_with(&mut cx, |_| Poll::Ready(())) == Poll::Ready(true)
     }
 
     /// A poll of an operation that the object never answers. Ready once the stream has ended.
@@ -183,19 +183,6 @@ impl<K: Kind<Object, Error = Infallible>> Stream<K> {
     /// The operation ends the stream.
     pub(super) fn end(&mut self, reason: EndReason) {
         Pin::new(&mut self.0).end(reason.into(), 0);
-    }
-}
-
-trait IsReadyAnd<T> {
-    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool;
-}
-
-impl<T> IsReadyAnd<T> for Poll<T> {
-    fn is_ready_and(self, test: impl FnOnce(T) -> bool) -> bool {
-        match self {
-            Poll::Ready(value) => test(value),
-            Poll::Pending => false,
-        }
     }
 }
 
