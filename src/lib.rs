@@ -98,6 +98,7 @@ pub mod guide {
     //! | question | page |
     //! |---|---|
     //! | How do I call a guest, and who polls the store? | [`calling`] |
+    //! | How do I make a guest? | [`own_guest`] |
     //! | Which adapter? | [`choosing`] |
     //! | Which limits, deadlines and counters are there? | [`layers`] |
     //! | How do I stop a stream, and when does it take effect? | [`cancellation`] |
@@ -122,6 +123,9 @@ pub mod guide {
     #[cfg(feature = "tokio")]
     #[doc = include_str!("../docs/guide/calling.md")]
     pub mod calling {}
+
+    #[doc = include_str!("../docs/guide/own_guest.md")]
+    pub mod own_guest {}
 
     #[cfg(all(feature = "tokio", feature = "futures"))]
     #[doc = include_str!("../docs/guide/choosing.md")]

@@ -17,6 +17,9 @@
 //! lets a guest fill the host's memory. Take a broadcast channel where many receivers get each item, and a slow one may
 //! lose some; a watch channel where only the latest value counts.
 //!
+//! For a guest's `stream<u8>` and a channel of `Bytes` see `streams::chunks` and `sinks::chunks` (feature `futures`): here each
+//! item of the channel is an item of the stream.
+//!
 //! A channel shows no difference between the end of the data and a cut. Where that matters, send `Result`s, or use
 //! [`from_guest::items`](crate::from_guest::items()) and [`to_guest::sink`](crate::to_guest::sink()), which report a
 //! cut.

@@ -16,7 +16,7 @@ use crate::items::Deliver;
 /// messages of a read are acknowledged when one of these shows that the read has completed:
 ///
 /// 1. Wasmtime asks for more: it does so only when the guest has what it got before;
-/// 2. the store runs on: see [`First`];
+/// 2. the store runs on: a task that it was given before the items runs after them;
 /// 3. Wasmtime drops the stream in a store that lives: the guest or the host has dropped its end.
 ///
 /// A store that is dropped drops its tasks first, and they give the messages back.

@@ -7,8 +7,9 @@
 //! | a `oneshot::Sender` | `future<T>`, writes | [`oneshot`](oneshot()) |
 //! | a `oneshot::Receiver` | `future<T>`, reads | [`values::try_future`](crate::values::try_future()) |
 //!
-//! For a tokio channel take `channels::mpsc_sender` rather than a `Sink` around its sender: it reserves room for a
-//! whole batch, and holds no item outside the channel. For code of yours that consumes the data take
+//! For items into a tokio channel take `channels::mpsc_sender` rather than a `Sink` around its sender: it reserves room for
+//! a whole batch, and holds no item outside the channel. For bytes into a channel of `Bytes` take [`chunks`](chunks()) over
+//! tokio-util's `PollSender`. For code of yours that consumes the data take
 //! [`from_guest::items`](crate::from_guest::items()), a `Stream`, which also reports a cut.
 //!
 //! A sink is flushed after each guest write. The flush of a channel's sender waits for the receiver, so give it

@@ -138,7 +138,7 @@ impl<S, E> Completed<S, E> {
 /// resolved it must not be polled again.
 ///
 /// [`run_concurrent`]: wasmtime::Store::run_concurrent
-#[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned"]
+#[must_use = "a sink is flushed and shut down only when its completion is awaited or spawned; await it while the store is polled, as in `run_concurrent`"]
 pub struct Completion<S, E> {
     stream: Arc<dyn Completing<S, E>>,
     /// The stream has ended, and a sink is being closed.

@@ -14,7 +14,8 @@ use crate::from_guest::GuestItems;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may hold handles, which are valid in one store only and must not be kept as they are",
     label = "not known to be a plain value",
-    note = "a record, variant, enum or flags type without handles: `wasmtime_streams::plain!({Self});`",
+    note = "a record, variant, enum or flags type of yours without handles: `wasmtime_streams::plain!({Self});`",
+    note = "chunks of bytes, such as `Bytes`, for a `stream<u8>`: `streams::chunks`, `sinks::chunks`",
     note = "streams and futures: `.nested()`; resources: `.deliver_with(..)` and `.receive_with(..)`"
 )]
 pub trait Plain: Send + Sync + 'static {}
@@ -75,7 +76,7 @@ pub trait Plain: Send + Sync + 'static {}
 #[diagnostic::on_unimplemented(
     message = "it is not known what `{Self}` becomes on the host, in a store with data of the type `{D}`",
     label = "an item that may hold handles",
-    note = "for a record without handles: `wasmtime_streams::plain!({Self});`",
+    note = "for a record of yours without handles: `wasmtime_streams::plain!({Self});`",
     note = "else implement `IntoHost`, or use a step with store access: `receive_with`"
 )]
 pub trait IntoHost<D: 'static>: Lift + Send + Sync + 'static {
@@ -148,7 +149,7 @@ pub trait IntoHost<D: 'static>: Lift + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "it is not known what `{Self}` becomes in a guest, in a store with data of the type `{D}`",
     label = "an item that may hold handles",
-    note = "for a record without handles: `wasmtime_streams::plain!({Self});`",
+    note = "for a record of yours without handles: `wasmtime_streams::plain!({Self});`",
     note = "else implement `IntoGuest`, or use a step with store access: `deliver_with`"
 )]
 pub trait IntoGuest<D: 'static>: Send + 'static {

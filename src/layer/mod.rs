@@ -244,7 +244,8 @@ macro_rules! layers {
         impl<S: $bound $(, $rest)*, C: Holding> $type<S $(, $rest)*, C> {
             #[doc = concat!("Ends the stream once `limit` ", $unit, " have moved, as [`End::LimitReached`](crate::End::LimitReached).")]
             ///
-            /// It is exact: nothing beyond the limit is taken.
+            /// It is exact: nothing beyond the limit is taken. A source that has exactly `limit` ends so as well, since
+            /// what comes after is not looked at: to accept up to `limit`, give it one more.
             #[doc = $what]
             pub fn limit(self, limit: u64) -> Self {
                 self.layer(|layers| layers.limit(limit))

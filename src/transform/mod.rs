@@ -18,8 +18,9 @@ use crate::{Completed, Completion, EndReason};
 
 /// How both streams of a [`transform`] ended, how much moved, and the host objects.
 ///
-/// It holds both objects: a socket that was cut stays open until this is dropped, and so does what a protocol only closes in
-/// part (TLS, WebSocket).
+/// It holds both objects, and after a cut they are not closed: a socket stays open until this is dropped, and the receiver of a
+/// channel waits for more as long as its sender is here. Drop `output.inner` before you await who receives. What a protocol
+/// only closes in part (TLS, WebSocket) stays open in any case.
 #[non_exhaustive]
 #[must_use = "`result` may be an error"]
 pub struct Transformed<S, E, T, F> {
