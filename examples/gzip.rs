@@ -25,7 +25,8 @@ async fn run(path: &str) -> Result<()> {
 
     let file = File::open(path).await.with_context(|| format!("cannot open {path}"))?;
     // On stderr, and only if that is a terminal.
-    let style = "{bar:40} {bytes} of {total_bytes}, {binary_bytes_per_sec}";
+    let style =
+        "{wide_bar} {bytes:>11} of {total_bytes}, {binary_bytes_per_sec:>13}, {eta:>3} left";
     let bar = ProgressBar::new(file.metadata().await?.len());
     bar.set_style(ProgressStyle::with_template(style)?);
     let mut decoder = GzipDecoder::new(BufReader::new(bar.wrap_async_read(file)));

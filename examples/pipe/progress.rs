@@ -9,7 +9,7 @@ pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
     let (bar, template) = match length {
         Some(length) => (
             ProgressBar::new(length),
-            "[{wide_bar}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+            "{wide_bar} {decimal_bytes:>9} of {decimal_total_bytes}, {decimal_bytes_per_sec:>11}, {eta:>3} left",
         ),
         None => (
             ProgressBar::no_length(),
