@@ -44,7 +44,9 @@ async fn coordinate(server: &str, count: usize) -> Result<(), Error> {
         let config = Config { name: name.into(), subjects, max_age, ..Config::default() };
         nats.get_or_create_stream(config).await?;
     }
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {per_sec}")?;
+    // `per_sec` without decimals.
+    let style = "{wide_bar} {human_pos:>7} of {human_len}, {per_sec:0}, {eta:>3} left";
+    let style = ProgressStyle::with_template(style)?;
     let bar = ProgressBar::new(count as u64).with_style(style);
     let start = Instant::now();
     // The ids differ from those of an earlier run, whose results the server still has.

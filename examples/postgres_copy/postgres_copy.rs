@@ -40,16 +40,18 @@ async fn main() -> Result<()> {
     let (source, target) = (connect(&server).await?, connect(&server).await?);
     // The count and the copy are of one snapshot.
     source.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let rows = source.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await?;
-    let rows = rows.get::<_, i64>(0).try_into()?;
+    let rows = source.query_one(&format!("SELECT count(*) FROM {from}"), &[]).await;
+    let rows = rows.with_context(|| format!("cannot read {from}"))?.get::<_, i64>(0).try_into()?;
+    // `per_sec` without decimals.
     let style = ProgressStyle::with_template(
-        "{wide_bar} {human_pos} of {human_len} rows, {per_sec}, {eta}",
+        "{wide_bar} {human_pos:>9} of {human_len} rows, {per_sec:0}, {eta:>3} left",
     )?;
     let bar = ProgressBar::new(rows).with_style(style);
 
     // CSV has no escapes that this guest could break. Both objects are boxed because they are not `Unpin`.
+    let output = target.copy_in::<_, Bytes>(&format!("COPY {to} FROM STDIN (FORMAT csv)")).await;
+    let output = output.with_context(|| format!("cannot write {to}"))?;
     let input = source.copy_out(&format!("COPY {from} TO STDOUT (FORMAT csv)")).await?;
-    let output = target.copy_in::<_, Bytes>(&format!("COPY {to} FROM STDIN (FORMAT csv)")).await?;
     let (counter, mut quoted) = (bar.clone(), false);
     let input = streams::try_chunks(Box::pin(input)).inspect(move |csv: &[u8]| {
         let rows = csv.iter().filter(|&&byte| {
@@ -79,7 +81,7 @@ async fn connect(server: &str) -> Result<Client> {
     // It knows why the server has closed the connection, the client perhaps only that it has.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            eprintln!("{:?}", Error::new(error));
+            eprintln!("{:?}", Error::new(error).context("a connection failed"));
         }
     });
     Ok(client)

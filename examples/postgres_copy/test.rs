@@ -114,3 +114,17 @@ async fn a_row_that_the_target_refuses_is_the_error() {
     let output = copy(&server, None);
     assert_nothing_copied(&server, &output, "duplicate key").await;
 }
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_named_with_the_reason_of_the_server() {
+    let Some(server) = Server::start().await else { return };
+    tables(&server).await;
+    for (drop, words) in [("target", "cannot write target"), ("source", "cannot read source")] {
+        server.client.batch_execute(&format!("DROP TABLE {drop}")).await.unwrap();
+        let output = copy(&server, None);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && message.contains(words), "{message}");
+        let reason = format!("relation \"{drop}\" does not exist");
+        assert!(message.contains(&reason), "{message}");
+    }
+}
