@@ -26,10 +26,14 @@ impl From<Message> for Delivery {
     }
 }
 
+/// After how long a message that was given back comes again. A worker that gives back what it has is most often about to stop
+/// asking for messages, and what the server sends it meanwhile would be lost until `ack_wait` is over.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Acknowledges a message.
 ///
-/// Dropped, it gives the message back (`-NAK`), and the server delivers it again at once, to whichever worker asks next.
-/// The messages of a process that dies are delivered again after the consumer's `ack_wait`.
+/// Dropped, it gives the message back (`-NAK`), and the server delivers it again a second later, to whichever worker asks
+/// next. The messages of a process that dies are delivered again after the consumer's `ack_wait`.
 ///
 /// The methods that are not `async` only hand the answer to the client, which sends it. If the connection is lost before
 /// that, the server delivers the message again.
@@ -57,7 +61,7 @@ impl Ack {
         }
     }
 
-    /// Gives the message back, to be delivered again after `delay`. To give it back at once, drop this.
+    /// Gives the message back, to be delivered again after `delay`, to this worker or another one.
     pub fn nak(self, delay: Duration) {
         self.answer(AckKind::Nak(Some(delay)));
     }
@@ -84,7 +88,7 @@ impl Ack {
 impl Drop for Ack {
     fn drop(&mut self) {
         if let Some((context, reply)) = self.to.take() {
-            send(&context, reply, AckKind::Nak(None));
+            send(&context, reply, AckKind::Nak(Some(AGAIN)));
         }
     }
 }

@@ -16,10 +16,9 @@
 //! A worker whose guest makes one result of each message, in order. A message is acknowledged when its result is stored:
 //!
 //! ```no_run
-//! use std::sync::mpsc;
 //! use async_nats::jetstream::{consumer::PullConsumer, context::Context, message::PublishMessage};
-//! use wasmtime::{Result, Store, StoreContextMut, component::{StreamReader, TypedFunc}};
-//! use wasmtime_streams::{nats::{self, Delivery}, transform};
+//! use wasmtime::{Store, component::{StreamReader, TypedFunc}};
+//! use wasmtime_streams::{nats, transform};
 //!
 //! type Record = (String, Vec<u8>); // or yours of `bindgen!`, with `wasmtime_streams::plain!`
 //!
@@ -29,23 +28,16 @@
 //!     consumer: PullConsumer,
 //!     context: Context,
 //! ) -> Result<(), Box<dyn std::error::Error>> {
-//!     let (acks, unanswered) = mpsc::channel(); // at most the consumer's `max_ack_pending`
+//!     let acks = nats::Acks::new();
 //!     let messages = consumer.stream().max_messages_per_batch(16).messages().await?;
-//!     let input = nats::read(messages).deliver_with(
-//!         move |_: StoreContextMut<'_, ()>, Delivery { message, ack }| {
-//!             let _ = acks.send(ack); // dropped if the results have failed, which gives the message back
-//!             Ok((message.subject.to_string(), message.payload.to_vec()))
-//!         },
-//!     );
+//!     let input = nats::read(messages).acknowledge_later(acks.clone(), |message| {
+//!         (message.subject.to_string(), message.payload.to_vec())
+//!     });
 //!     let output = nats::publish(context, |(subject, result): Record| {
 //!         let id = subject.clone(); // of two results of the same work the server keeps one
 //!         PublishMessage::build().payload(result.into()).message_id(id).outbound_message(format!("results.{subject}"))
 //!     })
-//!     .on_stored(move |_| {
-//!         if let Ok(ack) = unanswered.try_recv() {
-//!             nats::Ack::ack(ack);
-//!         }
-//!     });
+//!     .acknowledge_stored(acks);
 //!     let call = async |store: &_, input| Ok(guest.call_concurrent(store, (input,)).await?.0);
 //!     let done = transform(store, input, output, call).await;
 //!     done.result?;
@@ -54,17 +46,20 @@
 //! }
 //! ```
 //!
-//! A guest that has done with a message when it has taken it: [`acknowledge_taken`](crate::ItemProducer::acknowledge_taken).
+//! - A guest that has done with a message when it has taken it: [`acknowledge_taken`](crate::ItemProducer::acknowledge_taken).
+//! - One that does not answer each message by one item, in order: [`deliver_with`](crate::ItemProducer::deliver_with), whose
+//!   closure gets a [`Delivery`], and [`on_stored`](crate::ItemConsumer::on_stored).
 //!
 //! # Acknowledgement
 //!
 //! | what becomes of a message | what the server is told |
 //! |---|---|
 //! | the guest took it, [`acknowledge_taken`](crate::ItemProducer::acknowledge_taken) | `+ACK` |
+//! | its result is stored, [`acknowledge_stored`](crate::ItemConsumer::acknowledge_stored) | `+ACK` |
 //! | the host calls [`Ack::ack`], [`nak`](Ack::nak) or [`term`](Ack::term) | that |
-//! | its [`Ack`] is dropped | `-NAK`: it is delivered again at once |
-//! | it is in the client's buffer when the adapter is dropped | `-NAK` |
-//! | it is in the guest's memory when the guest traps | what the host does with its [`Ack`] |
+//! | its [`Ack`] is dropped | `-NAK`: it is delivered again a second later |
+//! | it is in the client's buffer when the adapter is dropped | `-NAK`: it is delivered again at once |
+//! | it is in the guest's memory when the guest traps | what becomes of its [`Ack`]: with those of [`Acks`] it is dropped |
 //! | the process or the machine dies | nothing: it is delivered again after `ack_wait` |
 //!
 //! A guest that traps on one message takes down those beside it, and they go back together. Give what is delivered for the
@@ -90,12 +85,14 @@
 //! slowly leaves the rest in the server. A sink holds [`in_flight`](crate::ItemConsumer::in_flight) messages.
 
 mod ack;
+mod acks;
 mod publish;
 mod publishing;
 mod read;
 mod taken;
 
 pub use self::ack::{Ack, Delivery};
+pub use self::acks::{Acks, Later};
 pub use self::publish::{Publish, publish};
 pub use self::read::{Read, read};
 pub use self::taken::Taken;

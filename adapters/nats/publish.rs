@@ -13,6 +13,7 @@ use async_nats::jetstream::message::OutboundMessage;
 use async_nats::jetstream::publish::PublishAck;
 use tokio_util::sync::PollSemaphore;
 
+use super::acks::Acks;
 use super::publishing::{Stored, publish_all};
 use crate::{End, EndReason, Flush, ItemConsumer, ItemSink, Take};
 
@@ -90,13 +91,26 @@ impl<T: Send + 'static> ItemConsumer<Publish<T>> {
         self
     }
 
-    /// Calls `stored` for each message that the server has stored, in order. So a host acknowledges the message that an item
-    /// was made of: see [the module](crate::nats#examples).
-    pub fn on_stored(mut self, stored: impl FnMut(&PublishAck) + Send + 'static) -> Self {
+    /// Calls `stored` for each message that the server has stored, in order.
+    pub fn on_stored(mut self, mut stored: impl FnMut(&PublishAck) + Send + 'static) -> Self {
         if let State::New(_, on_stored) = &mut self.get_mut().state {
-            *on_stored = Box::new(stored);
+            let mut before = std::mem::replace(on_stored, Box::new(|_| {}));
+            *on_stored = Box::new(move |ack| {
+                before(ack);
+                stored(ack);
+            });
         }
         self
+    }
+
+    /// Acknowledges a message of [`acknowledge_later`](crate::ItemProducer::acknowledge_later) for each item that is stored,
+    /// the oldest first: for a guest that writes one item for each message that it reads, in order.
+    pub fn acknowledge_stored(self, acks: Acks) -> Self {
+        self.on_stored(move |_| {
+            if let Some(ack) = acks.pop() {
+                ack.ack();
+            }
+        })
     }
 }
 

@@ -1,15 +1,16 @@
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, Waker};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use ::futures::stream::{Stream, TryStream, TryStreamExt as _};
 use ::tokio::runtime::Handle;
-use async_nats::Subject;
-use async_nats::jetstream::context::Context;
-use async_nats::jetstream::message::Acker;
-use async_nats::jetstream::{AckKind, Message};
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::pull::Config;
+use bytes::Bytes;
 
 use super::ack::Delivery;
+use super::acks::{Acks, Later};
 use super::taken::Taken;
 use crate::{EndReason, ItemProducer, ItemSource, Then};
 
@@ -22,11 +23,12 @@ const MOST_HELD: usize = 64 * 1024;
 /// The inverse is [`publish`](crate::nats::publish()). `messages` is the stream of
 /// [`messages`](async_nats::jetstream::consumer::Consumer::messages) or
 /// [`stream`](async_nats::jetstream::consumer::Consumer::stream), or what is made of it. Its items become those of the guest,
-/// and are acknowledged, by one of two steps:
+/// and are acknowledged, by one of these steps:
 ///
 /// - [`acknowledge_taken`](ItemProducer::acknowledge_taken): once the guest has the item;
-/// - [`deliver_with`](ItemProducer::deliver_with): when the host says so. The closure gets a [`Delivery`], makes the guest's
-///   item of its message, and keeps its [`Ack`](crate::nats::Ack).
+/// - [`acknowledge_later`](ItemProducer::acknowledge_later): when the host says so, in order;
+/// - [`deliver_with`](ItemProducer::deliver_with): as the host likes. The closure gets a [`Delivery`], makes the guest's item
+///   of its message, and keeps its [`Ack`](crate::nats::Ack).
 ///
 /// The consumer's `ack_policy` must be `Explicit`, which is the default of a pull consumer.
 ///
@@ -48,7 +50,8 @@ const MOST_HELD: usize = 64 * 1024;
 ///
 /// # Drop
 /// When the adapter is dropped, with the stream or by whoever got it from the completion, the messages that the client has
-/// buffered go back to the server, which delivers them again at once. Taken out by [`Read::into_inner`], they stay for the
+/// buffered go back to the server, which delivers them again at once; one that the server sends at that moment comes again
+/// after `ack_wait`. Taken out by [`Read::into_inner`], they stay for the
 /// next guest. After an error they go back when `ack_wait` is over.
 ///
 /// ```no_run
@@ -105,6 +108,15 @@ where
     {
         self.deliver_by(Taken::new(item))
     }
+
+    /// Puts the acknowledgement of each message into `acks`, in order, when the guest is given the item.
+    /// [`acknowledge_stored`](crate::ItemConsumer::acknowledge_stored) of the sink for the guest's results takes them out.
+    pub fn acknowledge_later<W, F>(self, acks: Acks, item: F) -> ItemProducer<Read<S>, Later<F>>
+    where
+        F: FnMut(Message) -> W + Send + 'static,
+    {
+        self.deliver_by(Later { item, acks })
+    }
 }
 
 /// The source of [`read`].
@@ -113,13 +125,13 @@ where
 pub struct Read<S> {
     /// `Some` until it is taken out or dropped.
     messages: Option<S>,
-    /// Where the last message that came is answered.
-    last: Option<(Context, Subject)>,
+    /// The last message that came, without its payload and headers.
+    last: Option<Message>,
     end: EndReason,
     /// `messages` has ended or failed, and is polled no more.
     over: bool,
     /// Captured where the bounds of `S` are known.
-    give_back: fn(S, Option<(Context, Subject)>),
+    give_back: fn(S, Option<Message>),
 }
 
 impl<S> Read<S> {
@@ -149,7 +161,7 @@ impl<S> fmt::Debug for Read<S> {
 }
 
 /// Gives back what the client has buffered.
-fn give_back<S, E>(messages: S, last: Option<(Context, Subject)>)
+fn give_back<S, E>(messages: S, last: Option<Message>)
 where
     S: Stream<Item = Result<Message, E>> + Unpin + Send + 'static,
     E: Send + 'static,
@@ -158,16 +170,20 @@ where
         return drop_held(messages);
     };
     runtime.spawn(async move {
-        if let Some((context, reply)) = last {
-            // The server answers after the messages that are on their way, so they are buffered by then. Any answer is
-            // good, also of a server that does not know the message any more.
-            let _ = Acker::new(context, Some(reply)).double_ack_with(AckKind::Progress).await;
+        if let Some(last) = &last
+            && let Ok(info) = last.info()
+        {
+            // The server answers after the messages that are on their way, so they are buffered by then. What it answers
+            // does not matter.
+            let answer =
+                last.context.get_consumer_from_stream::<Config, _, _>(info.consumer, info.stream);
+            let _ = answer.await;
         }
         drop_held(messages);
     });
 
     fn drop_held<S: TryStream<Ok = Message> + Unpin>(mut messages: S) {
-        let cx = &mut TaskContext::from_waker(Waker::noop());
+        let cx = &mut Context::from_waker(Waker::noop());
         let mut held = Vec::new();
         while held.len() < MOST_HELD
             && let Poll::Ready(Some(Ok(message))) = messages.try_poll_next_unpin(cx)
@@ -176,7 +192,24 @@ where
         }
         // Before they go back, so that none comes here again.
         drop(messages);
+        for delivery in held {
+            delivery.ack.nak(Duration::ZERO);
+        }
     }
+}
+
+/// What says where a message came from.
+fn without_payload(message: &Message) -> Message {
+    let empty = async_nats::Message {
+        subject: message.subject.clone(),
+        reply: message.reply.clone(),
+        payload: Bytes::new(),
+        headers: None,
+        status: None,
+        description: None,
+        length: 0,
+    };
+    Message { message: empty, context: message.context.clone() }
 }
 
 impl<S, E> ItemSource for Read<S>
@@ -189,7 +222,7 @@ where
 
     fn poll_items(
         self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
+        cx: &mut Context<'_>,
         max: usize,
         out: &mut Vec<Delivery>,
     ) -> Poll<Result<Then, E>> {
@@ -200,7 +233,7 @@ where
         for _ in 0..max {
             match messages.try_poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(message))) => {
-                    this.last = message.reply.clone().map(|reply| (message.context.clone(), reply));
+                    this.last = Some(without_payload(&message));
                     out.push(message.into());
                 }
                 Poll::Ready(Some(Err(error))) => {

@@ -1,5 +1,5 @@
-//! Sends pieces of work over NATS to the workers of `nats_workers.rs`, and waits for the result of each.
-//! `cargo run -p example-nats-workers --bin coordinator -- localhost 10000`
+//! Sends pieces of work over NATS to the workers of `nats_workers.rs`, and waits for the result of each: `nats-server -js`,
+//! then `cargo run -p example-nats-workers --bin coordinator -- localhost 10000`, and workers.
 //!
 //! ```toml
 //! async-nats = { version = "0.51", default-features = false, features = ["jetstream", "ring"] }
@@ -12,8 +12,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, process};
 
-use async_nats::jetstream::{self, consumer::pull::OrderedConfig, stream::Config};
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
+use async_nats::jetstream::consumer::pull::{self, OrderedConfig};
+use async_nats::jetstream::{self, stream::Config};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -26,38 +27,49 @@ async fn main() {
     let mut arguments = env::args().skip(1);
     let count = |count: String| count.parse().ok();
     let (Some(server), Some(count)) = (arguments.next(), arguments.next().and_then(count)) else {
-        eprintln!("usage: coordinator SERVER COUNT");
+        eprintln!("usage: coordinator SERVER COUNT [BAD]");
         process::exit(2);
     };
-    if let Err(error) = coordinate(&server, count).await {
+    // So many are no text, so that the guest traps.
+    let bad = arguments.next().and_then(|bad| bad.parse().ok()).unwrap_or(0);
+    if let Err(error) = coordinate(&server, count, bad).await {
         eprintln!("error: {error}");
         process::exit(1);
     }
 }
 
-async fn coordinate(server: &str, count: usize) -> Result<(), Error> {
+async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error> {
     let help = "no NATS server: `apt-get install nats-server`, and run `nats-server -js`";
     let nats = async_nats::connect(server).await.map_err(|error| format!("{error}: {help}"))?;
+    let duplicates = nats.subscribe("duplicates").await?;
     let nats = &jetstream::new(nats);
+    let hour = Duration::from_secs(3600);
     for name in ["work", "results"] {
-        let (subjects, max_age) = (vec![format!("{name}.>")], Duration::from_secs(3600));
-        let config = Config { name: name.into(), subjects, max_age, ..Config::default() };
+        let (name, subjects) = (name.to_owned(), vec![format!("{name}.>")]);
+        let config =
+            Config { name, subjects, max_age: hour, duplicate_window: hour, ..Config::default() };
         nats.get_or_create_stream(config).await?;
     }
+    // One for all workers. What one of them has had for so long goes to another.
+    let (durable_name, ack_wait) = (Some("workers".to_owned()), Duration::from_secs(5));
+    let config = pull::Config { durable_name, ack_wait, ..pull::Config::default() };
+    let mut workers = nats.create_consumer_on_stream(config, "work").await?;
+    let delivered = workers.info().await?.delivered.consumer_sequence;
     // `per_sec` without decimals.
     let style = "{wide_bar} {human_pos:>7} of {human_len}, {per_sec:0}, {eta:>3} left";
     let style = ProgressStyle::with_template(style)?;
     let bar = ProgressBar::new(count as u64).with_style(style);
-    let start = Instant::now();
+    eprintln!("waiting for workers");
     // The ids differ from those of an earlier run, whose results the server still has.
     let run = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
 
     let send = stream::iter(0..count).map(Ok::<_, Error>).try_for_each_concurrent(
         IN_FLIGHT,
         |number| async move {
-            let work = format!("work number {number}").into();
+            let text = format!("work number {number}").into_bytes();
+            let work = if number < bad { vec![0xff] } else { text };
             // The second `await` is for the server's answer that it has stored it.
-            nats.publish(format!("work.{run}.{number}"), work).await?.await?;
+            nats.publish(format!("work.{run}.{number}"), work.into()).await?.await?;
             Ok(())
         },
     );
@@ -65,9 +77,11 @@ async fn coordinate(server: &str, count: usize) -> Result<(), Error> {
     let config = OrderedConfig { filter_subject, ..OrderedConfig::default() };
     let mut results = nats.create_consumer_on_stream(config, "results").await?.messages().await?;
     let (mut ids, mut repeated, mut failed) = (HashSet::new(), 0, 0);
+    let mut start = None;
     let receive = async {
         while ids.len() < count {
             let result = results.try_next().await?.ok_or("the results ended")?;
+            start.get_or_insert_with(Instant::now);
             let error = result.headers.as_ref().and_then(|headers| headers.get("Error"));
             failed += usize::from(error.is_some());
             repeated += usize::from(!ids.insert(result.subject.to_string()));
@@ -77,10 +91,13 @@ async fn coordinate(server: &str, count: usize) -> Result<(), Error> {
     };
     try_join(send, receive).await?;
     bar.finish();
-    let rate = count as f64 / start.elapsed().as_secs_f64();
+    let rate = count as f64 / start.map_or(1.0, |start| start.elapsed().as_secs_f64());
+    let again = workers.info().await?.delivered.consumer_sequence - delivered - count as u64;
+    let duplicates = duplicates.ready_chunks(1 << 16).next().now_or_never().flatten();
+    let (results, dropped) = (ids.len(), duplicates.map_or(0, |all| all.len()));
     println!(
-        "{count} sent, {} results, {repeated} repeated, {failed} failed, {rate:.0} a second",
-        ids.len()
+        "{count} sent, {results} results, {repeated} repeated, {failed} failed, \
+         {dropped} duplicates dropped, {again} delivered again, {rate:.0} a second",
     );
     Ok(())
 }

@@ -1,93 +1,99 @@
-//! A worker of many, over NATS: messages through guests. What one that dies has left is done by others, on any machine.
-//! `nats-server -js`, then `cargo run -p example-nats-workers --bin nats_workers -- localhost`, as often as you like;
-//! `--bin coordinator -- localhost 10000` sends work.
+//! A worker of many, over NATS: messages through a guest. What one that dies has left is done by others, on any machine.
+//! `cargo run -p example-nats-workers --bin nats_workers -- localhost`, as often as you like, after the coordinator.
 //!
 //! ```toml
 //! async-nats = { version = "0.51", default-features = false, features = ["jetstream", "ring"] }
-//! bytes = "1"
 //! futures = "0.3"
 //! tokio = { version = "1", features = ["full"] }
 //! wasmtime = "48"
-//! wasmtime-streams = "48"
+//! wasmtime-streams = { version = "48", features = ["nats"] }
 //! ```
+#![allow(missing_docs)] // of what `bindgen!` makes
 
-use std::env;
-use std::time::Duration;
+use std::{env, future::ready, time::Duration};
 
-use async_nats::jetstream::{self, consumer::pull, context::Context, stream::Config};
-use async_nats::{HeaderMap, header::NATS_MESSAGE_ID};
-use bytes::Bytes;
-use futures::{TryStreamExt as _, future::try_join_all, stream};
-use wasmtime::component::{Component, InstancePre, Linker, StreamReader};
-use wasmtime::{Engine, Error, Result, Store, error::Context as _};
-use wasmtime_streams::{iterators, streams, transform};
+use async_nats::jetstream::consumer::{PullConsumer, pull::MessagesError};
+use async_nats::jetstream::context::{Context, traits::Publisher as _};
+use async_nats::jetstream::message::{OutboundMessage, PublishMessage};
+use async_nats::jetstream::{self, Message};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Error, Result, Store, bail, error::Context as _};
+use wasmtime_streams::{End, nats, nats::Acks, transform};
 
-/// How many guests of a worker run at the same time.
-const GUESTS: usize = 4;
-/// The longest result, in bytes.
-const LONGEST: usize = 512 * 1024;
-/// Work that is not acknowledged for so long goes to another worker: longer than a piece of work takes.
-const ACK_WAIT: Duration = Duration::from_secs(5);
+wasmtime::component::bindgen!({ inline: "package example:work; world worker {
+    record work { subject: string, payload: list<u8> }
+    export work: async func(input: stream<work>) -> stream<work>;
+}" });
+wasmtime_streams::plain!(Work);
+
+type Messages = BoxStream<'static, Result<Message, MessagesError>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = env::args().skip(1);
-    let Some(server) = arguments.next() else {
-        eprintln!("usage: nats_workers SERVER [GUEST]");
-        std::process::exit(2);
-    };
-    let engine = Engine::default();
-    let file = arguments.next().unwrap_or("examples/guests/upper.wat".to_owned());
-    let guest = Linker::new(&engine).instantiate_pre(&Component::from_file(&engine, file)?)?;
+    let Some(server) = env::args().nth(1) else { bail!("usage: nats_workers SERVER") };
+    let guest = &Component::from_file(&Engine::default(), "examples/guests/work.wasm")?;
     let help = "no NATS server: `apt-get install nats-server`, and run `nats-server -js`";
-    let nats = jetstream::new(async_nats::connect(server).await.context(help)?);
-    for name in ["work", "results"] {
-        let (subjects, max_age) = (vec![format!("{name}.>")], Duration::from_secs(3600));
-        let config = Config { name: name.into(), subjects, max_age, ..Config::default() };
-        nats.get_or_create_stream(config).await?;
-    }
+    let nats = &jetstream::new(async_nats::connect(server).await.context(help)?);
+    let consumer = nats.get_consumer_from_stream("workers", "work").await;
+    let consumer: PullConsumer = consumer.context("no work: start the coordinator first")?;
+    let messages = consumer.stream().max_messages_per_batch(32).heartbeat(Duration::from_secs(5));
+    // A guest may have died of what is delivered again: that gets a guest of its own, where it harms nothing else.
+    let (again, alone) = futures::channel::mpsc::unbounded(); // at most `max_ack_pending` of the consumer
+    let first = messages.messages().await?.try_filter(move |message| {
+        let is_first = message.info().is_ok_and(|info| info.delivered == 1);
+        let _ = is_first || again.unbounded_send(message.clone()).is_ok();
+        ready(is_first)
+    });
     eprintln!("working");
-    try_join_all((0..GUESTS).map(|_| work(&nats, &guest))).await?;
-    Ok(())
-}
-
-/// One message after the other. Each is asked for when there is a guest for it: what waits is in the server, for
-/// whichever worker is free first.
-async fn work(nats: &Context, guest: &InstancePre<()>) -> Result<()> {
-    let durable_name = Some("workers".to_owned()); // one for all workers
-    let config = pull::Config { durable_name, ack_wait: ACK_WAIT, ..pull::Config::default() };
-    let work = nats.create_consumer_on_stream(config, "work").await?;
-    loop {
-        let next = work.batch().max_messages(1).expires(Duration::from_secs(30));
-        let mut batch = next.messages().await?;
-        while let Some(message) = batch.try_next().await.map_err(Error::from_boxed)? {
-            let mut headers = HeaderMap::new();
-            let result = run(guest, message.payload.clone()).await.unwrap_or_else(|error| {
-                // It would fail elsewhere as well.
-                headers.insert("Error", error.root_cause().to_string().replace('\n', " "));
-                Vec::new()
-            });
-            // The server keeps one result of each id, and so drops that of work that is done again.
-            headers.insert(NATS_MESSAGE_ID, message.subject.as_str());
-            let subject = message.subject.replacen("work.", "results.", 1);
-            nats.publish_with_headers(subject, headers, result.into()).await?.await?;
-            // Not before the result is stored. If this is lost, the work is done again.
+    let together = async {
+        let mut messages = first.boxed();
+        while let (Some(error), rest) = run(guest, nats, messages).await? {
+            eprintln!("a new guest: {}", error.root_cause());
+            messages = rest;
+        }
+        bail!("the guest has left, or the connection is closed")
+    };
+    let alone = alone.map(Ok).try_for_each_concurrent(4, async |message: Message| {
+        let one = stream::iter([Ok(message.clone())]).boxed();
+        if let (Some(error), _) = run(guest, nats, one).await? {
+            // It would fail elsewhere as well, so that is its result.
+            let failed = PublishMessage::build().header("Error", &*error.root_cause().to_string());
+            nats.publish_message(result(&message.subject, failed)).await?.await?;
             message.ack().await.map_err(Error::from_boxed)?;
         }
+        Ok(())
+    });
+    tokio::try_join!(together, alone).map(|((), ())| ())
+}
+
+/// Sends messages through a new guest, until it has all or traps. It writes one result for each, in order.
+async fn run(guest: &Component, nats: &Context, m: Messages) -> Result<(Option<Error>, Messages)> {
+    let acks = Acks::new(); // those that are left when the guest dies are dropped, and so done again
+    let input = nats::read(m).acknowledge_later(acks.clone(), |message| Work {
+        subject: message.subject.to_string(),
+        payload: message.payload.to_vec(),
+    });
+    let client = nats.client();
+    let output = nats::publish(nats.clone(), |Work { subject, payload }| {
+        result(&subject, PublishMessage::build().payload(payload.into()))
+    });
+    let output = output.acknowledge_stored(acks).on_stored(move |stored| {
+        let client = stored.duplicate.then(|| client.clone()); // for the coordinator's count
+        tokio::spawn(async move { client?.publish("duplicates", "".into()).await.ok() });
+    });
+    let mut store = Store::new(guest.engine(), ());
+    let guest = Worker::instantiate_async(&mut store, guest, &Linker::new(guest.engine())).await?;
+    let call = async |store: &_, input| guest.call_work(store, input).await;
+    let done = transform(&mut store, input, output, call).await;
+    match (done.input.end, done.output.end) {
+        (End::Failed(error), _) => Err(error.into()),
+        (_, End::Failed(error)) => Err(error.into()),
+        _ => Ok((done.result.err(), done.input.inner.into_inner())),
     }
 }
 
-/// The output of a guest of its own, which cannot harm others.
-async fn run(guest: &InstancePre<()>, payload: Bytes) -> Result<Vec<u8>> {
-    let mut store = Store::new(guest.engine(), ());
-    let guest = guest.instantiate_async(&mut store).await?;
-    let upper = guest
-        .get_typed_func::<(StreamReader<u8>,), (StreamReader<u8>,)>(&mut store, "transform")?;
-    let input = streams::chunks(stream::iter([payload]));
-    let output = iterators::collect_bytes(LONGEST);
-    let call = async |store: &_, input| Ok(upper.call_concurrent(store, (input,)).await?.0);
-    let done = transform(&mut store, input, output, call).await;
-    done.result?;
-    done.output.end.into_result()?;
-    Ok(done.output.inner.into_inner())
+/// The server keeps one result of each id, and so drops that of work that is done again.
+fn result(subject: &str, message: PublishMessage) -> OutboundMessage {
+    message.message_id(subject).outbound_message(subject.replacen("work.", "results.", 1))
 }

@@ -1,8 +1,10 @@
 //! Runs three workers and the coordinator as processes, with a NATS server that the test starts.
 #![allow(missing_docs)]
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -59,17 +61,17 @@ impl Server {
         Some(Self { address, _process: process, _directory: directory })
     }
 
-    fn worker(&self, guest: Option<&Path>) -> Process {
+    fn worker(&self) -> Process {
         let mut worker = Command::new(env!("CARGO_BIN_EXE_nats_workers"));
-        worker.arg(&self.address).args(guest);
-        worker.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        worker.arg(&self.address).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         Process::start(&mut worker, "working").0
     }
 
-    fn coordinator(&self, count: usize) -> Command {
+    /// Sends work, of which so many pieces are such that the guest traps.
+    fn coordinator(&self, count: usize, bad: usize) -> Process {
         let mut coordinator = Command::new(env!("CARGO_BIN_EXE_coordinator"));
-        coordinator.args([&self.address, &count.to_string()]);
-        coordinator
+        coordinator.args([&self.address, &count.to_string(), &bad.to_string()]);
+        Process::start(coordinator.stdout(Stdio::piped()), "waiting for workers").0
     }
 
     async fn client(&self) -> async_nats::Client {
@@ -86,35 +88,63 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// What a process prints before it ends in order.
+fn output(mut process: Process) -> String {
+    let mut stdout = String::new();
+    process.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    assert!(process.0.wait().unwrap().success());
+    println!("{stdout}");
+    stdout
+}
+
+/// The number before `what`.
+fn number(output: &str, what: &str) -> usize {
+    let before = output.split(what).next().unwrap();
+    before.rsplit(", ").next().unwrap().trim().parse().unwrap()
+}
+
+/// A moment in the midst of a third of the work.
+fn moment(third: usize) -> usize {
+    let random = RandomState::new().build_hasher().finish() as usize;
+    COUNT / 10 + third * COUNT / 4 + random % (COUNT / 4)
+}
+
+const COUNT: usize = 6000;
+
 #[tokio::test]
 async fn all_work_has_its_result_once_though_workers_are_killed() {
-    const COUNT: usize = 3000;
     let Some(server) = Server::start() else { return };
     let client = server.client().await;
     let mut results = client.subscribe("results.>").await.unwrap();
     client.flush().await.unwrap(); // subscribed, before there are any
 
-    let mut workers = vec![server.worker(None), server.worker(None), server.worker(None)];
-    let coordinator = server.coordinator(COUNT).stdout(Stdio::piped()).spawn().unwrap();
-    let mut coordinator = Process(coordinator);
+    let coordinator = server.coordinator(COUNT, 0);
+    let mut workers = vec![server.worker(), server.worker(), server.worker()];
+    // Each is killed in the midst of the work, at whatever it is doing then.
+    let (first, second) = (moment(0), moment(1));
+    println!("kills at {first} and {second} of {COUNT}");
+    let mut stored = HashSet::new();
     let test = async {
-        // Each kill is in the midst of the work, at whatever the worker is doing then.
-        for number in 0..COUNT {
+        while stored.len() < COUNT {
+            // Those with an id that the server has come here, too; only its stream is without them.
             let result = results.next().await.unwrap();
             assert!(result.payload.starts_with(b"WORK NUMBER "), "{result:?}");
-            match number {
-                500 | 1000 => drop(workers.pop()),
-                1500 => workers.push(server.worker(None)),
-                _ => {}
+            if !stored.insert(result.subject) {
+                continue;
+            }
+            if stored.len() == first || stored.len() == second {
+                drop(workers.pop());
+            }
+            if stored.len() == second + COUNT / 10 {
+                workers.push(server.worker());
             }
         }
     };
     tokio::time::timeout(LONG, test).await.expect("a result for all work");
-    let mut stdout = String::new();
-    coordinator.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    assert!(coordinator.0.wait().unwrap().success());
+    let output = output(coordinator);
     let all = format!("{COUNT} sent, {COUNT} results, 0 repeated, 0 failed, ");
-    assert!(stdout.starts_with(&all), "{stdout}");
+    assert!(output.starts_with(&all), "{output}");
+    assert!(number(&output, " delivered again") > 0, "the dead left something: {output}");
 
     // What the server has stored, whatever the coordinator says.
     let stored = async_nats::jetstream::new(client).get_stream("results").await.unwrap();
@@ -122,19 +152,12 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
 }
 
 #[tokio::test]
-async fn work_on_which_the_guest_fails_has_that_as_its_result() {
+async fn work_on_which_the_guest_traps_has_that_as_its_result_and_harms_no_other() {
     let Some(server) = Server::start() else { return };
-    let guest = include_str!("../guests/upper.wat");
-    let upper = "(call $transform-buffer (global.get $end))";
-    // The last letter of `work number 7`, alone.
-    let trap = "(if (i32.eq (i32.load16_u (i32.const 12)) (i32.const 55)) (then unreachable))";
-    assert!(guest.contains(upper));
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("upper-with-trap.wat");
-    std::fs::write(&file, guest.replace(upper, &format!("{trap} {upper}"))).unwrap();
-    let _worker = server.worker(Some(&file));
-    let output = server.coordinator(10).output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.starts_with("10 sent, 10 results, 0 repeated, 1 failed, "), "{stdout}");
+    let coordinator = server.coordinator(100, 3);
+    let _worker = server.worker();
+    let output = output(coordinator);
+    assert!(output.starts_with("100 sent, 100 results, 0 repeated, 3 failed, "), "{output}");
 }
 
 #[test]

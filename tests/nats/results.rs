@@ -1,12 +1,9 @@
 //! Messages that are acknowledged when their result is stored.
 
-use std::sync::mpsc;
-
 use async_nats::jetstream::message::PublishMessage;
 use wasmtime::component::StreamReader;
-use wasmtime::{Result, StoreContextMut};
 use wasmtime_streams::End;
-use wasmtime_streams::nats::{self, Ack, Delivery};
+use wasmtime_streams::nats::{self, Acks};
 
 use crate::reading::text;
 use crate::server::{Server, again, messages, store, until, workers};
@@ -18,25 +15,15 @@ async fn a_message_is_acknowledged_when_its_result_is_stored_and_no_other_is() {
     server.work(5).await;
     server.stream("results", 3).await;
     let workers = workers(&server.nats).await;
-    let (acks, unanswered) = mpsc::channel();
-    let input = nats::read(messages(&workers, 5).await).deliver_with(
-        move |_: StoreContextMut<'_, ()>, Delivery { message, ack }| -> Result<String> {
-            let _ = acks.send(ack);
-            Ok(text(message))
-        },
-    );
+    let acks = Acks::new();
+    let input = nats::read(messages(&workers, 5).await).acknowledge_later(acks.clone(), text);
     let output = nats::publish(server.nats.clone(), |item: String| {
         PublishMessage::build()
             .message_id(&item)
             .payload(item.into())
             .outbound_message("results.all")
     });
-    let (output, done) = output
-        .in_flight(1)
-        .on_stored(move |_| {
-            let _ = unanswered.try_recv().map(Ack::ack);
-        })
-        .with_completion();
+    let (output, done) = output.in_flight(1).acknowledge_stored(acks).with_completion();
     let mut store = store();
     let reader = StreamReader::new(&mut store, input).unwrap();
     reader.pipe(&mut store, output).unwrap();
