@@ -8,8 +8,8 @@
 //! tokio = { version = "1", features = ["full"] }
 //! ```
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
+use std::{cell::OnceCell, collections::HashSet};
 use std::{env, process};
 
 use async_nats::jetstream::consumer::pull::{self, OrderedConfig};
@@ -18,7 +18,6 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::try_joi
 use indicatif::{ProgressBar, ProgressStyle};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
-
 /// How many messages may wait for the server at the same time.
 const IN_FLIGHT: usize = 64;
 
@@ -43,16 +42,15 @@ async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error>
     let nats = async_nats::connect(server).await.map_err(|error| format!("{error}: {help}"))?;
     let duplicates = nats.subscribe("duplicates").await?;
     let nats = &jetstream::new(nats);
-    let hour = Duration::from_secs(3600);
     for name in ["work", "results"] {
-        let (name, subjects) = (name.to_owned(), vec![format!("{name}.>")]);
-        let config =
-            Config { name, subjects, max_age: hour, duplicate_window: hour, ..Config::default() };
+        let hour = Duration::from_secs(3600);
+        let times = Config { max_age: hour, duplicate_window: hour, ..Config::default() };
+        let config = Config { name: name.into(), subjects: vec![format!("{name}.>")], ..times };
         nats.get_or_create_stream(config).await?;
     }
     // One for all workers. What one of them has had for so long goes to another.
-    let (durable_name, ack_wait) = (Some("workers".to_owned()), Duration::from_secs(5));
-    let config = pull::Config { durable_name, ack_wait, ..pull::Config::default() };
+    let (durable_name, ack_wait) = (Some("workers".into()), Duration::from_secs(5));
+    let config = pull::Config { durable_name, ack_wait, ..Default::default() };
     let mut workers = nats.create_consumer_on_stream(config, "work").await?;
     let delivered = workers.info().await?.delivered.consumer_sequence;
     // `per_sec` without decimals.
@@ -66,10 +64,10 @@ async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error>
     let send = stream::iter(0..count).map(Ok::<_, Error>).try_for_each_concurrent(
         IN_FLIGHT,
         |number| async move {
-            let text = format!("work number {number}").into_bytes();
-            let work = if number < bad { vec![0xff] } else { text };
+            let work = format!("work number {number}").into();
+            let work = if number < bad { b"\xff"[..].into() } else { work };
             // The second `await` is for the server's answer that it has stored it.
-            nats.publish(format!("work.{run}.{number}"), work.into()).await?.await?;
+            nats.publish(format!("work.{run}.{number}"), work).await?.await?;
             Ok(())
         },
     );
@@ -77,11 +75,11 @@ async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error>
     let config = OrderedConfig { filter_subject, ..OrderedConfig::default() };
     let mut results = nats.create_consumer_on_stream(config, "results").await?.messages().await?;
     let (mut ids, mut repeated, mut failed) = (HashSet::new(), 0, 0);
-    let mut start = None;
+    let start = OnceCell::new(); // of the first result
     let receive = async {
         while ids.len() < count {
             let result = results.try_next().await?.ok_or("the results ended")?;
-            start.get_or_insert_with(Instant::now);
+            start.get_or_init(Instant::now);
             let error = result.headers.as_ref().and_then(|headers| headers.get("Error"));
             failed += usize::from(error.is_some());
             repeated += usize::from(!ids.insert(result.subject.to_string()));
@@ -91,7 +89,7 @@ async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error>
     };
     try_join(send, receive).await?;
     bar.finish();
-    let rate = count as f64 / start.map_or(1.0, |start| start.elapsed().as_secs_f64());
+    let rate = count as f64 / start.get_or_init(Instant::now).elapsed().as_secs_f64();
     let again = workers.info().await?.delivered.consumer_sequence - delivered - count as u64;
     let duplicates = duplicates.ready_chunks(1 << 16).next().now_or_never().flatten();
     let (results, dropped) = (ids.len(), duplicates.map_or(0, |all| all.len()));

@@ -37,6 +37,13 @@ impl Process {
     }
 }
 
+impl Process {
+    fn signal(&self, signal: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
 struct Server {
     address: String,
     _process: Process,
@@ -115,11 +122,20 @@ const COUNT: usize = 6000;
 async fn all_work_has_its_result_once_though_workers_are_killed() {
     let Some(server) = Server::start() else { return };
     let client = server.client().await;
+    let first = server.coordinator(3, 0);
+    let mut workers = vec![server.worker(), server.worker(), server.worker()];
+    output(first);
     let mut results = client.subscribe("results.>").await.unwrap();
     client.flush().await.unwrap(); // subscribed, before there are any
-
+    // They stand still until there is work for all.
+    workers.iter().for_each(|worker| worker.signal("-STOP"));
     let coordinator = server.coordinator(COUNT, 0);
-    let mut workers = vec![server.worker(), server.worker(), server.worker()];
+    let context = async_nats::jetstream::new(client.clone());
+    let mut work = context.get_stream("work").await.unwrap();
+    while work.info().await.unwrap().state.messages < COUNT as u64 / 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    workers.iter().for_each(|worker| worker.signal("-CONT"));
     // Each is killed in the midst of the work, at whatever it is doing then.
     let (first, second) = (moment(0), moment(1));
     println!("kills at {first} and {second} of {COUNT}");
@@ -129,7 +145,7 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
             // Those with an id that the server has come here, too; only its stream is without them.
             let result = results.next().await.unwrap();
             assert!(result.payload.starts_with(b"WORK NUMBER "), "{result:?}");
-            if !stored.insert(result.subject) {
+            if !stored.insert(result.subject.to_string()) {
                 continue;
             }
             if stored.len() == first || stored.len() == second {
@@ -147,8 +163,8 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
     assert!(number(&output, " delivered again") > 0, "the dead left something: {output}");
 
     // What the server has stored, whatever the coordinator says.
-    let stored = async_nats::jetstream::new(client).get_stream("results").await.unwrap();
-    assert_eq!(stored.cached_info().state.messages, COUNT as u64);
+    let stored = context.get_stream("results").await.unwrap();
+    assert_eq!(stored.cached_info().state.messages, COUNT as u64 + 3);
 }
 
 #[tokio::test]
