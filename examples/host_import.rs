@@ -1,7 +1,7 @@
 //! Host functions that return and take streams, each with a result: `cargo run --example host_import -- SOURCE TARGET`
 //!
-//! The guest opens SOURCE by one host function, and saves it with numbered lines as TARGET by the other one. A stream alone does
-//! not tell an end from a failure, so each has a result beside it.
+//! The guest opens SOURCE by one host function, and saves it with numbered lines as TARGET by the other one. A stream alone
+//! does not tell an end from a failure, so each has a result beside it.
 
 #![allow(missing_docs)] // of what `bindgen!` makes
 

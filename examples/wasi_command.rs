@@ -1,8 +1,6 @@
-//! Runs a command of WASI 0.3: its stdio is that of this process, and it sees the current directory as `.`.
+//! Runs a command of WASI 0.3 on this process's stdio: `cargo run --example wasi_command --features wasi -- GUEST.wasm`
 //!
-//! ```sh
-//! cargo run --example wasi_command --features wasi -- GUEST.wasm [ARGUMENT …]
-//! ```
+//! Further arguments are the guest's. It sees the current directory as `.`, and its exit status is that of the process.
 
 use std::process::ExitCode;
 

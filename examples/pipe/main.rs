@@ -1,8 +1,8 @@
-//! Pipes bytes through a WebAssembly component: `pipe [--guest FILE] [FROM] [TO]`.
+//! Pipes bytes through a guest, from and to files, pipes and sockets: `echo hello | cargo run --example pipe`
 //!
 //! ```sh
-//! echo hello | cargo run --example pipe
 //! cargo run --example pipe -- --guest examples/guests/rot13.wat in.txt tcp:localhost:7000
+//! cargo run --example pipe -- --help
 //! ```
 //!
 //! `transfer.rs` is the part to copy: it connects a host reader and writer to a guest's streams. `peer.rs` waits until

@@ -1,12 +1,10 @@
 //! Streams standard input through a guest to a guest on another machine, over QUIC, and there to standard output.
 //!
-//! ```text
-//! cargo run -p example-quic --bin quic listen 127.0.0.1:4433 cert.der >copy
-//! cargo run -p example-quic --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml
-//! ```
+//! `cargo run -p example-quic --bin quic listen 127.0.0.1:4433 cert.der >copy` there, and then here
+//! `cargo run -p example-quic --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml`
 //!
-//! The listener writes its certificate to the file, for the sender. Dependencies: wasmtime-streams with `quic`, wasmtime,
-//! tokio with `full`, and quinn 0.11 and rcgen 0.14 as in this package's manifest.
+//! The listener writes its certificate to the file, for the sender. Dependencies: wasmtime-streams 48 with `quic`, wasmtime
+//! 48, tokio with `full`, and quinn 0.11 and rcgen 0.14 as in the manifest beside this file.
 
 use std::{env, fs, net::SocketAddr, sync::Arc, time::Duration};
 
