@@ -8,6 +8,7 @@ mod browser;
 mod example;
 mod files;
 mod http;
+mod larger;
 mod multipart;
 mod process;
 mod rows;

@@ -22,6 +22,7 @@ mod gone_runtimes;
 mod handoffs;
 mod http;
 mod http_cuts;
+mod killed;
 mod lifted;
 #[cfg(unix)]
 mod listeners;

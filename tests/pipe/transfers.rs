@@ -68,6 +68,21 @@ async fn it_listens_on_tcp_on_both_sides_and_prints_the_addresses() {
 }
 
 #[tokio::test]
+async fn two_of_them_with_a_socket_between_give_what_both_guests_make_of_it() {
+    let (scratch, data) = (Scratch::new("two"), data());
+    let (from, to) = (scratch.file("from", &data), scratch.path("to"));
+    let mut sender = start(["--guest", ROT13, &from, "tcp-listen:127.0.0.1:0"]);
+    let mut lines = BufReader::new(sender.stderr.take().unwrap()).lines();
+    let line = within(lines.next_line()).await.unwrap().unwrap();
+    let address = line.strip_prefix("listening on ").expect(&line);
+    let receiver = start(["--guest", ROT13, &format!("tcp:{address}"), &to]);
+    let (sent, received) = join!(end(sender), end(receiver));
+    sent.with(0, &[]);
+    received.in_order(data.len(), data.len());
+    assert!(fs::read(&to).unwrap() == data);
+}
+
+#[tokio::test]
 async fn it_connects_to_unix_sockets_on_both_sides() {
     let (scratch, data) = (Scratch::new("unix"), data());
     let (from_path, to_path) = (scratch.path("from"), scratch.path("to"));

@@ -14,7 +14,8 @@ pub fn one_of(names: &[&str]) -> Option<Command> {
         let missing = format!("{test} DID NOT RUN: {} is not installed", names[0]);
         assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{missing}");
         // Not by `eprintln!`, which the test harness captures.
-        writeln!(std::io::stderr(), "{missing}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{missing}").unwrap();
     }
     found.map(Command::new)
 }

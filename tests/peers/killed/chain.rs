@@ -1,4 +1,4 @@
-//! Two guests in two stores: the part that uses `wasmtime-streams`.
+//! Two guests in two stores on two threads. One's output is the other's input.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,10 +13,10 @@ use wasmtime::component::{Component, Linker, StreamReader, TypedFunc};
 use wasmtime::{Config, Engine, Result, Store};
 use wasmtime_streams::{Completed, End, StoreToken, iterators, relay};
 
-use crate::plan::{Kill, LENGTH, Plan, Victim};
+use super::plan::{Kill, LENGTH, Plan, Victim};
 
-const UPPER: &str = include_str!("../guests/upper.wat");
-const ROT13: &str = include_str!("../guests/rot13.wat");
+const UPPER: &str = include_str!("../../../examples/guests/upper.wat");
+const ROT13: &str = include_str!("../../../examples/guests/rot13.wat");
 
 /// Runs the chain, and kills a guest as `plan` says.
 pub(crate) fn run(plan: &Plan) -> Result<Outcome> {

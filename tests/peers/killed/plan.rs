@@ -5,13 +5,13 @@ use std::fmt;
 use futures::channel::oneshot;
 use wasmtime_streams::End;
 
-use crate::chain::Outcome;
+use super::chain::Outcome;
 
 /// Bytes that pass through both guests if none is killed.
-pub(crate) const LENGTH: usize = 2 << 20;
+pub(crate) const LENGTH: usize = 512 << 10;
 
 /// About the fuel that a guest needs for that many bytes.
-const FUEL: u64 = 2_500_000;
+const FUEL: u64 = 625_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Victim {
