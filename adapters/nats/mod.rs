@@ -46,8 +46,24 @@
 //! }
 //! ```
 //!
-//! - A guest that has done with a message when it has taken it: [`acknowledge_taken`](crate::ItemProducer::acknowledge_taken).
-//! - One that does not answer each message by one item, in order: [`deliver_with`](crate::ItemProducer::deliver_with), whose
+//! A guest that has done with a message when it has taken it, such as one that only counts:
+//!
+//! ```no_run
+//! use async_nats::jetstream::consumer::PullConsumer;
+//! use wasmtime::{Store, component::StreamReader};
+//! use wasmtime_streams::nats;
+//!
+//! async fn feed(
+//!     mut store: Store<()>,
+//!     consumer: PullConsumer,
+//! ) -> Result<StreamReader<Vec<u8>>, Box<dyn std::error::Error>> {
+//!     let messages = consumer.stream().max_messages_per_batch(16).messages().await?;
+//!     let taken = nats::read(messages).acknowledge_taken(|message| message.payload.to_vec());
+//!     Ok(StreamReader::new(&mut store, taken)?) // the guest's argument
+//! }
+//! ```
+//!
+//! One that does not answer each message by one item, in order: [`deliver_with`](crate::ItemProducer::deliver_with), whose
 //!   closure gets a [`Delivery`], and [`on_stored`](crate::ItemConsumer::on_stored).
 //!
 //! # Acknowledgement

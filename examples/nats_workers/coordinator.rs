@@ -53,7 +53,6 @@ async fn coordinate(server: &str, count: usize, bad: usize) -> Result<(), Error>
     let config = pull::Config { durable_name, ack_wait, ..Default::default() };
     let mut workers = nats.create_consumer_on_stream(config, "work").await?;
     let delivered = workers.info().await?.delivered.consumer_sequence;
-    // `per_sec` without decimals.
     let style = "{wide_bar} {human_pos:>7} of {human_len}, {per_sec:0}, {eta:>3} left";
     let style = ProgressStyle::with_template(style)?;
     let bar = ProgressBar::new(count as u64).with_style(style);

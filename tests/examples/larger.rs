@@ -1,11 +1,8 @@
-//! `check_your_own`, `relay` and `wasi_command`: the peers are files and pipes.
+//! `check_your_own` and `relay`: the peers are files and pipes.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Output, Stdio};
-use std::thread;
 
-use crate::process::{example, failed, in_order, run, scratch};
+use crate::process::{failed, in_order, run, scratch};
 
 #[test]
 fn the_kit_finds_the_mistake_and_nothing_without_it() {
@@ -90,38 +87,4 @@ fn a_relay_that_cannot_begin_says_why() {
     let output = run("relay", &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(failed(&output).contains("usage: relay "));
-}
-
-const CAT: &str = "tests/wasi/guests/cat.wasm";
-
-/// Runs a command of WASI with this on its standard input.
-fn with_input(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = example("wasi_command").args(arguments).stdin(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(input).unwrap());
-        child.wait_with_output().unwrap()
-    })
-}
-
-#[test]
-fn a_command_of_wasi_has_the_standard_streams_and_the_directory_of_the_process() {
-    let input = vec![b'x'; 3_000_000];
-    let output = with_input(&[CAT], &input);
-    assert!(output.stdout == input, "{} bytes", output.stdout.len());
-    let report = String::from_utf8(output.stderr).unwrap();
-    assert!(report.lines().any(|line| line == "read: 3000000 bytes, dropped, ok"), "{report}");
-    assert!(output.status.success());
-    let copied = in_order(run("wasi_command", &[CAT, "README.md"]));
-    assert_eq!(copied, include_str!("../../README.md"));
-}
-
-#[test]
-fn the_status_of_a_command_of_wasi_is_that_of_the_process() {
-    let output = run("wasi_command", &[CAT, "no-such-file"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(failed(&output).contains("no-entry"), "{output:?}");
-    let output = run("wasi_command", &[]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(failed(&output).contains("usage: wasi_command "));
 }

@@ -18,3 +18,5 @@ mod tcp_service;
 #[path = "../support/tools.rs"]
 #[allow(unreachable_pub)] // shared with other targets
 mod tools;
+#[cfg(feature = "wasi")]
+mod wasi_command;
