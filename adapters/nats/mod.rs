@@ -64,7 +64,7 @@
 //! ```
 //!
 //! One that does not answer each message by one item, in order: [`deliver_with`](crate::ItemProducer::deliver_with), whose
-//!   closure gets a [`Delivery`], and [`on_stored`](crate::ItemConsumer::on_stored).
+//! closure gets a [`Delivery`], and [`on_stored`](crate::ItemConsumer::on_stored).
 //!
 //! # Acknowledgement
 //!
