@@ -16,7 +16,8 @@ async fn no_more_messages_than_the_consumer_allows_wait_for_their_acknowledgemen
     // Rule "Backpressure": the guest waits until the host acknowledges.
     let Some(server) = Server::start().await else { return };
     server.work(40).await;
-    let config = pull::Config { ack_wait: LONG, max_ack_pending: 8, ..pull::Config::default() };
+    let config =
+        pull::Config { ack_wait: 10 * LONG, max_ack_pending: 8, ..pull::Config::default() };
     let workers = consumer(&server.nats, config).await;
     let (acks, kept) = mpsc::channel();
     let source = nats::read(messages(&workers, 4).await).deliver_with(
@@ -59,7 +60,7 @@ async fn memory_stays_flat_before_a_guest_that_reads_slowly() {
         let sent = server.nats.publish(format!("work.{number}"), vec![b'x'; LEN].into());
         sent.await.unwrap().await.unwrap();
     }
-    let config = pull::Config { ack_wait: LONG, ..pull::Config::default() };
+    let config = pull::Config { ack_wait: 10 * LONG, ..pull::Config::default() };
     let workers = consumer(&server.nats, config).await;
     let source = nats::read(messages(&workers, 8).await).acknowledge_taken(text);
     let script = Setup::new(()).drive(async |guest: &Guest<'_, (), String>| {

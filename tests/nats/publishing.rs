@@ -105,6 +105,27 @@ async fn a_server_that_is_gone_is_a_failure() {
 }
 
 #[tokio::test]
+async fn what_is_stored_after_a_message_that_is_not_does_not_count() {
+    // Rule "Exactly once, in order": somebody takes the first one, and does not answer.
+    let Some(server) = Server::start().await else { return };
+    server.stream("results", -1).await;
+    let _silent = server.nats.client().subscribe("silent").await.unwrap();
+    let mut nats = server.nats.clone();
+    nats.set_timeout(std::time::Duration::from_millis(500));
+    let (acks, told) = mpsc::channel();
+    let sink = nats::publish(nats, |item: String| {
+        let subject = if item == "result 0" { "silent" } else { "results.all" };
+        PublishMessage::build().payload(item.into()).outbound_message(subject)
+    });
+    let done = write(names(3), sink.on_stored(move |ack| acks.send(ack.sequence).unwrap())).await;
+    let End::Failed(error) = &done.end else { panic!("{done:?}") };
+    assert_eq!((error.kind(), done.inner.stored()), (PublishErrorKind::TimedOut, 0));
+    drop(done);
+    assert_eq!(told.into_iter().count(), 0);
+    assert_eq!(server.stored("results").await.len(), 2, "though they are there");
+}
+
+#[tokio::test]
 async fn no_more_is_taken_than_may_be_in_flight() {
     // Rules "Backpressure" and "Zero-length writes": the server stands still meanwhile.
     let Some(server) = Server::start().await else { return };

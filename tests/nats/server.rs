@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use wasmtime::{Engine, Store};
 
 /// What takes as long has failed.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
@@ -131,9 +131,10 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A consumer `workers` of the stream `work`, whose messages are delivered again after a minute, not before.
+/// A consumer `workers` of the stream `work`, whose messages are not delivered again while a test runs, unless they are given
+/// back.
 pub(crate) async fn workers(nats: &Context) -> PullConsumer {
-    consumer(nats, pull::Config { ack_wait: LONG, ..pull::Config::default() }).await
+    consumer(nats, pull::Config { ack_wait: 10 * LONG, ..pull::Config::default() }).await
 }
 
 pub(crate) async fn consumer(nats: &Context, config: pull::Config) -> PullConsumer {
