@@ -10,10 +10,10 @@ pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(crate) fn new(name: &str) -> Result<Self> {
-        let name = format!("wasi-{name}-{}", std::process::id());
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir(&path)?;
-        Ok(Self(path))
+        let prefix = format!("wasi-{name}-");
+        let directory =
+            tempfile::Builder::new().prefix(&prefix).tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        Ok(Self(directory.keep()))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

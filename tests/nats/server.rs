@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{Info, PullConsumer, pull};
@@ -42,10 +41,7 @@ impl Server {
             println!("{missing}");
             return None;
         };
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("nats-{}-{number}", std::process::id()));
+        let directory = tempfile::tempdir().unwrap().keep();
         let mut server = Command::new(program);
         // Port -1 is a free one.
         server.args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"]).arg(&directory);

@@ -152,9 +152,13 @@ fn a_guest_accepts_again_once_a_descriptor_is_free() {
             (listener, Box::new(move || Client::connect(address)) as Box<dyn Fn() -> _>)
         });
         accept_without_descriptors(async || {
-            let path = std::env::temp_dir().join(format!("streams-{}", std::process::id()));
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("socket");
             let listener = UnixListener::bind(&path).unwrap();
-            let connect = move || std::os::unix::net::UnixStream::connect(&path);
+            let connect = move || {
+                let _kept = &directory;
+                std::os::unix::net::UnixStream::connect(&path)
+            };
             (listener, Box::new(connect) as Box<dyn Fn() -> _>)
         });
         return;

@@ -139,9 +139,8 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     pub(crate) fn new(test: &str) -> Self {
         // Not in the target directory: the path of a Unix socket must be short.
-        let path = std::env::temp_dir().join(format!("pipe-{}-{test}", process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        let prefix = format!("pipe-{test}-");
+        Self(tempfile::Builder::new().prefix(&prefix).tempdir().unwrap().keep())
     }
 
     pub(crate) fn path(&self, name: &str) -> String {

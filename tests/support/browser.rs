@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -48,11 +47,8 @@ impl Drop for Page {
 impl Page {
     /// Opens `url`; `None` where no browser is installed.
     pub fn open(url: &str) -> Option<Self> {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let program = one_of(&PROGRAMS)?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let profile = format!("browser-{}-{number}", std::process::id());
-        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(profile);
+        let profile = tempfile::tempdir().unwrap().keep();
         let mut browser = std::process::Command::new("sh")
             .args(["-c", ON_PIPES])
             .arg(program.get_program())

@@ -5,8 +5,6 @@ use std::fs;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, process};
 
 use ::tokio::fs::File;
 use ::tokio::io::BufReader;
@@ -37,12 +35,7 @@ fn settle(pool: &Runtime, left: &Cell<usize>) -> bool {
 
 /// A file that has no name any more.
 fn file() -> fs::File {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = env::temp_dir().join(format!("wasmtime-streams-{}-{number}.file", process::id()));
-    let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
-    fs::remove_file(path).unwrap();
-    file
+    tempfile::tempfile().unwrap()
 }
 
 /// Checks the source that `$make` makes of a file.

@@ -16,10 +16,8 @@ mod writing;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::{env, process};
 
 use tokio::runtime::{Builder, EnterGuard, Runtime};
 use wasmtime_streams::wasi::{At, ReadAt, WriteAt};
@@ -47,12 +45,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path =
-            env::temp_dir().join(format!("wasmtime-streams-wasi-{}-{number}", process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap().keep())
     }
 
     /// A file of `bytes`, open for reading and writing.
