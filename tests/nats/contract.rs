@@ -26,7 +26,7 @@ static NATS: LazyLock<Context> = LazyLock::new(|| {
     })
 });
 
-fn message(number: u8) -> Message {
+pub(crate) fn message(number: u8) -> Message {
     let payload = vec![number].into();
     let message = async_nats::Message {
         subject: "work".into(),
