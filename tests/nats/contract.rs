@@ -1,9 +1,11 @@
-//! The source under the contract kit, fed by a script. Its client never connects: no acknowledgement is sent.
-//!
-//! The sink has no row: it waits for a server, and the kit's scripts step what they wait for themselves.
+//! The contract kit over both adapters. The source is fed by a script, and its client never connects: no acknowledgement is
+//! sent. The sink publishes to a server, which a step gives time to answer.
 
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
+use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Message, context::Context};
 use async_nats::{ConnectOptions, HeaderMap};
 use tokio::runtime::{Builder, Runtime};
@@ -12,6 +14,8 @@ use wasmtime_streams::nats::{self, Delivery};
 use wasmtime_streams::{Completion, End};
 use wasmtime_streams_testing::inner::{ItemStream, Script, Step};
 use wasmtime_streams_testing::{self as testing, Made, Reported};
+
+use crate::server::Server;
 
 const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 
@@ -116,5 +120,98 @@ fn what_the_host_acknowledges_keeps_the_contract() {
                 ack.ack();
                 Ok(message.payload[0])
             }));
+    }
+}
+
+/// A server, on a runtime that moves only when a step turns it.
+struct World {
+    runtime: Runtime,
+    server: Server,
+    scripts: AtomicUsize,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let server = runtime.block_on(Server::start())?;
+        runtime.block_on(server.stream("results", -1));
+        runtime.block_on(server.stream("probe", -1));
+        Some(Self { runtime, server, scripts: AtomicUsize::new(0) })
+    }
+
+    /// Waits until the server has answered everything so far.
+    fn settle(&self) {
+        self.runtime.block_on(async {
+            // What an answer lets go on is sent before the second one.
+            for _ in 0..2 {
+                let sent = self.server.nats.publish("probe.it", "".into());
+                sent.await.unwrap().await.unwrap();
+            }
+        });
+    }
+
+    /// What is stored of a subject.
+    fn stored(&self, subject: &str, after: u64) -> Vec<u8> {
+        self.runtime.block_on(async {
+            let stream = self.server.nats.get_stream("results").await.unwrap();
+            let mut all = Vec::new();
+            for sequence in after + 1..=stream.cached_info().state.last_sequence {
+                let message = stream.get_raw_message(sequence).await.unwrap();
+                if &*message.subject == subject {
+                    all.push(message.payload[0]);
+                }
+            }
+            all
+        })
+    }
+
+    fn last(&self) -> u64 {
+        self.runtime.block_on(async {
+            let stream = self.server.nats.get_stream("results").await.unwrap();
+            stream.cached_info().state.last_sequence
+        })
+    }
+}
+
+/// The server refuses the item at which it fails.
+const REFUSED: u8 = 5;
+
+fn publishes(world: &Rc<World>, in_flight: usize, fails: bool) {
+    let world = world.clone();
+    let check = testing::consumer(ITEMS.to_vec(), move || {
+        let script = world.scripts.fetch_add(1, Ordering::Relaxed);
+        let (subject, after) = (format!("results.{script}"), world.last());
+        let to = subject.clone();
+        let message = move |item: u8| {
+            let message = PublishMessage::build().payload(vec![item].into());
+            let expected = if fails && item == REFUSED { "another" } else { "results" };
+            message.expected_stream(expected).outbound_message(to.clone())
+        };
+        let _entered = world.runtime.enter();
+        let sink = nats::publish(world.server.nats.clone(), message).in_flight(in_flight);
+        let (sink, completion) = sink.with_completion();
+        let (reads, steps) = (world.clone(), world.clone());
+        let mut left = 2 * ITEMS.len();
+        completed(Made::new(sink), completion)
+            .received(move || {
+                reads.settle();
+                reads.stored(&subject, after)
+            })
+            .step(move || {
+                left = left.saturating_sub(1);
+                steps.settle();
+                left > 0
+            })
+    });
+    let check = if fails { check.fails() } else { check };
+    let report = check.depth(2).random(50).assert();
+    assert!(report.scripts > 50, "{report:?}");
+}
+
+#[test]
+fn what_is_published_keeps_the_contract() {
+    let Some(world) = World::new().map(Rc::new) else { return };
+    for (in_flight, fails) in [(1, false), (2, false), (64, false), (1, true)] {
+        publishes(&world, in_flight, fails);
     }
 }
