@@ -129,12 +129,12 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
     client.flush().await.unwrap(); // subscribed, before there are any
     // They stand still until there is work for all.
     workers.iter().for_each(|worker| worker.signal("-STOP"));
+    let work = client.subscribe("work.>").await.unwrap();
+    client.flush().await.unwrap();
     let coordinator = server.coordinator(COUNT, 0);
-    let context = async_nats::jetstream::new(client.clone());
-    let mut work = context.get_stream("work").await.unwrap();
-    while work.info().await.unwrap().state.messages < COUNT as u64 / 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    // They are here as the server gets them.
+    let half = work.take(COUNT / 2).for_each(|_| std::future::ready(()));
+    tokio::time::timeout(LONG, half).await.expect("work");
     workers.iter().for_each(|worker| worker.signal("-CONT"));
     // Each is killed in the midst of the work, at whatever it is doing then.
     let (first, second) = (moment(0), moment(1));
@@ -163,6 +163,7 @@ async fn all_work_has_its_result_once_though_workers_are_killed() {
     assert!(number(&output, " delivered again") > 0, "the dead left something: {output}");
 
     // What the server has stored, whatever the coordinator says.
+    let context = async_nats::jetstream::new(client.clone());
     let stored = context.get_stream("results").await.unwrap();
     assert_eq!(stored.cached_info().state.messages, COUNT as u64 + 3);
 }
