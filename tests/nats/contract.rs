@@ -2,8 +2,8 @@
 //! sent. The sink publishes to a server, which a step gives time to answer.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
 
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, Message, context::Context};
@@ -11,10 +11,10 @@ use async_nats::{ConnectOptions, HeaderMap};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::StoreContextMut;
 use wasmtime_streams::nats::{self, Delivery};
-use wasmtime_streams::{Completion, End};
 use wasmtime_streams_testing::inner::{ItemStream, Script, Step};
-use wasmtime_streams_testing::{self as testing, Made, Reported};
+use wasmtime_streams_testing::{self as testing, Made};
 
+use crate::completed::completed;
 use crate::server::Server;
 
 const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
@@ -57,26 +57,6 @@ fn script(parts: bool, fails: bool) -> (Script, usize) {
         steps.push(Step::Fail);
     }
     (Script::new(steps), if parts { ITEMS.len().div_ceil(2) } else { 0 })
-}
-
-fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
-where
-    S: Unpin + 'static,
-    E: 'static,
-{
-    let reports = Arc::new(Mutex::new(Vec::new()));
-    let results = reports.clone();
-    let handle = completion.cancel_handle();
-    made.drive(async move {
-        let report = match completion.await.end {
-            End::Cancelled => Reported::Cut,
-            End::Failed(_) => Reported::Failed,
-            _ => Reported::Ended,
-        };
-        results.lock().unwrap().push(report);
-    })
-    .cut(move || handle.cancel())
-    .reports(move || reports.lock().unwrap().clone())
 }
 
 macro_rules! checks {

@@ -19,6 +19,8 @@ static ALLOCATED: PeakAlloc = PeakAlloc;
 
 #[path = "../ends/cells.rs"]
 mod cells;
+#[path = "../support/completed.rs"]
+mod completed;
 #[path = "../support/constructors.rs"]
 mod constructors;
 #[path = "../ends/host.rs"]

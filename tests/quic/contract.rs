@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 
 use quinn::{RecvStream, SendStream, VarInt};
 use wasmtime::component::{StreamConsumer, StreamProducer};
-use wasmtime_streams::{Completion, EndReason, quic};
+use wasmtime_streams::{Completion, End, quic};
 use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Reported};
 
+use crate::completed::{completed, completed_as};
 use crate::constructors::addresses_of;
-use crate::wire::{End, Receiver, wire};
+use crate::wire::{self, Receiver, wire};
 
 const ITEMS: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 
@@ -26,26 +26,12 @@ fn frame(item: u8) -> Vec<u8> {
     vec![0, 0, 0, 1, item]
 }
 
-/// Reports the result of the completion, lets the kit drive it, and cuts the stream by its handle.
-fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
-where
-    S: Unpin + 'static,
-    E: 'static,
-{
-    let reports = Arc::new(Mutex::new(Vec::new()));
-    let results = reports.clone();
-    let handle = completion.cancel_handle();
-    made.drive(async move {
-        let report = match completion.await.end.reason() {
-            EndReason::Cancelled => Reported::Cut,
-            // To the host a receiver that leaves is an error, too.
-            EndReason::Failed | EndReason::ReceiverDropped => Reported::Failed,
-            _ => Reported::Ended,
-        };
-        results.lock().unwrap().push(report);
-    })
-    .cut(move || handle.cancel())
-    .reports(move || reports.lock().unwrap().clone())
+/// To the host a receiver that leaves is an error, too.
+fn left_is_failed<E>(end: End<E>) -> Reported {
+    match end {
+        End::Failed(_) | End::ReceiverDropped => Reported::Failed,
+        _ => Reported::Ended,
+    }
 }
 
 /// How the other machine behaves.
@@ -135,7 +121,7 @@ where
             let (all, end, far) = (receiver.clone(), receiver.clone(), receiver);
             let (consumer, completion) = make(send);
             let mut left = 2 * ITEMS.len();
-            completed(Made::new(consumer), completion)
+            completed_as(Made::new(consumer), completion, left_is_failed)
                 .received(move || {
                     let (receiver, left) = &mut *all.borrow_mut();
                     if !*left {
@@ -152,8 +138,8 @@ where
                     receiver.take(wire);
                     match receiver.end {
                         None => ReceiverEnd::Open,
-                        Some(End::Finished) => ReceiverEnd::Complete,
-                        Some(End::Reset(_)) => ReceiverEnd::Cut,
+                        Some(wire::End::Finished) => ReceiverEnd::Complete,
+                        Some(wire::End::Reset(_)) => ReceiverEnd::Cut,
                     }
                 })
                 .step(move || {

@@ -16,6 +16,8 @@ mod wire;
 
 #[path = "../ends/cells.rs"]
 mod cells;
+#[path = "../support/completed.rs"]
+mod completed;
 #[path = "../support/constructors.rs"]
 mod constructors;
 #[path = "../ends/host.rs"]
