@@ -1,10 +1,10 @@
 //! Runs the server as a process, with a tonic client.
 #![allow(missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+#[path = "../../tests/support/server.rs"]
+#[allow(unreachable_pub)] // shared with other targets
+mod server;
+
 use std::time::Duration;
 
 use axum::http::uri::PathAndQuery;
@@ -13,6 +13,8 @@ use futures::{Stream, StreamExt as _, stream};
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
+
+use self::server::Server;
 
 /// Longer than anything here takes; only a failure waits for it.
 const LONG: Duration = Duration::from_secs(120);
@@ -36,56 +38,15 @@ fn row(id: u32) -> Row {
     Row { id, name: format!("row {id}") }
 }
 
-/// The server, killed at the end of the test.
-struct Server {
-    child: Child,
-    address: String,
-    log: mpsc::Receiver<String>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_grpc");
 
 impl Server {
-    fn start(guest: Option<&Path>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_grpc"))
-            .arg("127.0.0.1:0")
-            .args(guest)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, log) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        std::thread::spawn(move || lines.for_each(|line| drop(send.send(line.unwrap()))));
-        let mut server = Self { child, address: String::new(), log };
-        server.address = server.logged("listening on ");
-        server
-    }
-
     /// A server whose guest traps on a batch that begins with row 666.
     fn with_trap() -> Self {
         let guest = include_str!("../guests/rows.wat");
         let read = "(global.set $end (i32.shr_u (local.get $result) (i32.const 4)))";
         let trap = "(if (i32.eq (i32.load (i32.const 0)) (i32.const 666)) (then unreachable))";
-        assert!(guest.contains(read));
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rows-with-trap.wat");
-        std::fs::write(&file, guest.replace(read, &format!("{read} {trap}"))).unwrap();
-        Self::start(Some(&file))
-    }
-
-    /// The rest of the next line that begins with `start`.
-    fn logged(&self, start: &str) -> String {
-        loop {
-            let line = self.log.recv_timeout(LONG).expect(start);
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
+        Self::with_changed(PROGRAM, guest, read, &format!("{read} {trap}"))
     }
 
     async fn call<M>(
@@ -117,7 +78,7 @@ impl Rows {
 
 #[tokio::test]
 async fn rows_come_back_while_the_client_still_sends() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let (send, sent) = rows::unbounded();
     let mut got = server.call(TRANSFORM, sent).await.unwrap();
     for id in 0..10 {
@@ -131,7 +92,7 @@ async fn rows_come_back_while_the_client_still_sends() {
 
 #[tokio::test]
 async fn many_rows_come_back_in_order() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let mut got = server.call(TRANSFORM, stream::iter((0..20_000).map(row))).await.unwrap();
     for id in 0..20_000 {
         assert_eq!(got.next().await.unwrap(), Some(row(id)));
@@ -156,7 +117,7 @@ async fn a_guest_that_traps_is_an_internal_error_after_the_rows_before_it() {
 
 #[tokio::test]
 async fn what_is_no_row_is_an_invalid_argument() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let no_row = NoRow { text: "no number".to_owned() };
     let mut got = server.call(TRANSFORM, stream::iter([no_row])).await.unwrap();
     assert_eq!(got.next().await.unwrap_err().code(), Code::InvalidArgument);
@@ -166,7 +127,7 @@ async fn what_is_no_row_is_an_invalid_argument() {
 
 #[test]
 fn a_client_that_leaves_ends_its_guest() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let client = tokio::runtime::Runtime::new().unwrap();
     client.block_on(async {
         let rows = stream::iter([row(1)]).chain(stream::pending());
@@ -181,7 +142,7 @@ fn a_client_that_leaves_ends_its_guest() {
 
 #[tokio::test]
 async fn a_method_that_is_not_served_is_unimplemented() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let mut got = server.call("/rows.Rows/Other", stream::iter([row(1)])).await.unwrap();
     assert_eq!(got.next().await.unwrap_err().code(), Code::Unimplemented);
 }

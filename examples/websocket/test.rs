@@ -4,14 +4,13 @@
 #[path = "../../tests/support/browser.rs"]
 #[allow(unreachable_pub)] // shared with other targets
 mod browser;
+#[path = "../../tests/support/server.rs"]
+#[allow(unreachable_pub)] // shared with other targets
+mod server;
 #[path = "../../tests/support/tools.rs"]
 #[allow(unreachable_pub)] // shared with other targets
 mod tools;
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
@@ -22,60 +21,20 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use self::browser::Page;
+use self::server::Server;
 
 /// Longer than anything here takes; only a failure waits for it.
 const LONG: Duration = Duration::from_secs(120);
 
-/// The server, killed at the end of the test.
-struct Server {
-    child: Child,
-    address: String,
-    log: mpsc::Receiver<String>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_websocket");
 
 impl Server {
-    fn start(guest: Option<&Path>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_websocket"))
-            .arg("127.0.0.1:0")
-            .args(guest)
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (send, log) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        std::thread::spawn(move || lines.for_each(|line| drop(send.send(line.unwrap()))));
-        let mut server = Self { child, address: String::new(), log };
-        server.address = server.logged("listening on ");
-        server
-    }
-
     /// A server whose guest traps on a text that begins with `!`.
     fn with_trap() -> Self {
         let guest = include_str!("../guests/messages.wat");
         let upper = "(call $transform-buffer (global.get $end))";
         let trap = "(if (i32.eq (i32.load8_u (i32.load (i32.const 4))) (i32.const 33)) (then unreachable))";
-        assert!(guest.contains(upper));
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("messages-with-trap.wat");
-        std::fs::write(&file, guest.replace(upper, &format!("{trap} {upper}"))).unwrap();
-        Self::start(Some(&file))
-    }
-
-    /// The rest of the next line that begins with `start`.
-    fn logged(&self, start: &str) -> String {
-        loop {
-            let line = self.log.recv_timeout(LONG).expect(start);
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
+        Self::with_changed(PROGRAM, guest, upper, &format!("{trap} {upper}"))
     }
 
     async fn connect(&self) -> Client {
@@ -105,7 +64,7 @@ impl Client {
 
 #[tokio::test]
 async fn messages_stay_messages_in_their_order() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let mut client = server.connect().await;
     let long = "x".repeat(64 * 1024);
     let sent = ["hello", "", "two\nlines", "größer", &long];
@@ -124,7 +83,7 @@ async fn messages_stay_messages_in_their_order() {
 
 #[tokio::test]
 async fn a_client_that_leaves_without_a_close_is_an_error() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let mut client = server.connect().await;
     client.send(Message::text("hello")).await;
     assert_eq!(client.next().await, Message::text("HELLO"));
@@ -150,7 +109,7 @@ async fn a_guest_that_traps_closes_with_an_error() {
 
 #[tokio::test]
 async fn a_message_that_is_too_long_closes_with_that_code() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let mut client = server.connect().await;
     client.send(Message::text("x".repeat(64 * 1024 + 1))).await;
     assert_eq!(client.close_code().await, CloseCode::Size);
@@ -169,7 +128,7 @@ const SAY: &str = "for (const text of ['hello', 'a second message']) {
 
 #[test]
 fn a_page_in_a_browser_sends_and_shows_messages() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let Some(mut page) = page(&server) else { return };
     page.until("state.textContent.startsWith('connected')");
     page.evaluate(SAY);
@@ -184,7 +143,7 @@ fn a_page_in_a_browser_sends_and_shows_messages() {
 
 #[test]
 fn a_page_in_a_browser_that_is_closed_stops_its_guest() {
-    let server = Server::start(None);
+    let server = Server::start(PROGRAM, None);
     let Some(mut page) = page(&server) else { return };
     page.until("state.textContent.startsWith('connected')");
     page.evaluate(SAY);
