@@ -14,7 +14,7 @@ use async_nats::jetstream::publish::PublishAck;
 use tokio_util::sync::PollSemaphore;
 
 use super::acks::Acks;
-use super::publishing::{Stored, publish_all};
+use super::publishing::{Queue, Stored, publish_all};
 use crate::{End, EndReason, Flush, ItemConsumer, ItemSink, Take};
 
 /// Messages that wait for the server's acknowledgement, by default.
@@ -40,7 +40,8 @@ const IN_FLIGHT: usize = 64;
 /// # Errors
 /// The first message that is not stored ends the stream: the error is that of its publication or acknowledgement, and
 /// [`Publish::stored`] says how many before it were stored. Of those after it, which were on their way, it is not known:
-/// with message ids they can be published again.
+/// with message ids they can be published again. If the runtime is shut down, or the closure of
+/// [`on_stored`](ItemConsumer::on_stored) panics, the end is [`Abandoned`](EndReason::Abandoned).
 ///
 /// # Drop
 /// A [completion](crate::Completion) resolves once all messages are acknowledged. Without one, and after a cut, the messages
@@ -127,7 +128,7 @@ enum State {
     /// Nothing was taken yet.
     New(Context, Stored),
     Publishing {
-        /// Closed when the task has failed.
+        /// Closed when the task has ended.
         room: PollSemaphore,
         /// It is never longer than there is room for.
         messages: mpsc::UnboundedSender<(OutboundMessage, OwnedSemaphorePermit)>,
@@ -155,8 +156,9 @@ impl<T> Publish<T> {
         if let State::New(context, on_stored) = std::mem::replace(&mut self.state, State::Closed) {
             let room = Arc::new(Semaphore::new(self.in_flight));
             let (messages, queue) = mpsc::unbounded_channel();
+            let queue = Queue::new(room.clone(), queue);
             let stored = self.stored.clone();
-            let task = publish_all(context, queue, room.clone(), self.in_flight, stored, on_stored);
+            let task = publish_all(context, queue, self.in_flight, stored, on_stored);
             let task = runtime.spawn(task);
             self.state = State::Publishing { room: PollSemaphore::new(room), messages, task };
         }
@@ -176,7 +178,7 @@ impl<T> Publish<T> {
                 return Poll::Ready(Ok(room));
             }
         }
-        // Closed, so the task has failed.
+        // Closed, so the task has ended.
         let outcome = ready!(self.poll_outcome(cx));
         Poll::Ready(Err(outcome.err().unwrap_or(End::ReceiverDropped)))
     }
@@ -258,7 +260,14 @@ impl<T: Send + 'static> ItemSink for Publish<T> {
         self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), End<PublishError>>> {
-        self.get_mut().poll_outcome(cx)
+        let this = self.get_mut();
+        if let State::Publishing { .. } = this.state
+            && this.poll_room(cx, this.in_flight)?.is_ready()
+        {
+            // All are acknowledged, so the task has nothing more to do.
+            this.state = State::Closed;
+        }
+        this.poll_outcome(cx)
     }
 
     // The task goes on until it has published what was taken.

@@ -16,51 +16,63 @@ use async_nats::jetstream::publish::PublishAck;
 /// What the host does for each message that is stored.
 pub(super) type Stored = Box<dyn FnMut(&PublishAck) + Send>;
 
-/// Publishes the messages in order, each with its permit, and waits for up to `in_flight` acknowledgements at a time.
+/// The messages of a sink, each with the room that it takes.
+pub(super) struct Queue {
+    // Dropped first: what the messages give back then is no room.
+    room: ClosedWhenDropped,
+    messages: UnboundedReceiver<(OutboundMessage, OwnedSemaphorePermit)>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        room: Arc<Semaphore>,
+        messages: UnboundedReceiver<(OutboundMessage, OwnedSemaphorePermit)>,
+    ) -> Self {
+        Self { room: ClosedWhenDropped(room), messages }
+    }
+}
+
+/// However the task ends, whoever waits for room does not mistake that for messages that are stored.
+struct ClosedWhenDropped(Arc<Semaphore>);
+
+impl Drop for ClosedWhenDropped {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Publishes the messages in order, and waits for up to `in_flight` acknowledgements at a time. Each gives its room back.
 ///
 /// # Errors
 ///
-/// The first error, in order. Then `room` is closed.
+/// The first error, in order. Then the room is closed.
 pub(super) async fn publish_all(
     context: Context,
     messages: Queue,
-    room: Arc<Semaphore>,
     in_flight: usize,
     stored: Arc<AtomicU64>,
     mut on_stored: Stored,
 ) -> Result<(), PublishError> {
+    let room = messages.room.0.clone();
     let sent = stream::unfold((context, messages), send);
     let mut acknowledged = pin!(sent.buffered(in_flight));
-    while let Some((ack, room_for_one)) = acknowledged.next().await {
-        match ack {
-            Ok(ack) => {
-                stored.fetch_add(1, Ordering::Release);
-                on_stored(&ack);
-            }
-            Err(error) => {
-                room.close();
-                return Err(error);
-            }
-        }
-        drop(room_for_one);
+    while let Some(ack) = acknowledged.next().await {
+        let ack = ack?;
+        stored.fetch_add(1, Ordering::Release);
+        on_stored(&ack);
+        room.add_permits(1);
     }
     Ok(())
 }
 
-type Queue = UnboundedReceiver<(OutboundMessage, OwnedSemaphorePermit)>;
-type Acknowledged = BoxFuture<'static, (Result<PublishAck, PublishError>, OwnedSemaphorePermit)>;
+type Acknowledged = BoxFuture<'static, Result<PublishAck, PublishError>>;
 
 /// Sends the next message. The one after it is sent when this one is with the client, which keeps them in order.
-async fn send(
-    (context, mut messages): (Context, Queue),
-) -> Option<(Acknowledged, (Context, Queue))> {
-    let (message, room) = messages.recv().await?;
+async fn send((context, mut queue): (Context, Queue)) -> Option<(Acknowledged, (Context, Queue))> {
+    let (message, room) = queue.messages.recv().await?;
+    // `publish_all` gives it back, unless it ends before.
+    room.forget();
     let sent = context.publish_message(message).await;
-    let acknowledged = async move {
-        match sent {
-            Ok(ack) => (ack.await, room),
-            Err(error) => (Err(error), room),
-        }
-    };
-    Some((acknowledged.boxed(), (context, messages)))
+    let acknowledged = async move { sent?.await };
+    Some((acknowledged.boxed(), (context, queue)))
 }

@@ -101,6 +101,9 @@ where
     /// it, and the message is delivered again. If the store is dropped right after a read, without running on, the messages
     /// of that read may be delivered again, too. What the guest does with an item later does not matter.
     ///
+    /// Drop the store after a trap, as Wasmtime advises: one that is run again may acknowledge the messages of the read that
+    /// trapped.
+    ///
     /// A stream that is piped to the host without a guest counts a whole [batch](ItemProducer::batch) as taken.
     pub fn acknowledge_taken<W, F>(self, item: F) -> ItemProducer<Read<S>, Taken<F>>
     where

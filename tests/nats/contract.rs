@@ -103,15 +103,15 @@ fn what_the_host_acknowledges_keeps_the_contract() {
     }
 }
 
-/// A server, on a runtime that moves only when a step turns it.
-struct World {
+/// A server, on a runtime that moves only when a test turns it.
+pub(crate) struct World {
     runtime: Runtime,
-    server: Server,
+    pub(crate) server: Server,
     scripts: AtomicUsize,
 }
 
 impl World {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let server = runtime.block_on(Server::start())?;
         runtime.block_on(server.stream("results", -1));
@@ -119,8 +119,14 @@ impl World {
         Some(Self { runtime, server, scripts: AtomicUsize::new(0) })
     }
 
+    /// A subject that nothing was published to, and the last message that is stored of others.
+    pub(crate) fn next(&self) -> (String, u64) {
+        let script = self.scripts.fetch_add(1, Ordering::Relaxed);
+        (format!("results.{script}"), self.last())
+    }
+
     /// Waits until the server has answered everything so far.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.runtime.block_on(async {
             // What an answer lets go on is sent before the second one.
             for _ in 0..2 {
@@ -131,7 +137,7 @@ impl World {
     }
 
     /// What is stored of a subject.
-    fn stored(&self, subject: &str, after: u64) -> Vec<u8> {
+    pub(crate) fn stored(&self, subject: &str, after: u64) -> Vec<u8> {
         self.runtime.block_on(async {
             let stream = self.server.nats.get_stream("results").await.unwrap();
             let mut all = Vec::new();
@@ -159,8 +165,7 @@ const REFUSED: u8 = 5;
 fn publishes(world: &Rc<World>, in_flight: usize, fails: bool) {
     let world = world.clone();
     let check = testing::consumer(ITEMS.to_vec(), move || {
-        let script = world.scripts.fetch_add(1, Ordering::Relaxed);
-        let (subject, after) = (format!("results.{script}"), world.last());
+        let (subject, after) = world.next();
         let to = subject.clone();
         let message = move |item: u8| {
             let message = PublishMessage::build().payload(vec![item].into());

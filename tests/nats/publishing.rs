@@ -7,7 +7,7 @@ use async_nats::jetstream::message::{OutboundMessage, PublishMessage};
 use tokio::time::timeout;
 use wasmtime::component::StreamReader;
 use wasmtime_streams::nats::{self, Publish};
-use wasmtime_streams::{Completed, End, Flush, ItemConsumer, iterators};
+use wasmtime_streams::{Completed, End, EndReason, Flush, ItemConsumer, iterators};
 use wasmtime_streams_testing::{Code, Guest, Setup};
 
 use crate::server::{LONG, Server, store};
@@ -191,4 +191,35 @@ async fn what_was_taken_is_published_without_a_completion_and_while_the_guest_do
     });
     let mut stored = script.await.unwrap();
     assert_eq!(timeout(LONG, stored.recv()).await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_is_no_room_and_no_end() {
+    // Rules "Truncated is never complete" and "Flush policy".
+    let Some(server) = Server::start().await else { return };
+    server.stream("results", -1).await;
+    for flush in [Flush::EachOp, Flush::OnClose] {
+        let sink = nats::publish(server.nats.clone(), message).in_flight(1).flush(flush);
+        let sink = sink.on_stored(|_| panic!("scripted panic"));
+        let (sink, done) = sink.with_completion();
+        let script = Setup::new(()).drive(async |guest: &Guest<'_, (), String>| {
+            let writable = guest.sink(sink).await;
+            guest.load_items(&names(3)).await;
+            let mut last = Code::Blocked;
+            for _ in 0..2 {
+                last = match guest.write(writable, 1).await {
+                    Code::Blocked => timeout(LONG, guest.wait(writable)).await.expect("it hangs"),
+                    code => code,
+                };
+                if let Code::Dropped(_) = last {
+                    break;
+                }
+            }
+            guest.drop_writable(writable).await;
+            (last, timeout(LONG, done).await.expect("it hangs"))
+        });
+        let (last, done) = script.await.unwrap();
+        assert!(matches!(last, Code::Dropped(_)), "{last:?}");
+        assert_eq!(done.end.reason(), EndReason::Abandoned, "{done:?}");
+    }
 }
