@@ -1,10 +1,14 @@
 //! Streams standard input through a guest to a guest on another machine, over QUIC, and there to standard output.
-//!
 //! `cargo run -p example-quic --bin quic listen 127.0.0.1:4433 cert.der >copy` there, and then here
-//! `cargo run -p example-quic --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml`
+//! `cargo run -p example-quic --bin quic send 127.0.0.1:4433 cert.der <Cargo.toml`, with the certificate of the listener
 //!
-//! The listener writes its certificate to the file, for the sender. Dependencies: wasmtime-streams 48 with `quic`, wasmtime
-//! 48, tokio with `full`, and quinn 0.11 and rcgen 0.14 as in the manifest beside this file.
+//! ```toml
+//! quinn = { version = "0.11", default-features = false, features = ["runtime-tokio", "rustls-ring"] }
+//! rcgen = { version = "0.14", default-features = false, features = ["ring"] }
+//! tokio = { version = "1", features = ["full"] }
+//! wasmtime = "48"
+//! wasmtime-streams = { version = "48", features = ["quic"] }
+//! ```
 
 use std::{env, fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -34,12 +38,11 @@ async fn run() -> Result<()> {
     match &**mode {
         "listen" => {
             let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
-            let certificate = made.cert.der().clone();
             let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-            let mut config = ServerConfig::with_single_cert(vec![certificate.clone()], key)?;
+            let mut config = ServerConfig::with_single_cert(vec![made.cert.der().clone()], key)?;
             config.transport_config(Arc::new(transport));
             let endpoint = Endpoint::server(config, address)?;
-            fs::write(file, certificate)?;
+            fs::write(file, made.cert.der())?;
             eprintln!("listening on {}", endpoint.local_addr()?);
             let incoming = endpoint.accept().await.ok_or(Error::msg("the endpoint is closed"))?;
             receive(&incoming.await?).await?;
@@ -50,9 +53,8 @@ async fn run() -> Result<()> {
             roots.add(fs::read(file)?.into())?;
             let mut config = ClientConfig::with_root_certificates(Arc::new(roots))?;
             config.transport_config(Arc::new(transport));
-            let mut endpoint = Endpoint::client((address.ip(), 0).into())?;
-            endpoint.set_default_client_config(config);
-            let connection = endpoint.connect(address, "localhost")?.await?;
+            let endpoint = Endpoint::client((address.ip(), 0).into())?;
+            let connection = endpoint.connect_with(config, address, "localhost")?.await?;
             send(&connection).await?;
             connection.close(0_u32.into(), b"done");
             endpoint.wait_idle().await;
