@@ -1,6 +1,6 @@
 //! The checks and their options.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use wasmtime::{Result, StoreContextMut};
 use super::explore::{Plan, Suffix, explore};
 use super::made::Hooks;
 use super::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
+use super::schedule::Applies;
 use super::session::Side;
 use super::{Failure, Finding, Item, Made, Op, Report};
 
@@ -36,6 +37,8 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) empty_script_moves_all: Cell<bool>,
     /// Entries in the table of a store whose guest had no stream.
     pub(super) baseline: Cell<Option<usize>>,
+    /// What random schedules consist of.
+    pub(super) applies: OnceCell<Applies>,
 }
 
 /// Checks a [`StreamProducer`] of `items`. `make` makes a new one for each script.
@@ -241,6 +244,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             bound: None,
             empty_script_moves_all: Cell::new(false),
             baseline: Cell::new(None),
+            applies: OnceCell::new(),
         }
     }
 

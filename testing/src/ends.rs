@@ -1,6 +1,7 @@
-//! How a script ends a stream, other than by dropping the guest's end.
+//! How a script ends a stream, other than by dropping the guest's end, and polls out of turn.
 
 use std::future::pending;
+use std::task::Waker;
 
 use super::probe::lock;
 use super::session::{At, Cut, Gone, Session, Side, Stuck};
@@ -71,6 +72,16 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
             let detail = format!("{} operations completed after it", self.completed_since_cut);
             self.log.report(Finding::CutIgnored, detail);
         }
+    }
+
+    /// The operation's task is polled once more.
+    pub(super) fn wake_without_cause(&mut self) {
+        if self.pending.is_none() {
+            return;
+        }
+        self.log.trace("the operation is woken without a cause".to_owned());
+        let waker = lock(self.seen).waker.clone();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// The guest traps, or the store is dropped.

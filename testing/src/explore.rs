@@ -1,76 +1,7 @@
 //! Runs all short scripts and random long ones, and shrinks a script that shows a finding.
 
-use std::fmt;
-
-use super::{Failure, Finding, Report};
-
-/// One step of a script. A step that does not apply, such as a wait without a pending operation, does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// The guest starts to read or write this many items; 0 is a zero-length operation.
-    Start(u32),
-    /// The host object advances by one step. Before a `Cancel` this is a race: the host object advances after the guest
-    /// has cancelled, right before the implementation answers.
-    Step,
-    /// Runs until nothing can run any more.
-    Idle,
-    /// The guest waits for its operation. Whenever nothing can run, the host object advances, while it can.
-    Wait,
-    /// The guest cancels its operation.
-    Cancel,
-    /// The guest drops its end. The rest of the script is not run.
-    Drop,
-    /// The guest reads to the last item, and then repeats zero-length reads until one does not complete.
-    Ask,
-    /// The host cuts the stream by [`Made::cut`](super::Made::cut).
-    Cut,
-    /// The guest traps. The rest of the script is not run.
-    Trap,
-    /// The store is dropped. The rest of the script is not run.
-    DropStore,
-}
-
-impl Op {
-    /// Decodes a fuzzer's `bytes` into a script: each byte is one step, and every byte is valid. Never decodes to
-    /// [`Ask`](Op::Ask), [`Cut`](Op::Cut), [`Trap`](Op::Trap) or [`DropStore`](Op::DropStore).
-    ///
-    /// ```
-    /// # use wasmtime_streams_testing::Op;
-    /// assert_eq!(Op::decode(&[0, 0x18, 5]), [Op::Start(0), Op::Start(3), Op::Wait]);
-    /// ```
-    pub fn decode(bytes: &[u8]) -> Vec<Op> {
-        let decode = |byte: &u8| match (byte & 7, u32::from(byte >> 3)) {
-            // A `Drop` ends the script, so it is rare.
-            (7, 31) => Op::Drop,
-            (3, _) => Op::Step,
-            (4, _) => Op::Idle,
-            (5 | 7, _) => Op::Wait,
-            (6, _) => Op::Cancel,
-            // At most 65,536 items, which fit into the buffer of every guest.
-            (_, n @ 24..) => Op::Start(1 << (n - 15)),
-            (_, n) => Op::Start(n),
-        };
-        bytes.iter().map(decode).collect()
-    }
-}
-
-impl fmt::Display for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Op::Start(0) => f.write_str("ask for readiness"),
-            Op::Start(n) => write!(f, "start {n}"),
-            Op::Step => f.write_str("host step"),
-            Op::Idle => f.write_str("idle"),
-            Op::Wait => f.write_str("wait"),
-            Op::Cancel => f.write_str("cancel"),
-            Op::Drop => f.write_str("drop"),
-            Op::Ask => f.write_str("ask for the end"),
-            Op::Cut => f.write_str("host cut"),
-            Op::Trap => f.write_str("trap"),
-            Op::DropStore => f.write_str("drop the store"),
-        }
-    }
-}
+use super::random::Random;
+use super::{Failure, Finding, Op, Report};
 
 /// The result of one script.
 #[derive(Debug, Default)]
@@ -112,29 +43,11 @@ impl Plan {
 /// Operations in the longest random script.
 const LONGEST: usize = 24;
 
-/// SplitMix64. A random generator of its own, so that the scripts of a seed never change.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
-    }
-}
-
 /// Runs the scripts of `plan` by `case`.
 pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Report, Failure> {
-    let mut explorer = Explorer {
-        plan,
-        case,
-        seen: Vec::new(),
-        report: Report { seed: plan.seed, ..Report::default() },
-    };
+    let mut explorer = Explorer::new(plan, case, plan.seed);
     if let Some(script) = &plan.replay {
-        explorer.try_script(script, None)?;
+        explorer.try_script(script, Origin::default())?;
         return Ok(explorer.report);
     }
     // Shortest first: their findings need no shrinking.
@@ -146,7 +59,7 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
             explorer.all(&mut Vec::new(), len, ops)?;
         }
     }
-    let mut random = Random(plan.seed);
+    let mut random = Random::new(plan.seed);
     for number in 0..plan.random {
         let len = plan.depth + 1 + random.below(LONGEST - plan.depth.min(LONGEST));
         let mut script: Vec<_> = (0..len).map(|_| plan.ops[random.below(plan.ops.len())]).collect();
@@ -156,7 +69,7 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
             let Suffix { ops, .. } = plan.endings[random.below(plan.endings.len())];
             script.splice(at..at, ops.iter().copied());
         }
-        explorer.try_script(&script, Some(plan.seed))?;
+        explorer.try_script(&script, Origin { seed: Some(plan.seed), number: None })?;
     }
     match plan.allowed.iter().find(|allowed| !explorer.seen.contains(*allowed)) {
         None => Ok(explorer.report),
@@ -166,29 +79,42 @@ pub(super) fn explore(plan: &Plan, case: &dyn Fn(&[Op]) -> Outcome) -> Result<Re
             script: Vec::new(),
             trace: Vec::new(),
             seed: None,
+            number: None,
         }),
     }
 }
 
-struct Explorer<'a> {
+/// Where a random script comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Origin {
+    pub(super) seed: Option<u64>,
+    pub(super) number: Option<u64>,
+}
+
+pub(super) struct Explorer<'a> {
     plan: &'a Plan,
     case: &'a dyn Fn(&[Op]) -> Outcome,
     seen: Vec<Finding>,
-    report: Report,
+    pub(super) report: Report,
 }
 
-impl Explorer<'_> {
+impl<'a> Explorer<'a> {
+    pub(super) fn new(plan: &'a Plan, case: &'a dyn Fn(&[Op]) -> Outcome, seed: u64) -> Self {
+        let report = Report { seed, ..Report::default() };
+        Self { plan, case, seen: Vec::new(), report }
+    }
+
     /// All scripts that continue `script` by `more` operations, and then by `ending`.
     fn all(&mut self, script: &mut Vec<Op>, more: usize, ending: &[Op]) -> Result<(), Failure> {
         if more == 0 && ending.is_empty() {
-            return self.try_script(script, None);
+            return self.try_script(script, Origin::default());
         }
         // Nothing after a drop is run.
         if script.last() == Some(&Op::Drop) {
             return Ok(());
         }
         if more == 0 {
-            return self.try_script(&[script.as_slice(), ending].concat(), None);
+            return self.try_script(&[script.as_slice(), ending].concat(), Origin::default());
         }
         for op in &self.plan.ops {
             script.push(*op);
@@ -218,11 +144,11 @@ impl Explorer<'_> {
         findings.find(|(finding, _)| !self.plan.allowed.contains(finding)).cloned()
     }
 
-    fn try_script(&mut self, script: &[Op], seed: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn try_script(&mut self, script: &[Op], origin: Origin) -> Result<(), Failure> {
         let outcome = self.run(script);
         match self.finding(&outcome) {
             None => Ok(()),
-            Some(found) => Err(self.shrink(script.to_vec(), outcome, found, seed)),
+            Some(found) => Err(self.shrink(script.to_vec(), outcome, found, origin)),
         }
     }
 
@@ -232,7 +158,7 @@ impl Explorer<'_> {
         mut script: Vec<Op>,
         mut outcome: Outcome,
         mut found: (Finding, String),
-        seed: Option<u64>,
+        Origin { seed, number }: Origin,
     ) -> Failure {
         let mut at = 0;
         while at < script.len() {
@@ -248,6 +174,6 @@ impl Explorer<'_> {
             }
         }
         let (finding, detail) = found;
-        Failure { finding, detail, script, trace: outcome.trace, seed }
+        Failure { finding, detail, script, trace: outcome.trace, seed, number }
     }
 }

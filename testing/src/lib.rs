@@ -135,6 +135,12 @@
 //! channel, [`Made::watches_store`] for an implementation that can distinguish a trap from an end. Items that are
 //! streams, futures or resources are counted in the store's table without a hook: see [`Check::gives`].
 
+//!
+//! # Random schedules
+//!
+//! A test runs all short scripts and some random ones. [`Soak`] runs millions of longer ones over a table of checks, on
+//! all cores, and finds each again by its seed and number. [`Check::run_script`] and [`Op::decode`] are for fuzzers.
+
 #![forbid(unsafe_code)]
 
 mod blame;
@@ -152,19 +158,25 @@ mod item;
 mod judge;
 mod made;
 mod memory;
+mod op;
 mod probe;
+mod random;
 mod report;
 mod role;
+mod schedule;
 mod session;
 mod setup;
+mod soak;
 
 pub use self::check::{
     Check, consumer, consumer_in, future_consumer, future_producer, producer, producer_in,
 };
-pub use self::explore::Op;
 pub use self::guest::{BUFFER, Code, Guest};
 pub use self::item::{Heap, Item};
 pub use self::made::{Made, ReceiverEnd, Reported};
+pub use self::op::Op;
 pub use self::report::{Failure, Finding, Report};
 pub use self::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
+pub use self::schedule::BoxedCheck;
 pub use self::setup::Setup;
+pub use self::soak::{Found, Progress, RowReport, Soak, SoakReport};

@@ -51,6 +51,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             script: vec![Op::Start(LONGEST)],
             trace: log.take().trace,
             seed: None,
+            number: None,
         })
     }
 }

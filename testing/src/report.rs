@@ -132,6 +132,8 @@ pub struct Failure {
     pub trace: Vec<String>,
     /// The seed, if the script was shrunk from a random one.
     pub seed: Option<u64>,
+    /// The number of the schedule that led to it: see [`Check::schedules`](super::Check::schedules).
+    pub number: Option<u64>,
 }
 
 impl fmt::Display for Failure {
@@ -150,8 +152,18 @@ impl fmt::Display for Failure {
         }
         let script: Vec<_> = self.script.iter().map(|op| format!("Op::{op:?}")).collect();
         writeln!(f, "to run this script alone: .replay(&[{}])", script.join(", "))?;
-        if let Some(seed) = self.seed {
-            writeln!(f, "to run the random scripts that led to it: .seed({seed})")?;
+        match (self.seed, self.number) {
+            (Some(seed), Some(number)) => {
+                let end = number + 1;
+                writeln!(
+                    f,
+                    "to run the schedule that led to it: .schedules({seed}, {number}..{end})"
+                )?;
+            }
+            (Some(seed), None) => {
+                writeln!(f, "to run the random scripts that led to it: .seed({seed})")?;
+            }
+            _ => {}
         }
         write!(f, "the rules: the page `contract` of wasmtime-streams")
     }

@@ -152,6 +152,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                     self.race_cancel().await?;
                 }
                 Op::Step => drop(self.control.step()),
+                Op::Wake => self.wake_without_cause(),
                 Op::Idle => executor::idle().await,
                 Op::Wait => self.wait().await?,
                 Op::Cancel => self.cancel().await?,

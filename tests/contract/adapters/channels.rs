@@ -12,7 +12,7 @@ use ::tokio::sync::{broadcast, mpsc, watch};
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
 use wasmtime_streams::{Completion, End};
-use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Reported};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made, ReceiverEnd, Reported};
 
 use super::{ITEMS, add, completed, completed_as, names};
 
@@ -61,7 +61,7 @@ macro_rules! receiver {
             let (producer, completion) = $make(rx).with_completion();
             completed(Made::new(producer), completion).step(sending(tx, $items, $send))
         });
-        add(ready.assert(), parts.assert())
+        add(ready.boxed(), parts.boxed())
     }};
 }
 
@@ -180,52 +180,52 @@ where
     })
 }
 
-fn sender(room: usize, peer: Peer) -> Report {
+fn sender(room: usize, peer: Peer) -> BoxedCheck {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = bounded::<u8>(room);
         received(ws::channels::mpsc_sender(tx).with_completion(), receive, peer)
     });
     let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
-    check.bound(room).assert()
+    check.bound(room).boxed()
 }
 
-fn sender_of_strings() -> Report {
+fn sender_of_strings() -> BoxedCheck {
     let check = testing::consumer(names(), || {
         let (tx, receive) = bounded::<String>(3);
         received(ws::channels::mpsc_sender(tx).with_completion(), receive, Peer::Steps)
     });
-    check.bound(3).assert()
+    check.bound(3).boxed()
 }
 
-fn unbounded_sender(peer: Peer) -> Report {
+fn unbounded_sender(peer: Peer) -> BoxedCheck {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = unbounded();
         received(ws::channels::mpsc_unbounded_sender(tx).with_completion(), receive, peer)
     });
     let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
-    check.assert()
+    check.boxed()
 }
 
-fn broadcast_sender(peer: Peer) -> Report {
+fn broadcast_sender(peer: Peer) -> BoxedCheck {
     let check = testing::consumer(ITEMS.to_vec(), move || {
         let (tx, receive) = broadcasting();
         received(ws::channels::broadcast_sender(tx).with_completion(), receive, peer)
     });
-    check.assert()
+    check.boxed()
 }
 
 /// Without a receiver, which is no error.
-fn broadcast_sender_without_receivers() -> Report {
+fn broadcast_sender_without_receivers() -> BoxedCheck {
     let check = testing::consumer(ITEMS.to_vec(), || {
         let sender = ws::channels::broadcast_sender(broadcast::Sender::<u8>::new(1));
         let (consumer, completion) = sender.with_completion();
         completed(Made::new(consumer), completion)
     });
-    check.assert()
+    check.boxed()
 }
 
 /// The guest misses the first three items, and gets another one in their place.
-fn broadcast_receiver_lagging() -> Report {
+fn broadcast_receiver_lagging() -> BoxedCheck {
     let check = testing::producer(vec![103, 4, 5, 6, 7], || {
         let (tx, rx) = broadcast::channel(4);
         ITEMS.into_iter().for_each(|item| assert!(broadcast(&tx, item)));
@@ -233,21 +233,21 @@ fn broadcast_receiver_lagging() -> Report {
         let (producer, completion) = producer.with_completion();
         completed(Made::new(producer), completion)
     });
-    check.assert()
+    check.boxed()
 }
 
 /// The last value of a channel whose sender is gone.
-fn watch_receiver_closed() -> Report {
+fn watch_receiver_closed() -> BoxedCheck {
     let check = testing::producer(vec![5_u8], || {
         let (_, rx) = watch::channel(5_u8);
         let (producer, completion) = ws::channels::watch_receiver(rx).with_completion();
         completed(Made::new(producer), completion)
     });
-    check.assert()
+    check.boxed()
 }
 
 /// Each value is sent after the guest has read the one before, so that none is skipped.
-fn watch_receiver(changes_only: bool) -> Report {
+fn watch_receiver(changes_only: bool) -> BoxedCheck {
     let check = testing::producer(ITEMS.to_vec(), move || {
         let (tx, rx) = watch::channel(u8::from(!changes_only));
         let producer = ws::channels::watch_receiver(rx);
@@ -271,11 +271,11 @@ fn watch_receiver(changes_only: bool) -> Report {
             true
         })
     });
-    check.assert()
+    check.boxed()
 }
 
 /// The items are numbers: the latest one is the number of accepted items.
-fn watch_sender() -> Report {
+fn watch_sender() -> BoxedCheck {
     let check = testing::consumer(ITEMS.to_vec(), || {
         let (tx, rx) = watch::channel(0_u8);
         let closed = rx.clone();
@@ -284,7 +284,7 @@ fn watch_sender() -> Report {
             .received(move || (1..=*rx.borrow()).collect())
             .closed(move || closed.has_changed().is_err())
     });
-    check.assert()
+    check.boxed()
 }
 
 fn try_send<T>(sender: &mpsc::Sender<T>, item: T) -> bool {

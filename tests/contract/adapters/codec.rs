@@ -2,9 +2,9 @@
 
 use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
 use wasmtime_streams as ws;
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made};
 
-use super::{ITEMS, Kind, add, completed, name, names};
+use super::{Checks, ITEMS, Kind, add, completed, name, names};
 use crate::script::{Reader, Script, Step, Writer};
 
 #[path = "../../support/codec.rs"]
@@ -16,7 +16,7 @@ fn text() -> String {
 }
 
 /// Lines that are split over reads.
-fn lines_in(kind: Kind) -> Report {
+fn lines_in(kind: Kind) -> BoxedCheck {
     let check = testing::producer(names(), move || {
         let mut steps = Vec::new();
         for part in text().as_bytes().chunks(5) {
@@ -35,11 +35,11 @@ fn lines_in(kind: Kind) -> Report {
         let holds = text().len().div_ceil(5);
         kind.step(completed(Made::new(producer), completion), control, holds)
     });
-    if kind == Kind::Fails { check.fails().short().assert() } else { check.short().assert() }
+    if kind == Kind::Fails { check.fails().short().boxed() } else { check.short().boxed() }
 }
 
 /// Lines that the writer accepts in parts.
-fn lines_out(kind: Kind) -> Report {
+fn lines_out(kind: Kind) -> BoxedCheck {
     let check = testing::consumer(names(), move || {
         let (script, holds) = kind.sink();
         let control = script.control();
@@ -56,11 +56,11 @@ fn lines_out(kind: Kind) -> Report {
             .closed(move || closed.look(|written| written.closed));
         kind.step(made, control, holds)
     });
-    if kind == Kind::Fails { check.fails().assert() } else { check.assert() }
+    if kind == Kind::Fails { check.fails().boxed() } else { check.boxed() }
 }
 
-fn all_kinds(check: fn(Kind) -> Report) -> Report {
-    [Kind::Ready, Kind::Parts, Kind::Fails].map(check).into_iter().fold(Report::default(), add)
+fn all_kinds(check: fn(Kind) -> BoxedCheck) -> Checks {
+    [Kind::Ready, Kind::Parts, Kind::Fails].map(check).into_iter().fold(Checks::default(), add)
 }
 
 #[rustfmt::skip]

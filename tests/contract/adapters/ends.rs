@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use wasmtime_streams as ws;
 use wasmtime_streams::{EndReason, Meter};
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made};
 
 use super::{ITEMS, Kind, add, completed};
 use crate::script::{ItemStream, Reader, Writer};
@@ -15,7 +15,7 @@ use crate::script::{ItemStream, Reader, Writer};
 /// Checks a source under layers, with a completion and without one.
 macro_rules! source_under {
     ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {{
-        let mut report = source!($items, depth: 2, short: $short, $($kind)*, $make);
+        let mut checks = source!($items, depth: 2, short: $short, $($kind)*, $make);
         $({
             let check = testing::producer($items, || {
                 let (script, holds) = Kind::$kind.source();
@@ -24,16 +24,16 @@ macro_rules! source_under {
             });
             let check = if $short { check.short() } else { check };
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth(2).assert());
+            checks = add(checks, check.depth(2).boxed());
         })*
-        report
+        checks
     }};
 }
 
 /// The same for a sink. Without a completion nobody closes it.
 macro_rules! sink_under {
     ($items:expr, $($kind:ident)*, $make:expr) => {{
-        let mut report = sink!($items, depth: 2, $($kind)*, $make);
+        let mut checks = sink!($items, depth: 2, $($kind)*, $make);
         $({
             let check = testing::consumer($items, || {
                 let (script, holds) = Kind::$kind.sink();
@@ -44,9 +44,9 @@ macro_rules! sink_under {
                 Kind::$kind.step(made, control, holds)
             });
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth(2).assert());
+            checks = add(checks, check.depth(2).boxed());
         })*
-        report
+        checks
     }};
 }
 
@@ -62,7 +62,7 @@ macro_rules! limited {
                 .closed(move || closed.look(|written| written.closed))
         })
         .bound($limit)
-        .assert()
+        .boxed()
     };
 }
 

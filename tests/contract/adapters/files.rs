@@ -1,17 +1,16 @@
 //! Rows: real files.
 
-use std::cell::Cell;
 use std::fs;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
-use std::rc::Rc;
+use std::sync::{LazyLock, mpsc};
 
 use ::tokio::fs::File;
 use ::tokio::io::BufReader;
-use ::tokio::runtime::{Builder, Runtime};
+use ::tokio::runtime::{Builder, EnterGuard, Runtime};
 use wasmtime_streams as ws;
 use wasmtime_streams::Flush;
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made};
 
 use super::{ITEMS, completed};
 
@@ -19,18 +18,23 @@ use super::{ITEMS, completed};
 const STEPS: usize = 200;
 
 /// A runtime with one thread for files, so that jobs run one after the other.
-fn pool() -> Rc<Runtime> {
-    Rc::new(Builder::new_current_thread().max_blocking_threads(1).build().unwrap())
-}
+static POOL: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().max_blocking_threads(1).build().unwrap());
 
-/// Waits until the thread has finished all its jobs, wake-ups included.
-fn settle(pool: &Runtime, left: &Cell<usize>) -> bool {
-    let more = left.get() > 0;
-    if more {
-        left.set(left.get() - 1);
-        pool.block_on(pool.spawn_blocking(|| ())).unwrap();
-    }
-    more
+/// Enters the runtime for one script. A step waits until the thread has finished all its jobs, wake-ups included.
+fn in_pool<X, V>(made: Made<X, V>, entered: EnterGuard<'static>) -> Made<X, V> {
+    let mut left = STEPS;
+    made.step(move || {
+        let _entered = &entered;
+        let more = left > 0;
+        if more {
+            left -= 1;
+            let (done, wait) = mpsc::channel();
+            POOL.spawn_blocking(move || done.send(()).unwrap());
+            wait.recv().unwrap();
+        }
+        more
+    })
 }
 
 /// A file that has no name any more.
@@ -40,41 +44,34 @@ fn file() -> fs::File {
 
 /// Checks the source that `$make` makes of a file.
 macro_rules! reads {
-    ($make:expr) => {{
-        let pool = pool();
-        let _entered = pool.enter();
-        let pool = pool.clone();
-        let check = testing::producer(ITEMS.to_vec(), move || {
+    ($make:expr) => {
+        testing::producer(ITEMS.to_vec(), move || {
+            let entered = POOL.enter();
             let mut file = file();
             file.write_all(&ITEMS).unwrap();
             file.rewind().unwrap();
             let (producer, completion) = $make(File::from_std(file)).with_completion();
-            let (pool, left) = (pool.clone(), Cell::new(STEPS));
-            completed(Made::new(producer), completion).step(move || settle(&pool, &left))
-        });
-        check.short().assert()
-    }};
+            in_pool(completed(Made::new(producer), completion), entered)
+        })
+        .short()
+        .boxed()
+    };
 }
 
-fn writes(policy: Flush) -> Report {
-    let pool = pool();
-    let _entered = pool.enter();
-    let pool = pool.clone();
-    let check = testing::consumer(ITEMS.to_vec(), move || {
+fn writes(policy: Flush) -> BoxedCheck {
+    testing::consumer(ITEMS.to_vec(), move || {
+        let entered = POOL.enter();
         let file = file();
         let same = file.try_clone().unwrap();
         let writer = ws::tokio_io::write(File::from_std(file)).flush(policy);
         let (consumer, completion) = writer.with_completion();
-        let (pool, left) = (pool.clone(), Cell::new(STEPS));
-        completed(Made::new(consumer), completion).step(move || settle(&pool, &left)).received(
-            move || {
-                let mut bytes = vec![0; same.metadata().unwrap().len() as usize];
-                same.read_exact_at(&mut bytes, 0).unwrap();
-                bytes
-            },
-        )
-    });
-    check.assert()
+        in_pool(completed(Made::new(consumer), completion), entered).received(move || {
+            let mut bytes = vec![0; same.metadata().unwrap().len() as usize];
+            same.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        })
+    })
+    .boxed()
 }
 
 rows! {

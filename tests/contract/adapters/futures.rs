@@ -4,14 +4,14 @@ use ::futures::{StreamExt as _, TryStreamExt as _, stream};
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams as ws;
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made};
 
 use super::{ITEMS, Kind, add, completed, name, names, record, records};
 use crate::script::{ChunkStream, ChunkWriter, ItemStream, Reader, Writer};
 
 struct Connection;
 
-fn resources() -> Report {
+fn resources() -> BoxedCheck {
     testing::producer_in(ResourceTable::new, vec![0; 5], || {
         let connections = stream::iter((0..5).map(|_| Connection));
         let push = |mut store: StoreContextMut<'_, ResourceTable>, connection: Connection| {
@@ -29,7 +29,7 @@ fn resources() -> Report {
         })
     })
     .leftovers(|table| table.iter_mut().count())
-    .assert()
+    .boxed()
 }
 
 #[rustfmt::skip]

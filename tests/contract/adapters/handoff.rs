@@ -11,10 +11,10 @@ use wasmtime_streams::{
     ByteSink, ByteSource as _, Completion, End, EndReason, ItemSink, ItemSource as _, Take, Then,
     from_guest, relay, to_guest,
 };
-use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report, Reported};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made, ReceiverEnd, Reported};
 
 use super::channels::{Peer, Receive, observed, sending_then};
-use super::{ITEMS, add, completed_as, names};
+use super::{Checks, ITEMS, add, completed_as, names};
 
 /// Functions that give their parts to a store at once. The parts have rows.
 pub(super) const IN_A_STORE: &[&str] = &[
@@ -98,7 +98,7 @@ where
 /// Checks the sink of a pair: with a reader that comes last, one that reads step by step, and one that leaves.
 macro_rules! sink {
     ($items:expr, $pair:expr, $receive:expr) => {{
-        let mut report = Report::default();
+        let mut checks = $crate::adapters::Checks::default();
         for (capacity, peer) in [
             (16, Peer::Last),
             (2, Peer::Steps),
@@ -117,9 +117,9 @@ macro_rules! sink {
                 )
             });
             let check = if let Peer::Leaves(_) = peer { check.fails() } else { check };
-            report = add(report, check.bound(capacity).assert());
+            checks = add(checks, check.bound(capacity).boxed());
         }
-        report
+        checks
     }};
 }
 
@@ -151,7 +151,7 @@ macro_rules! source {
             let step = sending_then(RefCell::new(writer), $items, $send, close);
             completed_writer(Made::new(producer), completion).step(step)
         });
-        add(ready.assert(), parts.assert())
+        add(ready.boxed(), parts.boxed())
     }};
 }
 
@@ -205,7 +205,7 @@ fn end_of_items<T: Send + 'static>(mut first: ToHost<T>) {
     ItemSink::ended(Pin::new(&mut first), EndReason::Finished);
 }
 
-fn byte_parts() -> Report {
+fn byte_parts() -> Checks {
     let sink = sink!(ITEMS.to_vec(), relay::byte_parts, |p: wasmtime_streams::ByteProducer<_>| {
         second_bytes(p.into_inner())
     });
@@ -216,7 +216,7 @@ fn byte_parts() -> Report {
     add(sink, source!(ITEMS.to_vec(), pair, first_byte, end_of_bytes))
 }
 
-fn item_parts() -> Report {
+fn item_parts() -> Checks {
     let sink = sink!(names(), relay::item_parts::<String>, |p: wasmtime_streams::ItemProducer<
         _,
     >| { second_items(p.into_inner()) });
@@ -227,7 +227,7 @@ fn item_parts() -> Report {
     add(sink, source!(names(), pair, first_item, end_of_items))
 }
 
-fn value_consumer() -> Report {
+fn value_consumer() -> BoxedCheck {
     testing::future_consumer(5_u32, || {
         let (consumer, mut value) = from_guest::value_consumer::<u32>();
         let mut received = Vec::new();
@@ -239,16 +239,16 @@ fn value_consumer() -> Report {
             received.clone()
         })
     })
-    .assert()
+    .boxed()
 }
 
-fn value_producer() -> Report {
+fn value_producer() -> BoxedCheck {
     testing::future_producer(5_u32, || {
         let (sender, producer) = to_guest::value_producer::<u32>();
         let mut sender = Some(sender);
         Made::new(producer).step(move || sender.take().is_some_and(|sender| sender.send(5).is_ok()))
     })
-    .assert()
+    .boxed()
 }
 
 #[rustfmt::skip]

@@ -12,7 +12,7 @@ use http_body_util::StreamBody;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
 use wasmtime_streams::body::{BodyError, GuestBody};
-use wasmtime_streams_testing::{self as testing, Made, ReceiverEnd, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made, ReceiverEnd};
 
 use super::{ITEMS, Kind, add, completed};
 use crate::script::ChunkStream;
@@ -77,26 +77,26 @@ fn pair(capacity: usize) -> (ws::ByteConsumer<ws::body::GuestBodySink>, Rc<RefCe
     (consumer, Rc::new(RefCell::new(Read { body, bytes: Vec::new(), end: ReceiverEnd::Open })))
 }
 
-fn plain(capacity: usize) -> Report {
+fn plain(capacity: usize) -> BoxedCheck {
     testing::consumer(ITEMS.to_vec(), move || {
         let (consumer, read) = pair(capacity);
         hooks(Made::new(consumer), &read).drive(drain(read))
     })
     .bound(capacity)
-    .assert()
+    .boxed()
 }
 
-fn with_completion(capacity: usize) -> Report {
+fn with_completion(capacity: usize) -> BoxedCheck {
     testing::consumer(ITEMS.to_vec(), move || {
         let (consumer, read) = pair(capacity);
         let (consumer, completion) = consumer.with_completion();
         completed(hooks(Made::new(consumer), &read), completion).drive(drain(read))
     })
     .bound(capacity)
-    .assert()
+    .boxed()
 }
 
-fn trailers() -> Report {
+fn trailers() -> BoxedCheck {
     testing::future_consumer(5_u32, || {
         let make = |_: StoreContextMut<'_, ()>, sum: u32| {
             let mut headers = HeaderMap::new();
@@ -114,7 +114,7 @@ fn trailers() -> Report {
             received.clone()
         })
     })
-    .assert()
+    .boxed()
 }
 
 #[rustfmt::skip]

@@ -16,11 +16,11 @@ use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams as ws;
 use wasmtime_streams::{EndReason, ItemProducer, ItemSource, Then, sockets::SocketAccept};
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made};
 
 use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
-use super::{Kind, completed, names};
+use super::{Checks, Kind, completed, names};
 
 pin_project! {
     /// Ends after `left` items, as the source alone never ends.
@@ -90,7 +90,7 @@ const CONNECTIONS: usize = 5;
 type Listening<L, C> = (L, OwnedFd, Box<dyn FnMut() -> C>);
 
 /// To fail, the listener is shut down after all connections are delivered: a shutdown drops those that wait.
-fn accepts<L, C>(kinds: &[Kind], is_tcp: bool, listen: fn(&Reactor) -> Listening<L, C>) -> Report
+fn accepts<L, C>(kinds: &[Kind], is_tcp: bool, listen: fn(&Reactor) -> Listening<L, C>) -> Checks
 where
     L: SocketAccept<Connection: Send + Sync + 'static> + Send + 'static,
     C: 'static,
@@ -143,7 +143,7 @@ where
         })
         .leftovers(|table| table.iter_mut().count());
         let check = fewer!(if is_tcp, check);
-        if kind == Fails { check.fails().assert() } else { check.assert() }
+        if kind == Fails { check.fails().boxed() } else { check.boxed() }
     })
 }
 
@@ -196,7 +196,7 @@ enum Last {
     Shutdown,
 }
 
-fn datagrams(kinds: &[Kind], last: Last) -> Report {
+fn datagrams(kinds: &[Kind], last: Last) -> Checks {
     each(kinds, |kind| {
         let reactor = Reactor::new();
         let check = testing::producer(names(), move || {
@@ -233,12 +233,12 @@ fn datagrams(kinds: &[Kind], last: Last) -> Report {
             }
             made.step(step)
         });
-        check.assert()
+        check.boxed()
     })
 }
 
 /// To fail, the socket is shut down. It is never full, as the loopback device takes everything.
-fn send_to(addressed: bool) -> Report {
+fn send_to(addressed: bool) -> Checks {
     each(&[Ready, Fails], |kind| {
         let reactor = Reactor::new();
         let check = testing::consumer(names(), move || {
@@ -270,7 +270,7 @@ fn send_to(addressed: bool) -> Report {
                 true
             })
         });
-        if kind == Fails { check.fails().assert() } else { check.assert() }
+        if kind == Fails { check.fails().boxed() } else { check.boxed() }
     })
 }
 

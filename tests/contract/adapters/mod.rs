@@ -1,25 +1,56 @@
-//! Every adapter of the crate under the contract kit. Each row is a test of one adapter.
+//! Every adapter of the crate under the contract kit: one table for the contract, the soak and the fuzz target. Each row
+//! is a test of one adapter.
 //!
 //! A row is named after its constructor; a suffix distinguishes rows of the same constructor.
+#![allow(dead_code)] // each target uses a part
 
 use ::std::collections::BTreeSet;
 use ::std::io::Write as _;
 
-use wasmtime_streams_testing::{Made, Report};
+use wasmtime_streams_testing::{BoxedCheck, Made, Report};
 
 use crate::script::{Control, Script, Step};
 
-/// Makes each row a test, and `ROWS` their names.
+/// A row: its name, and what makes its checks.
+pub(crate) type Row = (&'static str, fn() -> Checks);
+
+/// The checks of one row.
+#[derive(Default)]
+pub(crate) struct Checks(pub(crate) Vec<BoxedCheck>);
+
+impl From<BoxedCheck> for Checks {
+    fn from(check: BoxedCheck) -> Self {
+        Self(vec![check])
+    }
+}
+
+fn add(a: impl Into<Checks>, b: impl Into<Checks>) -> Checks {
+    let mut checks = a.into();
+    checks.0.append(&mut b.into().0);
+    checks
+}
+
+/// Makes each row a test, and `ROWS` of all.
 macro_rules! rows {
-    ($($name:ident: $check:expr;)*) => {
+    ($($name:ident: $checks:expr;)*) => {
+        /// What makes the checks.
+        mod checks {
+            use super::*;
+
+            $(pub(super) fn $name() -> $crate::adapters::Checks {
+                $checks.into()
+            })*
+        }
+
         $(
             #[test]
             fn $name() {
-                $crate::adapters::print(stringify!($name), $check);
+                $crate::adapters::assert(stringify!($name), checks::$name());
             }
         )*
 
-        pub(super) const ROWS: &[&str] = &[$(stringify!($name)),*];
+        pub(super) const ROWS: &[$crate::adapters::Row] =
+            &[$((stringify!($name), checks::$name)),*];
     };
 }
 
@@ -85,23 +116,13 @@ impl Kind {
     }
 }
 
-fn add(a: Report, b: Report) -> Report {
-    Report {
-        scripts: a.scripts + b.scripts,
-        operations: a.operations + b.operations,
-        polls: a.polls + b.polls,
-        wakes: a.wakes + b.wakes,
-        ..a
-    }
-}
-
 /// Checks a source of bytes, or of items made of bytes; `short` if it cannot know what else is in memory.
 macro_rules! source {
     ($items:expr, short: $short:literal, $($kind:ident)*, $make:expr) => {
         source!($items, depth: 3, short: $short, $($kind)*, $make)
     };
     ($items:expr, depth: $depth:literal, short: $short:literal, $($kind:ident)*, $make:expr) => {{
-        let mut report = Report::default();
+        let mut checks = $crate::adapters::Checks::default();
         $({
             let check = testing::producer($items, || {
                 let (script, holds) = Kind::$kind.source();
@@ -111,9 +132,9 @@ macro_rules! source {
             });
             let check = if $short { check.short() } else { check };
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth(Kind::$kind.depth($depth)).assert());
+            checks = add(checks, check.depth(Kind::$kind.depth($depth)).boxed());
         })*
-        report
+        checks
     }};
 }
 
@@ -123,7 +144,7 @@ macro_rules! sink {
         sink!($items, depth: 3, $($kind)*, $make)
     };
     ($items:expr, depth: $depth:literal, $($kind:ident)*, $make:expr) => {{
-        let mut report = Report::default();
+        let mut checks = $crate::adapters::Checks::default();
         $({
             let check = testing::consumer($items, || {
                 let (script, holds) = Kind::$kind.sink();
@@ -137,9 +158,9 @@ macro_rules! sink {
                 Kind::$kind.step(made, control, holds)
             });
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.depth(Kind::$kind.depth($depth)).assert());
+            checks = add(checks, check.depth(Kind::$kind.depth($depth)).boxed());
         })*
-        report
+        checks
     }};
 }
 
@@ -159,9 +180,13 @@ fn record(n: u8) -> (u32, String) {
     (n.into(), name(n))
 }
 
-/// Prints how much was tried, to the process's own stderr: the test harness hides what a passing test prints.
-fn print(name: &str, report: Report) {
-    let Report { scripts, operations, .. } = report;
+/// Runs all checks. Prints how much was tried, to the process's own stderr: the test harness hides what a passing test
+/// prints.
+fn assert(name: &str, checks: Checks) {
+    let reports = checks.0.into_iter().map(BoxedCheck::assert);
+    let (scripts, operations) = reports.fold((0, 0), |all, Report { scripts, operations, .. }| {
+        (all.0 + scripts, all.1 + operations)
+    });
     assert!(operations > 0, "{name}");
     let mut stderr = ::std::io::stderr();
     writeln!(stderr, "contract: {name}, {scripts} scripts, {operations} operations").unwrap();
@@ -185,18 +210,15 @@ mod std;
 mod tokio;
 mod values;
 
-/// The names of all rows.
-fn rows() -> impl Iterator<Item = &'static str> {
+/// All rows.
+pub(crate) fn rows() -> impl Iterator<Item = Row> {
     [
         channels::ROWS,
         codec::ROWS,
         ends::ROWS,
-        files::ROWS,
         futures::ROWS,
         handoff::ROWS,
         http::ROWS,
-        listeners::ROWS,
-        sockets::ROWS,
         std::ROWS,
         tokio::ROWS,
         values::ROWS,
@@ -204,6 +226,35 @@ fn rows() -> impl Iterator<Item = &'static str> {
     .into_iter()
     .flatten()
     .copied()
+    .chain(over_the_system())
+}
+
+/// The rows over files and sockets of the system.
+#[cfg(unix)]
+fn over_the_system() -> impl Iterator<Item = Row> {
+    [files::ROWS, listeners::ROWS, sockets::ROWS].into_iter().flatten().copied()
+}
+
+#[cfg(not(unix))]
+fn over_the_system() -> impl Iterator<Item = Row> {
+    ::std::iter::empty()
+}
+
+/// The constructors that no row over scripted host objects has, because they need files, sockets or threads of the system.
+const ONLY_OVER_THE_SYSTEM: &[&str] = &[
+    "blocking_read",
+    "blocking_write",
+    "sockets_accept",
+    "sockets_datagrams",
+    "sockets_read",
+    "sockets_send_to",
+    "sockets_write",
+];
+
+/// The rows over scripted host objects, for the fuzz target: nothing outside of the process decides how they behave.
+pub(crate) fn scripted_rows() -> impl Iterator<Item = Row> {
+    let system: BTreeSet<_> = over_the_system().map(|(name, _)| name).collect();
+    rows().filter(move |(name, _)| !system.contains(name) && !ONLY_OVER_THE_SYSTEM.contains(name))
 }
 
 #[path = "../../support/completed.rs"]
@@ -211,18 +262,40 @@ mod support;
 use support::{completed, completed_as};
 
 #[path = "../../support/constructors.rs"]
-mod constructors;
-pub(crate) use constructors::{APART, addresses, addresses_of, handoff_addresses};
-use constructors::{handoffs, mismatches, public_constructors};
+mod names;
+#[allow(unused_imports)] // by the contract alone
+pub(crate) use names::{APART, addresses, addresses_of, handoff_addresses};
+use names::{handoffs, mismatches, public_constructors};
 
-#[test]
-fn no_adapter_is_missing_from_the_table() {
+/// The constructors, as rows are named.
+fn constructors() -> BTreeSet<String> {
     let mut names = public_constructors();
-    let table: BTreeSet<_> = rows().map(str::to_owned).collect();
     // It makes two streams of what has rows of its own.
     names.remove("tokio_io_duplex");
     names.append(&mut handoffs());
     for name in handoff::IN_A_STORE {
+        assert!(names.remove(*name), "no constructor is named {name}");
+    }
+    names
+}
+
+/// Fails if a constructor is missing from the table, or a row has none. The contract checks it, and the soak.
+pub(crate) fn assert_complete() {
+    let table: BTreeSet<_> = rows().map(|(name, _)| name.to_owned()).collect();
+    let mismatches = mismatches(&constructors(), &table);
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
+}
+
+#[test]
+fn no_adapter_is_missing_from_the_table() {
+    assert_complete();
+}
+
+#[test]
+fn no_adapter_is_missing_from_the_fuzz_target_unless_it_needs_the_system() {
+    let table: BTreeSet<_> = scripted_rows().map(|(name, _)| name.to_owned()).collect();
+    let mut names = constructors();
+    for name in ONLY_OVER_THE_SYSTEM {
         assert!(names.remove(*name), "no constructor is named {name}");
     }
     let mismatches = mismatches(&names, &table);

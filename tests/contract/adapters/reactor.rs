@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use ::tokio::runtime::{Builder, Runtime};
 use rustix::event::{PollFd, Timespec, poll};
-use wasmtime_streams_testing::Report;
+use wasmtime_streams_testing::BoxedCheck;
 
 pub(super) use rustix::event::PollFlags;
 
-use super::{Kind, add};
+use super::{Checks, Kind, add};
 
 /// A wait that reaches this is a failure: everything here happens at once.
 const DEADLINE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
@@ -71,7 +71,7 @@ macro_rules! fewer {
 }
 pub(super) use fewer;
 
-/// The reports of one check for each of `kinds`.
-pub(super) fn each(kinds: &[Kind], check: impl Fn(Kind) -> Report) -> Report {
-    kinds.iter().map(|kind| check(*kind)).fold(Report::default(), add)
+/// One check for each of `kinds`.
+pub(super) fn each(kinds: &[Kind], check: impl Fn(Kind) -> BoxedCheck) -> Checks {
+    kinds.iter().map(|kind| check(*kind)).fold(Checks::default(), add)
 }

@@ -12,11 +12,11 @@ use std::rc::Rc;
 use ::tokio::net::{TcpSocket, TcpStream, UnixStream, tcp, unix};
 use wasmtime_streams as ws;
 use wasmtime_streams::sockets::{SocketRead, SocketWrite};
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made};
 
 use super::Kind::{Fails, Parts, Ready};
 use super::reactor::{PollFlags, Reactor, each, fewer, settle, shows, wait, watched};
-use super::{ITEMS, Kind, completed};
+use super::{Checks, ITEMS, Kind, completed};
 
 /// A connection: the adapter's end, a duplicate of its descriptor, and the peer.
 type Pair<S, P> = (S, OwnedFd, P);
@@ -83,7 +83,7 @@ fn pipe_writes(reactor: &Reactor) -> Pair<unix::pipe::Sender, io::PipeReader> {
 }
 
 /// The peer writes a part at a time, and closes. If it leaves something unread, the adapter's end fails.
-fn reads<R, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<R, P>) -> Report
+fn reads<R, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<R, P>) -> Checks
 where
     R: SocketRead + Unpin + Send + 'static,
     P: Write + AsFd + 'static,
@@ -120,7 +120,7 @@ where
             made.step(step)
         });
         let check = fewer!(if is_tcp, check.short());
-        if kind == Fails { check.fails().assert() } else { check.assert() }
+        if kind == Fails { check.fails().boxed() } else { check.boxed() }
     };
     each(kinds, check)
 }
@@ -158,7 +158,7 @@ impl<P: Read + AsFd> Arrived<P> {
 
 /// The buffers are full until the peer reads. To fail, the peer goes away then. Over TCP that would lose what is on its
 /// way, so the adapter's end is shut down instead.
-fn writes<W, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<W, P>) -> Report
+fn writes<W, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<W, P>) -> Checks
 where
     W: SocketWrite + Unpin + Send + 'static,
     P: Read + AsFd + 'static,
@@ -225,7 +225,7 @@ where
             })
         });
         let check = fewer!(if is_tcp, check);
-        if kind == Fails { check.fails().assert() } else { check.assert() }
+        if kind == Fails { check.fails().boxed() } else { check.boxed() }
     };
     each(kinds, check)
 }

@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::StreamConsumer;
 use wasmtime_streams as ws;
 use wasmtime_streams::{Completion, blocking::Job};
-use wasmtime_streams_testing::{self as testing, Item, Made, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Item, Made};
 
 use super::{ITEMS, Kind, add, completed, names, records};
 
@@ -22,9 +22,9 @@ macro_rules! ready {
     };
 }
 
-fn failing() -> Report {
+fn failing() -> BoxedCheck {
     let items = || ITEMS.into_iter().map(Ok).chain([Err("scripted failure")]);
-    ready!(ITEMS.to_vec(), ws::iterators::try_items(items())).fails().assert()
+    ready!(ITEMS.to_vec(), ws::iterators::try_items(items())).fails().boxed()
 }
 
 /// Checks a sink whose items are known only when it is handed back.
@@ -33,7 +33,7 @@ fn collecting<C, S, V>(
     bound: usize,
     make: impl Fn() -> (C, Completion<S, std::convert::Infallible>) + 'static,
     items_of: fn(S) -> Vec<V>,
-) -> Report
+) -> BoxedCheck
 where
     C: StreamConsumer<(), Item: Item<Value = V>>,
     S: Unpin + 'static,
@@ -48,10 +48,10 @@ where
             .received(move || received.lock().unwrap().clone())
     })
     .bound(bound)
-    .assert()
+    .boxed()
 }
 
-fn collected<V>(items: Vec<V>, limit: usize) -> Report
+fn collected<V>(items: Vec<V>, limit: usize) -> BoxedCheck
 where
     V: Item<Value = V> + ws::items::Plain + Clone + PartialEq + std::fmt::Debug + 'static,
 {
@@ -64,7 +64,7 @@ where
     )
 }
 
-fn collected_bytes(limit: usize) -> Report {
+fn collected_bytes(limit: usize) -> BoxedCheck {
     let make = move || ws::iterators::collect_bytes(limit).with_completion();
     collecting(
         ITEMS.to_vec(),
@@ -90,7 +90,7 @@ macro_rules! calls {
             completed(Made::new(consumer), completion)
                 .received(move || received.lock().unwrap().clone())
         })
-        .assert()
+        .boxed()
     };
 }
 
@@ -184,7 +184,7 @@ impl Write for Blocking {
 /// Checks a blocking reader; `$queue` is made anew for each script.
 macro_rules! reads {
     ($queue:expr, $($kind:ident)*, $make:expr) => {{
-        let mut report = Report::default();
+        let mut checks = $crate::adapters::Checks::default();
         $({
             let check = testing::producer(ITEMS.to_vec(), move || {
                 #[allow(unused_mut)] // tokio's thread counts what it has seen
@@ -195,9 +195,9 @@ macro_rules! reads {
             });
             let check = check.short();
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.assert());
+            checks = add(checks, check.boxed());
         })*
-        report
+        checks
     }};
 }
 pub(super) use reads;
@@ -205,7 +205,7 @@ pub(super) use reads;
 /// The same for a blocking writer.
 macro_rules! writes {
     ($queue:expr, $($kind:ident)*, $make:expr) => {{
-        let mut report = Report::default();
+        let mut checks = $crate::adapters::Checks::default();
         $({
             let check = testing::consumer(ITEMS.to_vec(), move || {
                 #[allow(unused_mut)] // tokio's thread counts what it has seen
@@ -222,9 +222,9 @@ macro_rules! writes {
                     .step(move || queue.step())
             });
             let check = if Kind::$kind == Kind::Fails { check.fails() } else { check };
-            report = add(report, check.assert());
+            checks = add(checks, check.boxed());
         })*
-        report
+        checks
     }};
 }
 pub(super) use writes;
@@ -247,10 +247,10 @@ fn write(
 
 #[rustfmt::skip]
 rows! {
-    iterators_items: ready!(ITEMS.to_vec(), ws::iterators::items(ITEMS)).assert();
-    iterators_items_of_strings: ready!(names(), ws::iterators::items(names())).assert();
-    iterators_items_of_records: ready!(records(), ws::iterators::items(records())).assert();
-    iterators_try_items: ready!(ITEMS.to_vec(), ws::iterators::try_items(ITEMS.map(Ok::<_, String>))).assert();
+    iterators_items: ready!(ITEMS.to_vec(), ws::iterators::items(ITEMS)).boxed();
+    iterators_items_of_strings: ready!(names(), ws::iterators::items(names())).boxed();
+    iterators_items_of_records: ready!(records(), ws::iterators::items(records())).boxed();
+    iterators_try_items: ready!(ITEMS.to_vec(), ws::iterators::try_items(ITEMS.map(Ok::<_, String>))).boxed();
     iterators_try_items_that_fails: failing();
     iterators_for_each: calls!(ITEMS.to_vec(), u8, |log, n: u8| log.push(n), ws::iterators::for_each);
     iterators_for_each_of_strings: calls!(names(), String, |log, name: String| log.push(name), ws::iterators::for_each);

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use ::tokio::runtime::{Builder, Runtime};
 use wasmtime_streams as ws;
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, Made};
 
 use super::std::{Blocking, Log, reads, writes};
 use super::{ITEMS, Kind, add, completed};

@@ -8,7 +8,7 @@ use ::tokio::sync::oneshot::Receiver;
 use ::tokio::task::yield_now;
 use wasmtime::StoreContextMut;
 use wasmtime_streams as ws;
-use wasmtime_streams_testing::{self as testing, Made, Report};
+use wasmtime_streams_testing::{self as testing, BoxedCheck, Made};
 
 /// Checks a consumer of a future into a oneshot channel.
 macro_rules! oneshot {
@@ -24,7 +24,7 @@ macro_rules! oneshot {
                 received.clone()
             })
         })
-        .assert()
+        .boxed()
     };
 }
 
@@ -36,12 +36,12 @@ macro_rules! value {
             let mut tx = Some(tx);
             Made::new($make(rx)).step(move || tx.take().is_some_and(|tx| tx.send(5).is_ok()))
         })
-        .assert()
+        .boxed()
     };
 }
 
 /// The value of a task, which ends with a step of the host.
-fn task() -> Report {
+fn task() -> BoxedCheck {
     testing::future_producer(5_u32, || {
         let runtime = Builder::new_current_thread().build().unwrap();
         let (tx, rx) = ::tokio::sync::oneshot::channel::<u32>();
@@ -58,10 +58,10 @@ fn task() -> Report {
             sent
         })
     })
-    .assert()
+    .boxed()
 }
 
-fn calls() -> Report {
+fn calls() -> BoxedCheck {
     testing::future_consumer(5_u32, || {
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = received.clone();
@@ -71,7 +71,7 @@ fn calls() -> Report {
         };
         Made::new(ws::values::callback(call)).received(move || received.lock().unwrap().clone())
     })
-    .assert()
+    .boxed()
 }
 
 #[rustfmt::skip]
