@@ -10,6 +10,7 @@ use wasmtime::{Result, StoreContextMut};
 
 use super::explore::{Plan, Suffix, explore};
 use super::made::Hooks;
+use super::pass::Passes;
 use super::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
 use super::schedule::Applies;
 use super::session::Side;
@@ -27,6 +28,7 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) data: Box<dyn Fn() -> D>,
     pub(super) link: Option<Link<D>>,
     pub(super) gives: Option<Give<D, T>>,
+    pub(super) passes: Option<Passes<D, T>>,
     pub(super) leftovers: Option<Box<dyn Fn(&mut D) -> usize>>,
     pub(super) memory: Option<fn() -> usize>,
     pub(super) plan: Plan,
@@ -236,6 +238,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             data: Box::new(data),
             link: None,
             gives: None,
+            passes: None,
             leftovers: None,
             memory: None,
             plan: Plan::new(&[0, 1, 2, 5]),
@@ -255,6 +258,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         let mut endings = Vec::new();
         if R::SIDE == Side::Reads {
             endings.push(suffix(&[Op::Ask], 2));
+            endings.push(suffix(&[Op::Pass], 1));
         }
         if hooks.control.cut.is_some() && matches!(R::SIDE, Side::Reads | Side::Writes) {
             endings.push(suffix(&[Op::Cut], 1));

@@ -54,6 +54,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             control,
             items: &self.items,
             handles: None,
+            passes: self.passes.as_ref(),
             got: Vec::new(),
             accepted: 0,
             pending: None,

@@ -159,6 +159,7 @@ mod judge;
 mod made;
 mod memory;
 mod op;
+mod pass;
 mod probe;
 mod random;
 mod report;

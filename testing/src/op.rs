@@ -22,6 +22,8 @@ pub enum Op {
     Drop,
     /// The guest reads to the last item, and then repeats zero-length reads until one does not complete.
     Ask,
+    /// The guest, which reads, passes its end to the host and gets it back: see [`Check::passes`](super::Check::passes).
+    Pass,
     /// The host cuts the stream by [`Made::cut`](super::Made::cut).
     Cut,
     /// The guest traps. The rest of the script is not run.
@@ -45,6 +47,7 @@ impl Op {
             (7, 29) => Op::DropStore,
             (7, 27..29) => Op::Cut,
             (7, 25..27) => Op::Ask,
+            (7, 22..24) => Op::Pass,
             (7, _) => Op::Wake,
             (3, _) => Op::Step,
             (4, _) => Op::Idle,
@@ -70,6 +73,7 @@ impl fmt::Display for Op {
             Op::Cancel => f.write_str("cancel"),
             Op::Drop => f.write_str("drop"),
             Op::Ask => f.write_str("ask for the end"),
+            Op::Pass => f.write_str("pass to the host and back"),
             Op::Cut => f.write_str("host cut"),
             Op::Trap => f.write_str("trap"),
             Op::DropStore => f.write_str("drop the store"),

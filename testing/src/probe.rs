@@ -1,11 +1,11 @@
 //! Stands between Wasmtime and the implementation, and checks what Wasmtime does not.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use pin_project_lite::pin_project;
 use wasmtime::component::{
     Destination, FutureConsumer, FutureProducer, Source, StreamConsumer, StreamProducer,
     StreamResult, WriteBuffer as _,
@@ -134,17 +134,15 @@ fn run_race(finish: bool) {
     });
 }
 
-pin_project! {
-    pub(super) struct Probe<P> {
-        #[pin]
-        inner: P,
-        seen: SharedSeen,
-    }
+/// The implementation is pinned apart, so that it can be taken out again.
+pub(super) struct Probe<P> {
+    inner: Pin<Box<P>>,
+    seen: SharedSeen,
 }
 
 impl<P> Probe<P> {
     pub(super) fn new(inner: P, seen: SharedSeen) -> Self {
-        Self { inner, seen }
+        Self { inner: Box::pin(inner), seen }
     }
 }
 
@@ -163,17 +161,25 @@ where
         mut destination: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
-        let this = self.project();
+        let this = self.get_mut();
         run_race(finish);
-        let wanted = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
-        let answer =
-            this.inner.poll_produce(cx, store.as_context_mut(), destination.reborrow(), finish);
-        let left = destination.remaining(store.as_context_mut()).unwrap_or(usize::MAX);
+        let wanted = destination.remaining(store.as_context_mut());
+        let answer = this.inner.as_mut().poll_produce(
+            cx,
+            store.as_context_mut(),
+            destination.reborrow(),
+            finish,
+        );
+        let left = destination.remaining(store.as_context_mut());
+        let mut seen = lock(&this.seen);
+        let (Some(wanted), Some(left)) = (wanted, left) else {
+            // The host reads, and Wasmtime does not tell how much there is.
+            seen.check_answer(cx, &answer, finish)?;
+            return answer;
+        };
         let buffer = destination.take_buffer();
         let produced = (wanted - left) + buffer.remaining().len();
         destination.set_buffer(buffer);
-
-        let mut seen = lock(this.seen);
         seen.moved += produced;
         if wanted == 0 && produced > 0 {
             seen.report(Finding::TookOnZeroLength, format!("{produced} items"));
@@ -213,6 +219,11 @@ where
         seen.check_answer(cx, &answer, finish)?;
         answer
     }
+
+    fn try_into(me: Pin<Box<Self>>, ty: TypeId) -> Result<Box<dyn Any>, Pin<Box<Self>>> {
+        let Self { inner, seen } = *Pin::into_inner(me);
+        P::try_into(inner, ty).map_err(|inner| Box::pin(Self { inner, seen }))
+    }
 }
 
 impl<D, C> StreamConsumer<D> for Probe<C>
@@ -229,13 +240,14 @@ where
         mut source: Source<'_, Self::Item>,
         finish: bool,
     ) -> Poll<Result<StreamResult>> {
-        let this = self.project();
+        let this = self.get_mut();
         run_race(finish);
         let before = source.remaining(store.as_context_mut());
-        let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
+        let answer =
+            this.inner.as_mut().poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
 
-        let mut seen = lock(this.seen);
+        let mut seen = lock(&this.seen);
         let offered = before + seen.in_op;
         seen.in_op += before - left;
         seen.moved += before - left;
@@ -270,10 +282,10 @@ impl<D, P: FutureProducer<D>> FutureProducer<D> for Probe<P> {
         store: StoreContextMut<'_, D>,
         finish: bool,
     ) -> Poll<Result<Option<Self::Item>>> {
-        let this = self.project();
+        let this = self.get_mut();
         run_race(finish);
-        let answer = this.inner.poll_produce(cx, store, finish);
-        let mut seen = lock(this.seen);
+        let answer = this.inner.as_mut().poll_produce(cx, store, finish);
+        let mut seen = lock(&this.seen);
         if !finish && matches!(answer, Poll::Ready(Ok(None))) {
             seen.report(Finding::CancelledUnasked, String::new());
         }
@@ -292,11 +304,12 @@ impl<D: 'static, C: FutureConsumer<D, Item: 'static>> FutureConsumer<D> for Prob
         mut source: Source<'_, Self::Item>,
         finish: bool,
     ) -> Poll<Result<()>> {
-        let this = self.project();
+        let this = self.get_mut();
         run_race(finish);
-        let answer = this.inner.poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
+        let answer =
+            this.inner.as_mut().poll_consume(cx, store.as_context_mut(), source.reborrow(), finish);
         let left = source.remaining(store.as_context_mut());
-        let mut seen = lock(this.seen);
+        let mut seen = lock(&this.seen);
         seen.moved = usize::from(left == 0);
         if !finish && left > 0 && matches!(answer, Poll::Ready(Ok(()))) {
             seen.report(Finding::CompletedWithNothing, "the value was not taken".to_owned());

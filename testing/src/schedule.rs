@@ -18,7 +18,7 @@ const SIZES: [u32; 12] = [0, 0, 1, 1, 2, 2, 3, 4, 5, 7, 64, 65_536];
 /// Which operations apply to the implementation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applies {
-    ask: bool,
+    reads: bool,
     cut: bool,
 }
 
@@ -31,7 +31,8 @@ impl Applies {
                 ops.insert(random.below(ops.len() + 1), op);
             }
         };
-        insert(&mut ops, self.ask, 4, Op::Ask);
+        insert(&mut ops, self.reads, 4, Op::Ask);
+        insert(&mut ops, self.reads, 3, Op::Pass);
         insert(&mut ops, self.cut, 3, Op::Cut);
         insert(&mut ops, true, 8, Op::Trap);
         insert(&mut ops, true, 8, Op::DropStore);
@@ -58,7 +59,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             self.script(&[]);
             let cut = (self.make)().1.control.cut.is_some();
             let stream = matches!(R::SIDE, Side::Reads | Side::Writes);
-            Applies { ask: R::SIDE == Side::Reads, cut: cut && stream }
+            Applies { reads: R::SIDE == Side::Reads, cut: cut && stream }
         })
     }
 

@@ -9,6 +9,7 @@ use std::task::Waker;
 use super::control::HostControl;
 use super::executor;
 use super::handles::Handles;
+use super::pass::Passes;
 use super::probe::{self, SharedSeen, lock};
 use super::{Code, Finding, Guest, Item, Op};
 
@@ -121,6 +122,8 @@ pub(super) struct Session<'a, 'g, D: 'static, T: Item> {
     pub(super) items: &'a [T::Value],
     /// The same, if the items hold handles.
     pub(super) handles: Option<Handles>,
+    /// What the host does with an end that the guest passes to it.
+    pub(super) passes: Option<&'a Passes<D, T>>,
     /// The items that were read.
     pub(super) got: Vec<Option<T::Value>>,
     /// How many items were written.
@@ -158,6 +161,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 Op::Cancel => self.cancel().await?,
                 Op::Drop => return self.drop_end().await,
                 Op::Ask => self.ask_for_the_end().await?,
+                Op::Pass => self.pass().await,
                 Op::Cut => self.cut_short(),
                 Op::Trap | Op::DropStore => return self.trap_or_drop_store(*op).await,
             }

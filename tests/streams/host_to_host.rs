@@ -1,10 +1,13 @@
 //! A producer piped into a consumer, without a guest in between.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use bytes::Bytes;
 use futures::stream;
 use wasmtime::component::StreamReader;
 use wasmtime::{Engine, Store};
-use wasmtime_streams::{End, sinks, streams, tokio_io};
+use wasmtime_streams::{End, EndReason, from_guest, sinks, streams, tokio_io};
 
 use crate::pattern;
 use crate::support::adapters::{Sink, Source, sinks, sources};
@@ -110,4 +113,39 @@ fn the_completion_of_the_producer_reports_a_cut() {
     assert!(matches!(read, End::LimitReached), "{read:?}");
     assert!(collected.end.is_finished());
     assert_eq!(collected.inner.into_inner(), [1, 2]);
+}
+
+#[test]
+fn a_receiver_that_leaves_an_idle_pipe_is_noticed_when_the_producer_next_gives_something() {
+    // Rule "Host to host": Wasmtime polls no consumer while the producer has nothing. The host can cancel the producer.
+    for cancelled in [false, true] {
+        let mut store = Store::new(&Engine::default(), ());
+        let (tx, rx) = tokio::sync::mpsc::channel::<u32>(1);
+        let (producer, mut done) = wasmtime_streams::channels::mpsc_receiver(rx).with_completion();
+        let cancel = done.cancel_handle();
+        let stream = StreamReader::new(&mut store, producer).unwrap();
+        let items = from_guest::items(&mut store, stream, 8).unwrap();
+        let run = store.run_concurrent(async |_| {
+            executor::idle().await;
+            drop(items);
+            executor::idle().await;
+            assert!(now_or_never(&mut done).is_none(), "it is noticed at once");
+            match cancelled {
+                true => cancel.cancel(),
+                false => tx.try_send(1).unwrap(),
+            }
+            done.await.end.reason()
+        });
+        let expected = if cancelled { EndReason::Cancelled } else { EndReason::PeerDropped };
+        assert_eq!(executor::run(run).unwrap(), expected);
+        executor::run(store.run_concurrent(async |_| executor::idle().await)).unwrap();
+        assert_eq!(store.concurrent_state_table_size(), 0);
+    }
+}
+
+fn now_or_never<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }

@@ -18,8 +18,6 @@ use super::{Checks, ITEMS, add, completed_as, names};
 
 /// Functions that give their parts to a store at once. The parts have rows.
 pub(super) const IN_A_STORE: &[&str] = &[
-    "from_guest_reader",
-    "from_guest_items",
     "from_guest_value",
     "to_guest_writer",
     "to_guest_sink",

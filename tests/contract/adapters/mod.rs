@@ -202,6 +202,8 @@ mod handoff;
 mod http;
 #[cfg(unix)]
 mod listeners;
+mod nested;
+mod passed;
 #[cfg(unix)]
 mod reactor;
 #[cfg(unix)]
@@ -219,6 +221,8 @@ pub(crate) fn rows() -> impl Iterator<Item = Row> {
         futures::ROWS,
         handoff::ROWS,
         http::ROWS,
+        nested::ROWS,
+        passed::ROWS,
         std::ROWS,
         tokio::ROWS,
         values::ROWS,
