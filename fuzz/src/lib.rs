@@ -2,16 +2,17 @@
 //! guest.
 
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 
-use wasmtime_streams::{Completion, End};
 use wasmtime_streams_testing::inner::{Control, Script, Step};
-use wasmtime_streams_testing::{Check, Item, Made, Op, Reported, Role};
+use wasmtime_streams_testing::{Check, Item, Made, Op, Role};
 
 #[path = "../../tests/support/codec.rs"]
 mod codec;
+#[path = "../../tests/support/completed.rs"]
+mod completed;
 
 pub use codec::ByteCodec;
+pub use completed::{completed, completed_as};
 
 /// Steps in the longest script of a host object. Low enough that empty chunks never make an adapter yield.
 const LONGEST: usize = 48;
@@ -134,37 +135,6 @@ pub fn step<X, V>(made: Made<X, V>, hosts: &[(&Host, Control)]) -> Made<X, V> {
         }
         moved
     })
-}
-
-/// Drives a completion, and reports its end.
-pub fn completed<X, V, S, E>(made: Made<X, V>, completion: Completion<S, E>) -> Made<X, V>
-where
-    S: Unpin + 'static,
-    E: 'static,
-{
-    completed_as(made, completion, |end| match end {
-        End::Failed(_) => Reported::Failed,
-        _ => Reported::Ended,
-    })
-}
-
-/// The same, with another mapping of ends to reports.
-pub fn completed_as<X, V, S, E>(
-    made: Made<X, V>,
-    completion: Completion<S, E>,
-    report: fn(End<E>) -> Reported,
-) -> Made<X, V>
-where
-    S: Unpin + 'static,
-    E: 'static,
-{
-    let reports = Arc::new(Mutex::new(Vec::new()));
-    let log = reports.clone();
-    made.drive(async move {
-        let end = completion.await.end;
-        log.lock().unwrap().push(report(end));
-    })
-    .reports(move || reports.lock().unwrap().clone())
 }
 
 /// Runs one script. A finding aborts, and is printed so that it can be understood without the bytes.

@@ -14,6 +14,7 @@ use super::pass::Passes;
 use super::role::{FutureIn, FutureOut, Role, StreamIn, StreamOut};
 use super::schedule::Applies;
 use super::session::Side;
+use super::setup::Prepared;
 use super::{Failure, Finding, Item, Made, Op, Report};
 
 pub(super) type Value<T> = <T as Item>::Value;
@@ -39,6 +40,8 @@ pub struct Check<D: 'static, T: Item, R> {
     pub(super) empty_script_moves_all: Cell<bool>,
     /// Entries in the table of a store whose guest had no stream.
     pub(super) baseline: Cell<Option<usize>>,
+    /// The guest of all scripts.
+    pub(super) prepared: OnceCell<Prepared<D, T>>,
     /// What random schedules consist of.
     pub(super) applies: OnceCell<Applies>,
 }
@@ -247,6 +250,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
             bound: None,
             empty_script_moves_all: Cell::new(false),
             baseline: Cell::new(None),
+            prepared: OnceCell::new(),
             applies: OnceCell::new(),
         }
     }

@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wasmtime::AsContextMut as _;
+use wasmtime::{AsContextMut as _, Result};
 
 use super::check::{Check, Value};
 use super::compare::compare;
 use super::control::HostControl;
+use super::executor::{Effort, Stalled};
 use super::explore::Outcome;
 use super::finish::Ending;
 use super::made::{Hooks, Reported};
@@ -80,7 +81,8 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         lock(&seen).ready = (control.step.is_none() && !self.short).then_some(self.items.len());
         let left = Arc::new(AtomicUsize::new(0));
         let run = AssertUnwindSafe(|| {
-            let ended = self.setup().count(left.clone()).run::<T, _>(async |guest| {
+            let setup = self.setup().count(left.clone());
+            let ended = self.in_guest(setup, async |guest: &Guest<'_, D, T>| {
                 let handles = self.handles(guest).await?;
                 let handle = object.open(guest, seen.clone()).await?;
                 let mut session = self.session(guest, handle, (&log, &seen), &mut control);
@@ -134,11 +136,29 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
         Outcome { findings: all, trace, polls: seen.polls, wakes }
     }
 
+    /// Runs `script` against a new guest, which is compiled for the first one.
+    fn in_guest<O>(
+        &self,
+        setup: Setup<D>,
+        script: impl AsyncFnOnce(&Guest<'_, D, T>) -> O,
+    ) -> (Result<Result<O>, Stalled>, Effort) {
+        executor::try_run(async {
+            let prepared = match self.prepared.get() {
+                Some(prepared) => prepared,
+                None => {
+                    let prepared = setup.prepare()?;
+                    self.prepared.get_or_init(|| prepared)
+                }
+            };
+            setup.drive_prepared(prepared, script).await
+        })
+    }
+
     /// Entries in the table of a store whose guest had no stream.
     fn baseline(&self) -> usize {
         self.baseline.get().unwrap_or_else(|| {
             let left = Arc::new(AtomicUsize::new(0));
-            let run = self.setup().count(left.clone()).run::<T, _>(async |_| ());
+            let run = self.in_guest(self.setup().count(left.clone()), async |_| ());
             // If this fails, so does every script, with a finding.
             drop(run);
             let baseline = left.load(Ordering::Relaxed);

@@ -65,7 +65,7 @@ impl<D: Send + 'static, T: Item, R: Role<D, T>> Check<D, T, R> {
 
     /// Runs the random schedules of `seed` with these numbers.
     ///
-    /// They are longer and more varied than the scripts of [`run`](Check::run): up to 35 operations, all kinds of [`Op`],
+    /// They are longer and more varied than the scripts of [`run`](Check::run): up to 36 operations, all kinds of [`Op`],
     /// and any combination of them. A schedule depends on its seed and number only, so that one of millions can be run
     /// alone. [`Soak`](super::Soak) runs those of many checks on all cores.
     ///

@@ -11,7 +11,9 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use futures::lock;
 use futures::stream::StreamExt as _;
-use wasmtime::component::{Component, FutureReader, Linker, LinkerInstance, StreamReader};
+use wasmtime::component::{
+    Component, FutureReader, InstancePre, Linker, LinkerInstance, StreamReader,
+};
 use wasmtime::{Engine, Result, Store};
 
 use super::executor::{self, Effort, Stalled};
@@ -81,15 +83,38 @@ fn missing() -> wasmtime::Error {
     wasmtime::Error::msg("the guest asked for a stream that it was not given")
 }
 
+/// What is shared with the guest that runs now. The imports are defined once for many guests.
+struct Current<T: 'static>(Arc<Mutex<Option<Arc<Shared<T>>>>>);
+
+impl<T> Clone for Current<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Current<T> {
+    fn get(&self) -> Result<Arc<Shared<T>>> {
+        locked(&self.0).clone().ok_or_else(|| wasmtime::Error::msg("no guest runs"))
+    }
+}
+
+/// A guest that is compiled, with its imports.
+pub(super) struct Prepared<D: 'static, T: 'static> {
+    guest: InstancePre<D>,
+    current: Current<T>,
+}
+
 fn define<D: Send + 'static, T: Item>(
     root: &mut LinkerInstance<'_, D>,
-    shared: &Arc<Shared<T>>,
+    current: &Current<T>,
 ) -> Result<()> {
-    let (next, dump, get, give) = (shared.clone(), shared.clone(), shared.clone(), shared.clone());
-    let (get_future, give_future) = (shared.clone(), shared.clone());
+    let (next, dump, get, give) =
+        (current.clone(), current.clone(), current.clone(), current.clone());
+    let (get_future, give_future) = (current.clone(), current.clone());
     root.func_wrap_concurrent("next", move |_, reply: Reply| {
-        let shared = next.clone();
+        let shared = next.get();
         Box::pin(async move {
+            let shared = shared?;
             if let Some(waiting) = locked(&shared.reply).take() {
                 // Fails if the script has ended.
                 let _ = waiting.send(reply);
@@ -103,21 +128,21 @@ fn define<D: Send + 'static, T: Item>(
         })
     })?;
     root.func_wrap("dump", move |_, (bytes,): (Vec<u8>,)| {
-        *locked(&dump.dump) = bytes;
+        *locked(&dump.get()?.dump) = bytes;
         Ok(())
     })?;
     root.func_wrap("get-stream", move |_, ()| {
-        Ok((locked(&get.streams).pop_front().ok_or_else(missing)?,))
+        Ok((locked(&get.get()?.streams).pop_front().ok_or_else(missing)?,))
     })?;
     root.func_wrap("give-stream", move |_, (stream,): (StreamReader<T>,)| {
-        locked(&give.streams).push_back(stream);
+        locked(&give.get()?.streams).push_back(stream);
         Ok(())
     })?;
     root.func_wrap("get-future", move |_, ()| {
-        Ok((locked(&get_future.futures).pop_front().ok_or_else(missing)?,))
+        Ok((locked(&get_future.get()?.futures).pop_front().ok_or_else(missing)?,))
     })?;
     root.func_wrap("give-future", move |_, (future,): (FutureReader<T>,)| {
-        locked(&give_future.futures).push_back(future);
+        locked(&give_future.get()?.futures).push_back(future);
         Ok(())
     })
 }
@@ -189,6 +214,28 @@ impl<D: Send + 'static> Setup<D> {
         self,
         script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R,
     ) -> Result<R> {
+        let prepared = self.prepare()?;
+        self.drive_prepared(&prepared, script).await
+    }
+
+    /// Compiles a guest, and defines its imports.
+    pub(super) fn prepare<T: Item>(&self) -> Result<Prepared<D, T>> {
+        let mut linker = Linker::<D>::new(&ENGINE);
+        if let Some(link) = &self.link {
+            link(&mut linker.root())?;
+        }
+        let current = Current(Arc::default());
+        define(&mut linker.root(), &current)?;
+        let guest = linker.instantiate_pre(&component::<T>(self.pages)?)?;
+        Ok(Prepared { guest, current })
+    }
+
+    /// Like [`drive`](Self::drive), with a guest that no other script runs at the same time.
+    pub(super) async fn drive_prepared<T: Item, R>(
+        self,
+        Prepared { guest, current }: &Prepared<D, T>,
+        script: impl AsyncFnOnce(&Guest<'_, D, T>) -> R,
+    ) -> Result<R> {
         let (tx, rx) = mpsc::unbounded();
         let shared = Arc::new(Shared {
             commands: lock::Mutex::new(rx),
@@ -197,14 +244,9 @@ impl<D: Send + 'static> Setup<D> {
             futures: Mutex::default(),
             dump: Mutex::default(),
         });
-        let mut linker = Linker::<D>::new(&ENGINE);
-        if let Some(link) = &self.link {
-            link(&mut linker.root())?;
-        }
-        define(&mut linker.root(), &shared)?;
-        let component = component::<T>(self.pages)?;
+        *locked(&current.0) = Some(shared.clone());
         let mut store = Store::new(&ENGINE, self.data);
-        let instance = linker.instantiate_async(&mut store, &component).await?;
+        let instance = guest.instantiate_async(&mut store).await?;
         let run = instance.get_typed_func::<(), ()>(&mut store, "run")?;
         let output = store
             .run_concurrent(async |accessor| {

@@ -8,6 +8,7 @@ mod script;
 mod adapters;
 mod front_page;
 mod right;
+mod soaked;
 mod wasmtimes_own;
 mod wrong;
 mod wrong_beside;
