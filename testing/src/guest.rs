@@ -235,10 +235,27 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
 
     /// Loads the first `count` items of the guest's [buffer](BUFFER); `None` for one that is invalid.
     pub async fn items(&self, count: u32) -> Vec<Option<T::Value>> {
-        let (top, _, _) = self.command(14, 0, 0, 0).await;
-        let heap = Heap::with(HEAP, self.dump(HEAP, top - HEAP).await);
-        let bytes = self.dump(BUFFER, count * T::SIZE).await;
-        bytes.chunks(T::SIZE as usize).map(|item| T::load(item, &heap)).collect()
+        self.items_and_top(count).await.0
+    }
+
+    /// The same, and frees what the items own.
+    pub(super) async fn take_items(&self, count: u32) -> Vec<Option<T::Value>> {
+        let (items, top) = self.items_and_top(count).await;
+        if top > HEAP {
+            self.reset_heap().await;
+        }
+        items
+    }
+
+    async fn items_and_top(&self, count: u32) -> (Vec<Option<T::Value>>, u32) {
+        let (bytes, top) = self.dump_and_top(BUFFER, count * T::SIZE).await;
+        let heap = match top {
+            HEAP => Vec::new(),
+            _ => self.dump(HEAP, top - HEAP).await,
+        };
+        let heap = Heap::with(HEAP, heap);
+        let items = bytes.chunks(T::SIZE as usize).map(|item| T::load(item, &heap)).collect();
+        (items, top)
     }
 
     /// Frees all that the host has allocated in the guest's memory.
@@ -248,8 +265,13 @@ impl<'a, D: Send + 'static, T: Item> Guest<'a, D, T> {
 
     /// A copy of a part of the guest's memory.
     pub async fn dump(&self, at: u32, len: u32) -> Vec<u8> {
-        self.command(12, at, len, 0).await;
-        mem::take(&mut *locked(&self.shared.dump))
+        self.dump_and_top(at, len).await.0
+    }
+
+    /// The same, and the end of what the host has allocated there.
+    async fn dump_and_top(&self, at: u32, len: u32) -> (Vec<u8>, u32) {
+        let (top, _, _) = self.command(12, at, len, 0).await;
+        (mem::take(&mut *locked(&self.shared.dump)), top)
     }
 
     /// Drops a handle of a resource.

@@ -135,7 +135,9 @@
         (if (i32.eq (local.get $op) (i32.const 11)) (then
           (memory.copy (local.get $a) (local.get $ptr) (local.get $len))
           (global.set $top (local.get $mark))))
-        (if (i32.eq (local.get $op) (i32.const 12)) (then (call $dump (local.get $a) (local.get $b))))
+        (if (i32.eq (local.get $op) (i32.const 12)) (then
+          (call $dump (local.get $a) (local.get $b))
+          (local.set $r0 (global.get $top))))
         (if (i32.eq (local.get $op) (i32.const 13)) (then unreachable))
         (if (i32.eq (local.get $op) (i32.const 14)) (then
           (local.set $r0 (global.get $top))

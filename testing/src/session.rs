@@ -341,8 +341,7 @@ impl<D: Send + 'static, T: Item> Session<'_, '_, D, T> {
                 self.log.report(Finding::Outran, detail);
             }
         } else if count > 0 {
-            let items = self.guest.items(count).await;
-            self.guest.reset_heap().await;
+            let items = self.guest.take_items(count).await;
             let shown: Vec<_> = items.iter().flatten().collect();
             self.log.0.borrow_mut().trace[line] = format!("{what}: {code:?}, {shown:?}");
             self.got.extend(items);
