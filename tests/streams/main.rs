@@ -91,7 +91,6 @@ mod leaving_readers;
 mod limits;
 mod look_ahead;
 mod lost_cancels;
-mod majors;
 mod nested;
 mod nested_ends;
 mod nested_relay;
