@@ -1,11 +1,10 @@
 use std::fmt;
-use std::future::Future;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::jetstream::Message;
-use wasmtime::component::{Accessor, AccessorTask, HasSelf};
-use wasmtime::{AsContextMut as _, Result, StoreContextMut};
+use wasmtime::component::Accessor;
+use wasmtime::{Result, StoreContextMut};
 
 use super::ack::{Ack, Delivery};
 use crate::items::Deliver;
@@ -74,15 +73,10 @@ where
 
 impl<F> Taken<F> {
     /// Acknowledges the messages when the read that gets them has completed.
-    fn watch<D: 'static>(
-        &mut self,
-        mut store: StoreContextMut<'_, D>,
-        acks: Vec<Ack>,
-    ) -> Result<()> {
+    fn watch<D: 'static>(&mut self, store: StoreContextMut<'_, D>, acks: Vec<Ack>) -> Result<()> {
         self.last.acknowledge();
         self.last = Arc::new(Unanswered(Mutex::new(acks)));
-        store.as_context_mut().spawn(First(Waiting(self.last.clone())))?;
-        Ok(())
+        after_delivery(store, Waiting(self.last.clone()))
     }
 }
 
@@ -111,22 +105,7 @@ impl Drop for Waiting {
     }
 }
 
-/// The first of two tasks of the store. Wasmtime runs what it is told to do in order: this task, the delivery of the items
-/// to the guest, and the second task, which the first one starts.
-struct First(Waiting);
-
-impl<D: 'static> AccessorTask<D> for First {
-    fn run(self, accessor: &Accessor<D>) -> impl Future<Output = Result<()>> + Send {
-        let second = accessor.spawn(Second(self.0));
-        async move { second.map(drop) }
-    }
-}
-
-struct Second(Waiting);
-
-impl<D: 'static> AccessorTask<D, HasSelf<D>> for Second {
-    async fn run(self, _: &Accessor<D>) -> Result<()> {
-        self.0.0.acknowledge();
-        Ok(())
-    }
-}
+// `after_delivery`, which starts two tasks of the store. Wasmtime runs what it is told to do in order: the first task, the
+// delivery of the items to the guest, and the second task, which the first one starts. What a task is differs between
+// Wasmtime's majors, which are this crate's: there is a file for each.
+include!(concat!("after_delivery/", env!("CARGO_PKG_VERSION_MAJOR"), ".rs"));
