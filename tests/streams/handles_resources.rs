@@ -134,8 +134,10 @@ fn an_unknown_resource_ends_the_stream_and_the_rest_of_the_batch_leaves_the_tabl
         // The host has taken the second one out of its table.
         guest.with(|mut store| {
             let table = &mut store.data_mut().table;
-            let second = table.iter_mut().position(|entry| entry.is::<Connection>()).unwrap();
-            table.delete(Handle::new_own(second as u32 + 1)).unwrap()
+            let mut connections =
+                (0..64).filter(|rep| table.get(&Handle::new_borrow(*rep)).is_ok());
+            let second = connections.nth(1).unwrap();
+            table.delete(Handle::new_own(second)).unwrap()
         });
         let (tx, rx) = mpsc::channel(8);
         let (consumer, done) = sinks::items(tx).nested().with_completion();
