@@ -37,6 +37,7 @@ macro_rules! parked {
 
 mod abandoned;
 mod addresses;
+mod after_the_end;
 mod auto_traits;
 mod blocking;
 mod body_ends;
