@@ -53,7 +53,8 @@ impl Layout {
         let checks = self.parts.len() as u64;
         let (round, at) = (index.checked_div(checks)?, (index % checks) as usize);
         let (row, check, part, before) = self.parts[at];
-        let left = self.all.checked_sub(round * self.round + before).filter(|left| *left > 0)?;
+        let done = round.checked_mul(self.round)?.checked_add(before)?;
+        let left = self.all.checked_sub(done).filter(|left| *left > 0)?;
         let first = round * part;
         Some(Part { row, check, numbers: first..first + part.min(left) })
     }
@@ -80,6 +81,7 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 1000);
         assert!(parts.iter().any(|part| part.row == 1));
+        assert_eq!(layout.part(u64::MAX), None);
         assert_eq!(Layout::new(&[], 1000).part(0), None);
     }
 }

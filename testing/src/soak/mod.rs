@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 pub use self::found::{Found, Progress, RowReport, SoakReport};
 use self::layout::{Layout, Row};
-use self::worker::{Event, Worker};
+use self::worker::{Event, Stays, Worker};
 use super::random::seed_of;
 use super::setup::locked;
 use super::{BoxedCheck, Failure, Report};
 
-/// How long a part of a row may take. A part has at most [`layout::PART`] schedules, which take milliseconds.
+/// How long a thread may take for a part, which has at most [`layout::PART`] schedules of milliseconds each.
 const HUNG: Duration = Duration::from_secs(120);
 
 /// How often the progress is shown.
@@ -143,10 +143,11 @@ impl Soak {
                 at: at.clone(),
                 seed: self.seed,
             };
-            working.push((at, thread::spawn(move || worker.work())));
+            working.push((at, thread::spawn(move || worker.work()), Stays::default()));
         }
         drop(events);
         let mut report = SoakReport::new(self.seed, &self.rows);
+        let mut ticked = Instant::now();
         loop {
             match reports.recv_timeout(TICK) {
                 Ok(Event { row, scripts, elapsed, found }) => {
@@ -160,20 +161,20 @@ impl Soak {
                 all: self.schedules,
                 findings: report.findings.len(),
             });
-            let hung = working.iter().find_map(|(at, _)| {
-                locked(at).take_if(|at: &mut worker::At| at.since.elapsed() > HUNG)
-            });
+            // In ticks, not by the clock: the whole process may have been stopped for a while.
+            let tick = ticked.elapsed().min(2 * TICK);
+            ticked = Instant::now();
+            let hung = working.iter_mut().find_map(|(at, _, stays)| stays.hung(&locked(at), tick));
             if let Some(at) = hung {
                 next.store(u64::MAX / 2, Ordering::Relaxed);
-                report.hung = Some(format!(
-                    "{}, check {}, schedules {:?}",
-                    self.rows[at.row].name, at.check, at.numbers
-                ));
+                let name = &self.rows[at.row].name;
+                report.hung =
+                    Some(format!("{name}, check {}, schedules {:?}", at.check, at.numbers));
                 report.elapsed = began.elapsed();
                 return report;
             }
         }
-        for (_, thread) in working {
+        for (_, thread, _) in working {
             thread.join().expect("a row that makes its checks");
         }
         report.elapsed = began.elapsed();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use super::HUNG;
 use super::found::Found;
 use super::layout::{Layout, Part, Row};
 use crate::random::seed_of;
@@ -21,12 +22,29 @@ pub(super) struct Event {
 }
 
 /// What a thread runs now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct At {
     pub(super) row: usize,
     pub(super) check: usize,
     pub(super) numbers: Range<u64>,
     pub(super) since: Instant,
+}
+
+/// How long a thread has run the same part.
+#[derive(Default)]
+pub(super) struct Stays {
+    since: Option<Instant>,
+    waited: Duration,
+}
+
+impl Stays {
+    /// What the thread runs, if it has run that for too long. `tick` has passed since the last call.
+    pub(super) fn hung(&mut self, at: &Option<At>, tick: Duration) -> Option<At> {
+        let since = at.as_ref().map(|at| at.since);
+        self.waited = if since == self.since { self.waited + tick } else { Duration::ZERO };
+        self.since = since;
+        at.clone().filter(|_| self.waited > HUNG)
+    }
 }
 
 pub(super) struct Worker {
@@ -70,5 +88,23 @@ impl Worker {
             }
         }
         *locked(&self.at) = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_stays_is_hung_and_a_stopped_process_is_not() {
+        let at = || Some(At { row: 0, check: 0, numbers: 0..1, since: Instant::now() });
+        let (first, second, mut stays) = (at(), at(), Stays::default());
+        assert!(stays.hung(&first, Duration::from_secs(3600)).is_none());
+        for _ in 0..120 {
+            assert!(stays.hung(&first, Duration::from_secs(1)).is_none());
+        }
+        assert!(stays.hung(&first, Duration::from_secs(1)).is_some());
+        assert!(stays.hung(&second, Duration::from_secs(1)).is_none());
+        assert!(stays.hung(&None, Duration::from_secs(1)).is_none());
     }
 }
