@@ -8,6 +8,7 @@ mod script;
 mod adapters;
 mod front_page;
 mod right;
+mod soak;
 mod soaked;
 mod wasmtimes_own;
 mod wrong;
