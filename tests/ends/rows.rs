@@ -121,8 +121,8 @@ impl Row {
 
 /// Makes each row a test, and a table of all rows.
 macro_rules! rows {
-    ($table:ident: $($name:ident: $make:path, [$($can:ident)*], $sight:expr, $leaves:expr;)*) => {
-        pub const $table: &[$crate::rows::Row] = &[$($crate::rows::Row {
+    ($table:ident: $($(#[$cfg:meta])? $name:ident: $make:path, [$($can:ident)*], $sight:expr, $leaves:expr;)*) => {
+        pub const $table: &[$crate::rows::Row] = &[$($(#[$cfg])? $crate::rows::Row {
             name: stringify!($name),
             make: $make,
             can: &[$($can),*],
@@ -130,7 +130,7 @@ macro_rules! rows {
             leaves: $leaves,
         }),*];
 
-        $(#[test] fn $name() {
+        $($(#[$cfg])? #[test] fn $name() {
             // Rules "Truncated is never complete" and "Completion".
             $crate::cells::run($table.iter().find(|row| row.name == stringify!($name)).unwrap());
         })*

@@ -1,9 +1,9 @@
 //! UDP, in both directions.
 
 use std::net::{self, SocketAddr};
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
+use rustix::fd::AsFd as _;
 use tokio::net::UdpSocket;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Result, StoreContextMut};

@@ -12,7 +12,6 @@ mod cooperation;
 #[path = "../support/cuts.rs"]
 #[allow(dead_code)] // `streams` uses all of it
 mod cuts;
-#[cfg(unix)]
 mod datagrams;
 #[cfg(unix)]
 mod descriptors;
@@ -24,11 +23,9 @@ mod http;
 mod http_cuts;
 mod killed;
 mod lifted;
-#[cfg(unix)]
 mod listeners;
 mod relay;
 mod relayed;
-#[cfg(unix)]
 mod resets;
 #[cfg(unix)]
 mod shut_down;

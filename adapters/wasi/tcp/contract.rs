@@ -11,7 +11,7 @@ use ::tokio::net::TcpListener;
 use ::tokio::runtime::{Builder, Runtime};
 use ::tokio::sync::mpsc;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd}; // sockets, on Windows
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams_testing::inner::{Control, Reader as Input, Script, Step, Writer as Output};
@@ -127,8 +127,8 @@ impl Reactor {
     }
 
     /// Waits until `fd` shows `events`, and lets tokio see that.
-    fn wait(&self, fd: impl AsFd, events: PollFlags) {
-        let shown = poll(&mut [PollFd::new(&fd, events)], Some(&DEADLINE)).unwrap();
+    fn wait(&self, fd: &impl AsFd, events: PollFlags) {
+        let shown = poll(&mut [PollFd::new(fd, events)], Some(&DEADLINE)).unwrap();
         assert_eq!(shown, 1, "{events:?} did not come");
         self.0.block_on(::tokio::task::yield_now());
     }

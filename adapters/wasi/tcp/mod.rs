@@ -2,7 +2,7 @@
 
 mod address;
 mod connection;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod contract;
 mod error;
 mod link;

@@ -1,17 +1,14 @@
 //! Rows: sockets that are not one connection: listeners and datagrams.
 
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::fd::OwnedFd;
-use std::os::unix::net as unix_net;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::{env, fs, process};
 
-use ::tokio::net::{TcpListener, UdpSocket, UnixListener};
+use ::tokio::net::{TcpListener, UdpSocket};
 use pin_project_lite::pin_project;
+use rustix::fd::OwnedFd; // a socket, on Windows
 use wasmtime::component::{Resource, ResourceTable, ResourceType};
 use wasmtime::{AsContextMut as _, StoreContextMut};
 use wasmtime_streams as ws;
@@ -19,7 +16,7 @@ use wasmtime_streams::{EndReason, ItemProducer, ItemSource, Then, sockets::Socke
 use wasmtime_streams_testing::{self as testing, Made};
 
 use super::Kind::{Fails, Parts, Ready};
-use super::reactor::{PollFlags, Reactor, each, fewer, settle, wait, watched};
+use super::reactor::{PollFlags, Reactor, each, fewer, settle, watched};
 use super::{Checks, Kind, completed, names};
 
 pin_project! {
@@ -87,10 +84,14 @@ fn shut_down(same: &OwnedFd, how: Shutdown) {
 const CONNECTIONS: usize = 5;
 
 /// A listener, a duplicate of its descriptor, and a function that connects to it.
-type Listening<L, C> = (L, OwnedFd, Box<dyn FnMut() -> C>);
+pub(super) type Listening<L, C> = (L, OwnedFd, Box<dyn FnMut() -> C>);
 
 /// To fail, the listener is shut down after all connections are delivered: a shutdown drops those that wait.
-fn accepts<L, C>(kinds: &[Kind], is_tcp: bool, listen: fn(&Reactor) -> Listening<L, C>) -> Checks
+pub(super) fn accepts<L, C>(
+    kinds: &[Kind],
+    is_tcp: bool,
+    listen: fn(&Reactor) -> Listening<L, C>,
+) -> Checks
 where
     L: SocketAccept<Connection: Send + Sync + 'static> + Send + 'static,
     C: 'static,
@@ -114,8 +115,7 @@ where
                 if is_tcp {
                     settle();
                 }
-                wait(&same, PollFlags::IN);
-                reactor.turn();
+                reactor.wait(&same, PollFlags::IN);
                 true
             };
             let push = move |mut store: StoreContextMut<'_, ResourceTable>, connection| {
@@ -153,29 +153,6 @@ fn tcp(reactor: &Reactor) -> Listening<TcpListener, net::TcpStream> {
     (listener, same, Box::new(move || net::TcpStream::connect(address).unwrap()))
 }
 
-/// The path of a socket, removed on drop.
-struct Path(PathBuf);
-
-impl Drop for Path {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn unix(reactor: &Reactor) -> Listening<UnixListener, unix_net::UnixStream> {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = env::temp_dir().join(format!("wasmtime-streams-{}-{number}", process::id()));
-    let _ = fs::remove_file(&path);
-    let listener = reactor.enter(|| UnixListener::bind(&path)).unwrap();
-    let (same, path) = (watched(&listener), Path(path));
-    let connect = move || {
-        let path: &Path = &path;
-        unix_net::UnixStream::connect(&path.0).unwrap()
-    };
-    (listener, same, Box::new(connect))
-}
-
 /// A socket, a duplicate of its descriptor, and its peer, connected to each other.
 fn udp(reactor: &Reactor) -> (UdpSocket, OwnedFd, net::UdpSocket) {
     let bind = || net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -189,14 +166,14 @@ fn udp(reactor: &Reactor) -> (UdpSocket, OwnedFd, net::UdpSocket) {
 
 /// How a stream of datagrams ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
+pub(super) enum Last {
     /// After the last item.
     Item,
     /// By a shutdown after all are delivered.
     Shutdown,
 }
 
-fn datagrams(kinds: &[Kind], last: Last) -> Checks {
+pub(super) fn datagrams(kinds: &[Kind], last: Last) -> Checks {
     each(kinds, |kind| {
         let reactor = Reactor::new();
         let check = testing::producer(names(), move || {
@@ -214,8 +191,7 @@ fn datagrams(kinds: &[Kind], last: Last) -> Checks {
                     return false;
                 }
                 settle();
-                wait(&same, PollFlags::IN);
-                reactor.turn();
+                reactor.wait(&same, PollFlags::IN);
                 true
             };
             let deliver = move |_: StoreContextMut<'_, ()>, (bytes, from): (_, SocketAddr)| {
@@ -274,13 +250,12 @@ fn send_to(addressed: bool) -> Checks {
     })
 }
 
+/// On Windows a listener that is shut down goes on waiting.
+const SHUT_DOWN: &[Kind] = if cfg!(windows) { &[Ready, Parts] } else { &[Ready, Parts, Fails] };
+
 rows! {
-    sockets_accept: accepts(&[Ready, Parts, Fails], true, tcp);
-    // A UnixListener that is shut down does not fail: accept(2) blocks, poll(2) reports it ready, and tokio tries
-    // again.
-    sockets_accept_unix: accepts(&[Ready, Parts], false, unix);
+    sockets_accept: accepts(SHUT_DOWN, true, tcp);
     sockets_datagrams: datagrams(&[Ready, Parts], Last::Item);
-    sockets_datagrams_shut_down: datagrams(&[Parts], Last::Shutdown);
     sockets_send_to: send_to(true);
     sockets_send_to_its_peer: send_to(false);
 }

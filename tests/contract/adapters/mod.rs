@@ -195,21 +195,19 @@ fn assert(name: &str, checks: Checks) {
 mod channels;
 mod codec;
 mod ends;
-#[cfg(unix)]
 mod files;
 mod futures;
 mod handoff;
 mod http;
-#[cfg(unix)]
 mod listeners;
 mod nested;
 mod passed;
-#[cfg(unix)]
 mod reactor;
-#[cfg(unix)]
 mod sockets;
 mod std;
 mod tokio;
+#[cfg(unix)]
+mod unix;
 mod values;
 
 /// All rows.
@@ -234,14 +232,12 @@ pub(crate) fn rows() -> impl Iterator<Item = Row> {
 }
 
 /// The rows over files and sockets of the system.
-#[cfg(unix)]
 fn over_the_system() -> impl Iterator<Item = Row> {
-    [files::ROWS, listeners::ROWS, sockets::ROWS].into_iter().flatten().copied()
-}
-
-#[cfg(not(unix))]
-fn over_the_system() -> impl Iterator<Item = Row> {
-    ::std::iter::empty()
+    #[cfg(unix)]
+    let unix = unix::ROWS;
+    #[cfg(not(unix))]
+    let unix: &[Row] = &[];
+    [files::ROWS, listeners::ROWS, sockets::ROWS, unix].into_iter().flatten().copied()
 }
 
 /// The constructors that no row over scripted host objects has, because they need files, sockets or threads of the system.

@@ -4,11 +4,11 @@
 //! the move, and turns the reactor once, so that wakers are called before the step returns.
 
 use std::net::UdpSocket;
-use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use ::tokio::runtime::{Builder, Runtime};
 use rustix::event::{PollFd, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd}; // sockets, on Windows
 use wasmtime_streams_testing::BoxedCheck;
 
 pub(super) use rustix::event::PollFlags;
@@ -19,14 +19,14 @@ use super::{Checks, Kind, add};
 const DEADLINE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 /// Waits until `fd` shows one of `events`, the end, or an error.
-pub(super) fn wait(fd: impl AsFd, events: PollFlags) {
-    let shown = poll(&mut [PollFd::new(&fd, events)], Some(&DEADLINE)).unwrap();
+pub(super) fn wait(fd: &impl AsFd, events: PollFlags) {
+    let shown = poll(&mut [PollFd::new(fd, events)], Some(&DEADLINE)).unwrap();
     assert_eq!(shown, 1, "{events:?} did not come");
 }
 
 /// Whether `fd` shows one of `events`, the end, or an error.
-pub(super) fn shows(fd: impl AsFd, events: PollFlags) -> bool {
-    poll(&mut [PollFd::new(&fd, events)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+pub(super) fn shows(fd: &impl AsFd, events: PollFlags) -> bool {
+    poll(&mut [PollFd::new(fd, events)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
 }
 
 /// Waits until everything that this thread sent over the loopback device has arrived. The kernel keeps the order.
@@ -54,6 +54,23 @@ impl Reactor {
     pub(super) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.0.enter();
         f()
+    }
+
+    /// Waits until `fd` shows one of `events`, and lets tokio see that.
+    pub(super) fn wait(&self, fd: &OwnedFd, events: PollFlags) {
+        wait(fd, events);
+        // Windows puts events into a queue, later than it shows them. One that is asked for later is behind the adapter's own.
+        #[cfg(windows)]
+        {
+            use ::tokio::{io::Interest, net::TcpStream};
+            let interest = match events {
+                PollFlags::OUT => Interest::WRITABLE,
+                _ => Interest::READABLE,
+            };
+            let same = self.enter(|| TcpStream::from_std(watched(fd).into())).unwrap();
+            self.0.block_on(same.ready(interest)).unwrap();
+        }
+        self.turn();
     }
 
     /// Lets tokio see what the kernel shows.

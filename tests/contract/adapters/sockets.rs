@@ -1,15 +1,16 @@
-//! Rows: connections: sockets, their halves, and pipes.
+//! Rows: connections over TCP, and their halves.
 
-use std::any::TypeId;
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::fs::File as Raw;
+use std::io::{Read, Write};
+#[cfg(windows)]
+use std::net::TcpStream as Raw;
 use std::net::{self, Shutdown};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net as unix_net;
 use std::rc::Rc;
 
-use ::tokio::net::{TcpSocket, TcpStream, UnixStream, tcp, unix};
+use ::tokio::net::{TcpSocket, TcpStream, tcp};
+use rustix::fd::{AsFd, OwnedFd}; // sockets, on Windows
 use wasmtime_streams as ws;
 use wasmtime_streams::sockets::{SocketRead, SocketWrite};
 use wasmtime_streams_testing::{self as testing, Made};
@@ -19,7 +20,7 @@ use super::reactor::{PollFlags, Reactor, each, fewer, settle, shows, wait, watch
 use super::{Checks, ITEMS, Kind, completed};
 
 /// A connection: the adapter's end, a duplicate of its descriptor, and the peer.
-type Pair<S, P> = (S, OwnedFd, P);
+pub(super) type Pair<S, P> = (S, OwnedFd, P);
 
 fn tcp(reactor: &Reactor) -> Pair<TcpStream, net::TcpStream> {
     // Small buffers, as they are filled.
@@ -51,39 +52,12 @@ fn tcp_writes(reactor: &Reactor) -> Pair<tcp::OwnedWriteHalf, net::TcpStream> {
     (socket.into_split().1, same, peer)
 }
 
-fn unix(reactor: &Reactor) -> Pair<UnixStream, unix_net::UnixStream> {
-    let (socket, peer) = unix_net::UnixStream::pair().unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let same = watched(&socket);
-    (reactor.enter(|| UnixStream::from_std(socket)).unwrap(), same, peer)
-}
-
-fn unix_reads(reactor: &Reactor) -> Pair<unix::OwnedReadHalf, unix_net::UnixStream> {
-    let (socket, same, peer) = unix(reactor);
-    let (socket, other) = socket.into_split();
-    other.forget();
-    (socket, same, peer)
-}
-
-fn unix_writes(reactor: &Reactor) -> Pair<unix::OwnedWriteHalf, unix_net::UnixStream> {
-    let (socket, same, peer) = unix(reactor);
-    (socket.into_split().1, same, peer)
-}
-
-fn pipe_reads(reactor: &Reactor) -> Pair<unix::pipe::Receiver, io::PipeWriter> {
-    let (reader, peer) = io::pipe().unwrap();
-    let same = watched(&reader);
-    (reactor.enter(|| unix::pipe::Receiver::from_owned_fd(reader.into())).unwrap(), same, peer)
-}
-
-fn pipe_writes(reactor: &Reactor) -> Pair<unix::pipe::Sender, io::PipeReader> {
-    let (peer, writer) = io::pipe().unwrap();
-    let same = watched(&writer);
-    (reactor.enter(|| unix::pipe::Sender::from_owned_fd(writer.into())).unwrap(), same, peer)
-}
-
 /// The peer writes a part at a time, and closes. If it leaves something unread, the adapter's end fails.
-fn reads<R, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<R, P>) -> Checks
+pub(super) fn reads<R, P>(
+    kinds: &[Kind],
+    is_tcp: bool,
+    connect: fn(&Reactor) -> Pair<R, P>,
+) -> Checks
 where
     R: SocketRead + Unpin + Send + 'static,
     P: Write + AsFd + 'static,
@@ -93,7 +67,7 @@ where
         let check = testing::producer(ITEMS.to_vec(), move || {
             let (socket, same, peer) = connect(&reactor);
             if kind == Fails {
-                File::from(watched(&same)).write_all(b"never read").unwrap();
+                Raw::from(watched(&same)).write_all(b"never read").unwrap();
                 wait(&peer, PollFlags::IN);
             }
             let (mut peer, mut parts) = (Some(peer), ITEMS.chunks(2));
@@ -107,8 +81,7 @@ where
                 if is_tcp {
                     settle();
                 }
-                wait(&same, PollFlags::IN);
-                reactor.turn();
+                reactor.wait(&same, PollFlags::IN);
                 true
             };
             let (producer, completion) = ws::sockets::read(socket).with_completion();
@@ -157,21 +130,24 @@ impl<P: Read + AsFd> Arrived<P> {
 }
 
 /// The buffers are full until the peer reads. To fail, the peer goes away then. Over TCP that would lose what is on its
-/// way, so the adapter's end is shut down instead.
-fn writes<W, P>(kinds: &[Kind], is_tcp: bool, connect: fn(&Reactor) -> Pair<W, P>) -> Checks
+/// way, so the adapter's end is shut down instead. A pipe cannot be shut down: it ends when the last writer is dropped.
+pub(super) fn writes<W, P>(
+    kinds: &[Kind],
+    is_tcp: bool,
+    is_pipe: bool,
+    connect: fn(&Reactor) -> Pair<W, P>,
+) -> Checks
 where
     W: SocketWrite + Unpin + Send + 'static,
     P: Read + AsFd + 'static,
 {
-    // A pipe cannot be shut down: it ends when the last writer is dropped.
-    let is_pipe = TypeId::of::<W>() == TypeId::of::<unix::pipe::Sender>();
     let check = |kind| {
         let reactor = Reactor::new();
         let check = testing::consumer(ITEMS.to_vec(), move || {
             let (socket, same, peer) = connect(&reactor);
             let mut arrived = Arrived { peer: Some(peer), filled: 0, bytes: Vec::new() };
             if kind != Ready {
-                while let Ok(n) = File::from(watched(&same)).write(&[0; 4096]) {
+                while let Ok(n) = Raw::from(watched(&same)).write(&[0; 4096]) {
                     arrived.filled += n;
                 }
             }
@@ -219,8 +195,7 @@ where
                     }
                     _ => return false,
                 }
-                wait(same, PollFlags::OUT);
-                reactor.turn();
+                reactor.wait(same, PollFlags::OUT);
                 true
             })
         });
@@ -230,16 +205,9 @@ where
     each(kinds, check)
 }
 
-#[rustfmt::skip]
 rows! {
     sockets_read: reads(&[Ready, Parts, Fails], true, tcp);
     sockets_read_tcp_half: reads(&[Ready, Parts, Fails], true, tcp_reads);
-    sockets_read_unix: reads(&[Ready, Parts, Fails], false, unix);
-    sockets_read_unix_half: reads(&[Ready, Parts, Fails], false, unix_reads);
-    sockets_read_pipe: reads(&[Ready, Parts], false, pipe_reads);
-    sockets_write: writes(&[Ready, Parts, Fails], true, tcp);
-    sockets_write_tcp_half: writes(&[Ready, Parts, Fails], true, tcp_writes);
-    sockets_write_unix: writes(&[Ready, Parts, Fails], false, unix);
-    sockets_write_unix_half: writes(&[Ready, Parts, Fails], false, unix_writes);
-    sockets_write_pipe: writes(&[Ready, Parts, Fails], false, pipe_writes);
+    sockets_write: writes(&[Ready, Parts, Fails], true, false, tcp);
+    sockets_write_tcp_half: writes(&[Ready, Parts, Fails], true, false, tcp_writes);
 }

@@ -1,8 +1,8 @@
 //! Listeners and datagram sockets.
 
 use std::net::{self, Shutdown, SocketAddr};
-use std::os::fd::{AsFd as _, OwnedFd};
 
+use rustix::fd::{AsFd as _, OwnedFd}; // a socket, on Windows
 use tokio::net::{TcpListener, UdpSocket};
 use wasmtime_streams as ws;
 

@@ -10,6 +10,8 @@ pub mod line;
 pub mod listeners;
 pub mod sockets;
 pub mod stored;
+#[cfg(unix)]
+pub mod unix;
 pub mod wires;
 
 use std::io;

@@ -1,25 +1,27 @@
-//! Connections: sockets and pipes, with the peer on the same thread.
+//! Connections over TCP, with the peer on the same thread.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+#[cfg(unix)]
+use std::fs::File as Raw;
+use std::io::{ErrorKind, Read, Write};
+#[cfg(windows)]
+use std::net::TcpStream as Raw;
 use std::net::{self, Shutdown};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net as unix_net;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::net::{TcpListener, TcpStream, UnixStream, unix::pipe};
+use rustix::fd::{AsFd, OwnedFd}; // sockets, on Windows
+use tokio::net::{TcpListener, TcpStream};
 use wasmtime_streams as ws;
 
 use crate::host::Host;
 use crate::made::{Open, Peer, Plan, Sees, Shape, byte_sink, byte_source};
 
 /// No write completes while the buffers are full.
-const SHAPE: Shape = Shape { room: 0, ..Shape::EXACT };
+pub(super) const SHAPE: Shape = Shape { room: 0, ..Shape::EXACT };
 
 /// Whether `fd` shows one of `events`, the end, or an error within this time.
-fn shows(fd: impl AsFd, events: PollFlags, seconds: i64) -> bool {
+pub(super) fn shows(fd: &impl AsFd, events: PollFlags, seconds: i64) -> bool {
     let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    poll(&mut [PollFd::new(&fd, events)], Some(&deadline)).unwrap() == 1
+    poll(&mut [PollFd::new(fd, events)], Some(&deadline)).unwrap() == 1
 }
 
 /// Waits until everything that this thread sent over the loopback device has arrived. The kernel keeps the order.
@@ -43,15 +45,8 @@ pub fn tcp(host: &Host) -> (TcpStream, net::TcpStream) {
     })
 }
 
-fn unix(_: &Host) -> (UnixStream, unix_net::UnixStream) {
-    let (socket, peer) = unix_net::UnixStream::pair().unwrap();
-    socket.set_nonblocking(true).unwrap();
-    peer.set_nonblocking(true).unwrap();
-    (UnixStream::from_std(socket).unwrap(), peer)
-}
-
 /// The peer of a source.
-trait Feeder: Write + AsFd {
+pub(super) trait Feeder: Write + AsFd {
     /// Whether it sees that nobody reads any more.
     fn is_alone(&mut self) -> bool;
     fn shut_down(&mut self);
@@ -59,7 +54,7 @@ trait Feeder: Write + AsFd {
     fn reset(self, host: &Host);
 }
 
-fn is_at_end(peer: &mut impl Read) -> bool {
+pub(super) fn is_at_end(peer: &mut impl Read) -> bool {
     match peer.read(&mut [0]) {
         Ok(n) => n == 0,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -80,39 +75,10 @@ impl Feeder for net::TcpStream {
     }
 }
 
-impl Feeder for unix_net::UnixStream {
-    fn is_alone(&mut self) -> bool {
-        is_at_end(self)
-    }
-
-    fn shut_down(&mut self) {
-        self.shutdown(Shutdown::Write).unwrap();
-    }
-
-    fn reset(self, _: &Host) {
-        unreachable!("only TCP has a reset");
-    }
-}
-
-impl Feeder for io::PipeWriter {
-    fn is_alone(&mut self) -> bool {
-        // The kernel reports the error whether or not it is asked for.
-        shows(self, PollFlags::empty(), 0)
-    }
-
-    fn shut_down(&mut self) {
-        unreachable!("it is dropped");
-    }
-
-    fn reset(self, _: &Host) {
-        unreachable!("only TCP has a reset");
-    }
-}
-
-struct Feeds<P> {
-    peer: Option<P>,
-    host: Host,
-    shuts_down: bool,
+pub(super) struct Feeds<P> {
+    pub(super) peer: Option<P>,
+    pub(super) host: Host,
+    pub(super) shuts_down: bool,
 }
 
 impl<P: Feeder> Peer for Feeds<P> {
@@ -149,9 +115,9 @@ impl<P: Feeder> Peer for Feeds<P> {
     }
 }
 
-struct Receives<P> {
-    peer: Option<P>,
-    host: Host,
+pub(super) struct Receives<P> {
+    pub(super) peer: Option<P>,
+    pub(super) host: Host,
 }
 
 impl<P: Read + AsFd> Peer for Receives<P> {
@@ -185,8 +151,8 @@ impl<P: Read + AsFd> Peer for Receives<P> {
 }
 
 /// Writes until there is no room. With TCP that may change at any time: the kernel goes on moving what it has.
-fn fill(host: &Host, socket: &impl AsFd) {
-    let mut same = File::from(same(socket));
+pub(super) fn fill(host: &Host, socket: &impl AsFd) {
+    let mut same = Raw::from(same(socket));
     while same.write(&[0; 4096]).is_ok() {}
     host.turn();
 }
@@ -197,26 +163,13 @@ pub fn read_tcp(host: &Host, plan: &Plan) -> Open {
     byte_source(plan, ws::sockets::read(socket), peer)
 }
 
-pub fn read_unix(host: &Host, plan: &Plan) -> Open {
-    let (socket, peer) = unix(host);
-    let peer = Feeds { peer: Some(peer), host: host.clone(), shuts_down: true };
-    byte_source(plan, ws::sockets::read(socket), peer)
-}
-
-pub fn read_pipe(host: &Host, plan: &Plan) -> Open {
-    let (reader, peer) = io::pipe().unwrap();
-    let reader = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
-    let peer = Feeds { peer: Some(peer), host: host.clone(), shuts_down: false };
-    byte_source(plan, ws::sockets::read(reader), peer)
-}
-
 macro_rules! writes {
     ($host:ident, $plan:ident, $socket:expr, $peer:expr) => {{
         let (socket, peer) = ($socket, $peer);
         if $plan.parked {
-            fill($host, &socket);
+            $crate::peers::sockets::fill($host, &socket);
         }
-        let peer = Receives { peer: Some(peer), host: $host.clone() };
+        let peer = $crate::peers::sockets::Receives { peer: Some(peer), host: $host.clone() };
         byte_sink($plan, ws::sockets::write(socket), SHAPE, peer)
     }};
 }
@@ -226,13 +179,5 @@ pub fn write_tcp(host: &Host, plan: &Plan) -> Open {
     writes!(host, plan, socket, peer)
 }
 
-pub fn write_unix(host: &Host, plan: &Plan) -> Open {
-    let (socket, peer) = unix(host);
-    writes!(host, plan, socket, peer)
-}
-
-pub fn write_pipe(host: &Host, plan: &Plan) -> Open {
-    let (peer, writer) = io::pipe().unwrap();
-    let writer = pipe::Sender::from_owned_fd(writer.into()).unwrap();
-    writes!(host, plan, writer, peer)
-}
+#[cfg(unix)]
+pub(super) use writes;

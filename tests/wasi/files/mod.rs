@@ -1,7 +1,6 @@
 //! Files and directories.
 
 mod codes;
-#[cfg(unix)]
 mod contract;
 #[cfg(unix)]
 mod functions;
