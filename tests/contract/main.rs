@@ -19,5 +19,6 @@ mod wrong_cuts;
 mod wrong_ends;
 mod wrong_futures;
 mod wrong_handles;
+mod wrong_passes;
 mod wrong_producers;
 mod wrong_zero_length;
