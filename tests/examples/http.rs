@@ -1,13 +1,16 @@
 //! `http`: the peers are curl, wrk under load, and raw sockets for what those would not do.
 
 use std::fs;
-use std::process::{Command, Stdio};
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::process::Stdio;
 use std::thread;
 
 use crate::process::{Server, scratch, tool};
 
 const END: &str = "0\r\n\r\n";
 /// What a client reads of a guest that failed before it responded.
+#[cfg(target_os = "linux")]
 const ABORTED: &str = "the body was cut short: the stream was dropped before its end\n";
 
 /// Sends the parts of a chunked request, each after the answer to the one before. Returns the response.

@@ -206,8 +206,10 @@ where
 }
 
 rows! {
-    sockets_read: reads(&[Ready, Parts, Fails], true, tcp);
-    sockets_read_tcp_half: reads(&[Ready, Parts, Fails], true, tcp_reads);
+    sockets_read: reads(&[Ready, Parts], true, tcp);
+    sockets_read_reset: reads(&[Fails], true, tcp);
+    sockets_read_tcp_half: reads(&[Ready, Parts], true, tcp_reads);
+    sockets_read_tcp_half_reset: reads(&[Fails], true, tcp_reads);
     sockets_write: writes(&[Ready, Parts, Fails], true, false, tcp);
     sockets_write_tcp_half: writes(&[Ready, Parts, Fails], true, false, tcp_writes);
 }

@@ -1,6 +1,6 @@
 //! Writes at an offset.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 
 use wasmtime_streams::Flush;
@@ -101,7 +101,7 @@ fn a_full_disk_is_told_to_the_guest() {
     let _entered = threads.enter();
     with_guest::<u8, _>(async |guest| {
         for at in [At::Offset(0), At::End] {
-            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
             let (codes, end) = write(guest, &threads, full, at, b"0123").await;
             assert_eq!((codes, end), (vec![Code::Dropped(4)], Err(FileError::InsufficientSpace)));
         }

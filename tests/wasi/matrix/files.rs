@@ -1,7 +1,5 @@
 //! Files: reading and writing at an offset, appending, and what cannot be opened or written.
 
-use std::path::Path;
-
 use super::*;
 
 async fn cat_reads_all(mode: Mode) {
@@ -175,8 +173,9 @@ async fn a_full_disk_is_a_lack_of_space() {
                     "copy" => guest.arguments(&["from", "/dev/full"]),
                     _ => guest.arguments(&["/dev/full"]),
                 };
-                let guest =
-                    guest.directory(&scratch.path(""), ".").directory(Path::new("/dev"), "/dev");
+                let guest = guest
+                    .directory(&scratch.path(""), ".")
+                    .directory(std::path::Path::new("/dev"), "/dev");
                 let outcome = guest.run(host, b"bytes").await;
                 // This crate's has copied the bytes before it writes them, so that a cancel need not wait for the disk.
                 let taken = match host {
