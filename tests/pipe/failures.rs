@@ -3,11 +3,11 @@
 use std::fs;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixListener;
 
+#[cfg(target_os = "linux")]
+use crate::process::within;
 use crate::process::{
     ROT13, Scratch, accept, changed, component, data, end, expect, listen, refused, run, start,
-    within,
 };
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_reader_that_closes_early_gives_status_1_without_a_message_while_data_
 async fn a_peer_that_hangs_up_early_gives_status_1_and_a_message_though_stdin_stays_open() {
     let scratch = Scratch::new("hang-up");
     let (path, (tcp, to)) = (scratch.path("to"), listen().await);
-    let unix = UnixListener::bind(&path).unwrap();
+    let unix = tokio::net::UnixListener::bind(&path).unwrap();
     for to in [to, format!("unix:{path}")] {
         let mut child = start(["-", &to]);
         let mut stdin = child.stdin.take().unwrap();

@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+#[cfg(target_os = "linux")]
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpStream, UnixListener};
 use tokio::process::Child;
 use tokio::time::sleep;
 
@@ -108,6 +110,7 @@ trait Peer: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Peer for T {}
 
 /// Listens with the smallest buffer that the system allows, so that little is acknowledged before it is read.
+#[cfg(target_os = "linux")]
 fn listen_with_a_small_buffer() -> (TcpListener, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(1).unwrap();
@@ -118,6 +121,7 @@ fn listen_with_a_small_buffer() -> (TcpListener, String) {
 }
 
 /// More than the peer's buffer holds, less than the sender's.
+#[cfg(target_os = "linux")]
 const SENT: usize = 30_000;
 
 #[cfg(target_os = "linux")]

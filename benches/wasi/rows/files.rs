@@ -1,6 +1,6 @@
 //! A file that the page cache has.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use wasmtime::{Result, ensure};
@@ -58,10 +58,13 @@ fn nowait(path: &Path) -> Result<bool> {
 
         let mut byte = [0];
         let mut bufs = [std::io::IoSliceMut::new(&mut byte)];
-        Ok(preadv2(File::open(path)?, &mut bufs, 0, ReadWriteFlags::NOWAIT).is_ok())
+        Ok(preadv2(fs::File::open(path)?, &mut bufs, 0, ReadWriteFlags::NOWAIT).is_ok())
     }
     #[cfg(not(target_os = "linux"))]
-    Ok(false)
+    {
+        let _ = path;
+        Ok(false)
+    }
 }
 
 pub(crate) fn files(bench: &mut Bench) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The four stream functions of `wasi:filesystem/types`, called by a guest that passes on what it gets.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ async fn the_stream_of_a_refused_write_is_closed() {
 async fn a_full_disk_is_insufficient_space() {
     let scratch = Scratch::new();
     let mut world = World::new(&scratch.0).await;
-    let this = world.file(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let this = world.file(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     assert_eq!(world.write(this, b"x", Some(0)).await, Err(FileError::InsufficientSpace));
 }
 

@@ -1,11 +1,9 @@
 //! Listings of directories.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -98,11 +96,13 @@ fn entries_have_their_own_types() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_directory_that_was_opened_only_as_a_path_is_listed() {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
     let (threads, scratch) = (Threads::new(), Scratch::new());
     let _entered = threads.enter();
     fs::write(scratch.0.join("file"), "").unwrap();
     let path = rustix::fs::OFlags::PATH.bits() as i32;
-    let dir = OpenOptions::new().read(true).custom_flags(path).open(&scratch.0).unwrap();
+    let dir = fs::OpenOptions::new().read(true).custom_flags(path).open(&scratch.0).unwrap();
     let dir = std::sync::Arc::new(dir);
     for _ in 0..2 {
         assert_eq!(all(wasi::directory(dir.clone())), (vec![entry("file")], Ok(())));
@@ -135,7 +135,11 @@ fn an_empty_directory_and_a_removed_one_end_at_once() {
 fn a_name_that_is_not_utf_8_is_an_illegal_byte_sequence() {
     let (threads, scratch) = (Threads::new(), Scratch::new());
     let _entered = threads.enter();
-    fs::write(scratch.0.join(OsStr::from_bytes(b"\xff")), "").unwrap();
+    fs::write(
+        scratch.0.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff")),
+        "",
+    )
+    .unwrap();
     let (_, end) = all(wasi::directory(File::open(&scratch.0).unwrap()));
     assert_eq!(end, Err(FileError::IllegalByteSequence));
 }
