@@ -62,7 +62,7 @@ async fn main() -> Result<ExitCode> {
         load.connections as f64 / load.pause.as_secs_f64(),
         load.seed
     );
-    println!("service      KiB a connection   p50 ms   p99 ms   round trips   cut   CPU s   left");
+    println!("service      KiB a connection   p50 ms   p99 ms   round trips   cut   CPU s   MiB kept");
     for name in [service::PLAIN, service::WITH_GUEST] {
         measure(name, &load).await?;
     }
@@ -89,7 +89,7 @@ async fn measure(name: &str, load: &Load) -> Result<()> {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let open = waves.iter().map(|wave| wave.open.memory).fold(0.0, f64::max);
     println!(
-        "{:<12} {:>16.1} {:>8.2} {:>8.2} {:>13} {:>5} {:>7.1} {:>6.1}",
+        "{:<12} {:>16.1} {:>8.2} {:>8.2} {:>13} {:>5} {:>7.1} {:>10.1}",
         name.trim_start_matches("--"),
         (open - before.memory) / load.connections as f64,
         ms(at(0.5)),
