@@ -62,7 +62,9 @@ async fn main() -> Result<ExitCode> {
         load.connections as f64 / load.pause.as_secs_f64(),
         load.seed
     );
-    println!("service      KiB a connection   p50 ms   p99 ms   round trips   cut   CPU s   MiB kept");
+    println!(
+        "service      KiB a connection   p50 ms   p99 ms   round trips   cut   CPU s   MiB kept"
+    );
     for name in [service::PLAIN, service::WITH_GUEST] {
         measure(name, &load).await?;
     }
