@@ -134,7 +134,6 @@
 //! More hooks: [`Made::resolves`] for trailers and other futures beside the stream, [`Made::places`] for room in a
 //! channel, [`Made::watches_store`] for an implementation that can distinguish a trap from an end. Items that are
 //! streams, futures or resources are counted in the store's table without a hook: see [`Check::gives`].
-
 //!
 //! # Random schedules
 //!
